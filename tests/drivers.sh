@@ -1,0 +1,423 @@
+#!/usr/bin/env bash
+# Vulkan drivers that need no GPU: fetched from Debian's packages into a folder, beside the system's
+# own, and a program run on any one of them. Nothing is installed.
+#
+# Usage:
+#   drivers.sh get [--require] [PART|DRIVER...]   fetches parts (default: all); what is there stays.
+#       new          Mesa of a newer Debian with its own C library: lavapipe with cooperative
+#                    matrices, the drivers that only compile, current glslang and SPIRV-Tools (bin/)
+#       backports    lavapipe 25 built for Debian 12
+#       swiftshader  SwiftShader, and a current Khronos validation layer
+#     A part that cannot be had is reported as `absent: ...`; that is an error with --require only.
+#   drivers.sh list                               name, executes|compiles|checks, present|absent, version
+#   drivers.sh run [--validate] DRIVER[:WHICH] -- PROGRAM [ARG...]
+#     executing:    lavapipe lavapipe-backports lavapipe-new (WHICH: vector width 128, 256 or 512, that
+#                   is subgroups of 4, 8 or 16), swiftshader
+#     compile-only: radv:navi31 nvk:172 turnip:740 honeykrisp (real machine code; a submit does nothing)
+#     --validate turns on the Khronos layer with synchronization validation. Its messages go to the
+#     program's VK_EXT_debug_utils messenger, and to standard output only when there is none.
+#     Exits as the program does; 77 when the driver or the layer is absent.
+#   drivers.sh env [--validate] DRIVER[:WHICH]    the same as `export` lines, for a shell or a debugger
+#
+# FOVEA_DRIVERS_DIR (default <repository>/build/drivers) may be moved or copied as a whole; delete it
+# to fetch newer versions. FOVEA_NEW_SUITE (default forky) is where `new` is looked for first.
+# FOVEA_DEBIAN_MIRROR overrides the mirror found in apt's own configuration.
+set -euo pipefail
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+dir=${FOVEA_DRIVERS_DIR:-$repository/build/drivers}
+absent_status=77  # what CTest is told to count as skipped
+
+# name              kind      part         manifest     shim       WHICH when none is given
+drivers='
+lavapipe            executes  system       lvp          -          -
+lavapipe-backports  executes  backports    lvp          -          -
+lavapipe-new        executes  new          lvp          -          -
+swiftshader         executes  swiftshader  swiftshader  -          -
+radv                compiles  new          radeon       amdgpu     navi31
+nvk                 compiles  new          nouveau      nouveau    172
+turnip              compiles  new          freedreno    freedreno  740
+honeykrisp          compiles  new          asahi        asahi      -
+'
+
+fail() {
+  echo "drivers.sh: $*" >&2
+  exit 2
+}
+
+# --- Looking up -----------------------------------------------------------------------------------
+
+# look_up DRIVER[:WHICH]: sets name kind part manifest shim which.
+look_up() {
+  local row
+  row=$(awk -v name="${1%%:*}" '$1 == name' <<<"$drivers")
+  [ -n "$row" ] || fail "unknown driver '$1'; 'drivers.sh list' names them"
+  read -r name kind part manifest shim which <<<"$row"
+  case $1 in *:*) which=${1#*:} ;; esac
+  [ "$which" != - ] || which=
+}
+
+first_of() {
+  local path
+  for path in "$@"; do
+    if [ -e "$path" ]; then
+      echo "$path"
+      return
+    fi
+  done
+}
+
+is_complete() { [ -e "$dir/$1/.complete" ]; }
+
+# manifest_of PART NAME: the path of an ICD manifest; nothing when absent.
+manifest_of() {
+  case $1 in
+    system) first_of /usr/share/vulkan/icd.d/"$2"_icd*.json /etc/vulkan/icd.d/"$2"_icd*.json ;;
+    *) if is_complete "$1"; then first_of "$dir/$1/usr/share/vulkan/icd.d/$2"_icd*.json; fi ;;
+  esac
+}
+
+# The folder that holds the validation layer's manifest: ours, or else the system's.
+layer_folder() {
+  local manifest=VkLayer_khronos_validation.json folder
+  for folder in "$dir/swiftshader/usr" /usr; do
+    folder=$folder/share/vulkan/explicit_layer.d
+    if [ -e "$folder/$manifest" ]; then
+      echo "$folder"
+      return
+    fi
+  done
+}
+
+version_of() {
+  local package=mesa-vulkan-drivers
+  [ "$1" != swiftshader ] || package='chromium-common'
+  # shellcheck disable=SC2016  # a format of dpkg-query, not a shell variable
+  case $1 in
+    system) dpkg-query -W -f '${Version}\n' "$package" 2>/dev/null | head -n 1 || true ;;
+    *) awk -v package="$package" '$2 == package { print $3 }' "$dir/$1/versions.txt" ;;
+  esac
+}
+
+list() {
+  local row name kind part manifest version
+  while read -r name kind part manifest row; do
+    [ -n "$name" ] || continue
+    if [ -n "$(manifest_of "$part" "$manifest")" ]; then
+      version=$(version_of "$part")
+      printf '%-19s %-9s %-8s %s\n' "$name" "$kind" present "${version:-unknown}"
+    else
+      printf '%-19s %-9s %-8s %s\n' "$name" "$kind" absent -
+    fi
+  done <<<"$drivers"
+  case $(layer_folder) in
+    '') printf '%-19s %-9s %-8s %s\n' validation checks absent - ;;
+    "$dir"/*) printf '%-19s %-9s %-8s %s\n' validation checks present "$(version_of swiftshader)" ;;
+    *) printf '%-19s %-9s %-8s %s\n' validation checks present system ;;
+  esac
+}
+
+# --- Running --------------------------------------------------------------------------------------
+
+# settle [--validate] DRIVER: looks the driver up and fills `settings` with NAME=VALUE pairs.
+# Exits with 77 where the driver, or the layer asked for, is absent.
+settle() {
+  local validate='' icd layer
+  if [ "${1-}" = --validate ]; then
+    validate=yes
+    shift
+  fi
+  [ $# -eq 1 ] || fail "one driver is wanted, not '$*'"
+  look_up "$1"
+  icd=$(manifest_of "$part" "$manifest")
+  if [ -z "$icd" ]; then
+    case $part in
+      system) echo "absent: $name (the package mesa-vulkan-drivers is not installed)" ;;
+      *) echo "absent: $name ('tests/drivers.sh get $part' fetches it into $dir)" ;;
+    esac
+    exit $absent_status
+  fi
+  # The older name is for loaders before 1.3.207. Implicit layers reorder and hide devices.
+  settings=("VK_DRIVER_FILES=$icd" "VK_ICD_FILENAMES=$icd" "VK_LOADER_LAYERS_DISABLE=~implicit~"
+    "MESA_SHADER_CACHE_DISABLE=${MESA_SHADER_CACHE_DISABLE:-true}")
+  case $name:$which in
+    lavapipe*:128 | lavapipe*:256 | lavapipe*:512) settings+=("LP_NATIVE_VECTOR_WIDTH=$which") ;;
+    radv:*) settings+=("AMDGPU_GPU_ID=$which") ;;
+    nvk:*) settings+=("NOUVEAU_CHIPSET=$which" NVK_I_WANT_A_BROKEN_VULKAN_DRIVER=1) ;;
+    turnip:*) settings+=("FD_GPU_ID=$which") ;;
+    *:) ;;
+    *) fail "'$name' has no '$which'" ;;
+  esac
+  [ -n "$validate" ] || return 0
+  layer=$(layer_folder)
+  if [ -z "$layer" ]; then
+    echo "absent: validation ('tests/drivers.sh get swiftshader' fetches the layer into $dir)"
+    exit $absent_status
+  fi
+  # The heuristic is what sees a missing barrier between two dispatches; without the limit's end the
+  # eleventh message of a kind would go unheard.
+  settings+=("VK_LAYER_PATH=$layer" VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation
+    VK_LAYER_VALIDATE_SYNC=1 VK_LAYER_SYNCVAL_SHADER_ACCESSES_HEURISTIC=1
+    VK_LAYER_ENABLE_MESSAGE_LIMIT=0 VK_LAYER_DEBUG_ACTION=VK_DBG_LAYER_ACTION_DEFAULT)
+}
+
+# What a caller's environment may hold and would change the choice of driver.
+foreign=(VK_ADD_DRIVER_FILES VK_LOADER_DRIVERS_SELECT VK_LOADER_DRIVERS_DISABLE VK_LOADER_LAYERS_ENABLE
+  VK_ADD_LAYER_PATH LP_NATIVE_VECTOR_WIDTH)
+
+run() {
+  local choice=() program lib loader preload=() name kind part manifest shim which settings
+  while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    choice+=("$1")
+    shift
+  done
+  [ $# -ge 2 ] || fail "usage: drivers.sh run [--validate] DRIVER[:WHICH] -- PROGRAM [ARG...]"
+  shift
+  settle "${choice[@]}"
+  program=$(type -P "$1") || fail "no program '$1'"
+  shift
+  unset "${foreign[@]}"
+  [ "$part" = new ] || exec env "${settings[@]}" "$program" "$@"
+
+  # Built against a newer C library: the program starts through that library's own loader. Then
+  # /proc/self/exe is the loader, and only the program's own process sees the driver.
+  [ "$(head -c 4 "$program" | tail -c 3)" = ELF ] || fail "$name runs a binary, not the script '$program'"
+  lib=$(first_of "$dir"/new/usr/lib/*-linux-gnu)
+  loader=$(first_of "$lib"/ld-linux*.so.* "$dir"/new/usr/lib64/ld-linux*.so.*)
+  [ "$shim" = - ] || preload=(--preload "$lib/lib${shim}_noop_drm_shim.so")
+  unset LD_PRELOAD LD_LIBRARY_PATH
+  export "${settings[@]}"
+  exec "$loader" --inhibit-cache --library-path "$lib" "${preload[@]}" "$program" "$@"
+}
+
+print_env() {
+  local setting name kind part manifest shim which settings
+  settle "$@"
+  [ "$part" != new ] || fail "$name needs a loader of its own: use 'drivers.sh run $name -- PROGRAM'"
+  echo "unset ${foreign[*]}"
+  for setting in "${settings[@]}"; do
+    printf 'export %s=%q\n' "${setting%%=*}" "${setting#*=}"
+  done
+}
+
+# --- Fetching -------------------------------------------------------------------------------------
+
+# This Debian's code name.
+release() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
+
+# mirror_of SUITE: the first URI under which apt's configuration has that suite; nothing if none.
+mirror_of() {
+  local sources=() path
+  for path in /etc/apt/sources.list.d/*.sources; do
+    if [ -r "$path" ]; then sources+=("$path"); fi
+  done
+  if [ ${#sources[@]} -gt 0 ]; then
+    awk -v want="$1" '
+      function close_stanza() {
+        if (!done && enabled != "no" && types ~ /(^| )deb( |$)/ && index(suites " ", " " want " ")) {
+          split(uris, uri, " "); print uri[1]; done = 1
+        }
+        types = suites = uris = enabled = key = ""
+      }
+      FNR == 1 { close_stanza() }
+      /^#/ { next }
+      /^[ \t]*$/ { close_stanza(); next }
+      /^[^ \t]/ { key = tolower($1); sub(/^[^:]*:/, "") }
+      { $1 = $1 }
+      key == "types:" { types = types " " $0 }
+      key == "suites:" { suites = suites " " $0 }
+      key == "uris:" { uris = uris " " $0 }
+      key == "enabled:" { enabled = tolower($0) }
+      END { close_stanza() }' "${sources[@]}"
+  fi
+  for path in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+    if [ -r "$path" ]; then
+      awk -v want="$1" '$1 == "deb" { sub(/\[[^]]*\]/, ""); $1 = $1; if ($3 == want) print $2 }' "$path"
+    fi
+  done
+}
+
+# uri_of SUITE: where to ask for it. Suites of another release stand beside this release's own.
+uri_of() {
+  local codename uri
+  codename=$(release)
+  uri=${FOVEA_DEBIAN_MIRROR:-$(mirror_of "$codename" | head -n 1)}
+  case $uri in *ubuntu*) uri= ;; esac
+  uri=${uri:-http://deb.debian.org/debian}
+  uri=${uri%/}
+  case $1 in
+    *-security)
+      codename=$(mirror_of "$1" | head -n 1)
+      echo "${codename:-$uri-security}" ;;
+    *) echo "$uri" ;;
+  esac
+}
+
+# packages_of HOW SUITE FOLDER PACKAGE...: downloads packages of one suite into FOLDER/debs, by an apt
+# with lists and a status of its own, which checks every signature and hash. HOW is `alone` for these
+# packages only, or `whole` for all they need, down to the C library.
+packages_of() {
+  local how=$1 suite=$2 folder=$3 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+  local apt=$3/apt debs=$3/debs arch ask deb
+  shift 3
+  if [ ! -r "$keyring" ]; then
+    echo "no $keyring to check packages against"
+    return 1
+  fi
+  rm -rf "$apt" "$debs"
+  mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$debs" || return
+  : >"$apt/status"
+  arch=$(dpkg --print-architecture) || return
+  echo "deb [arch=$arch signed-by=$keyring] $(uri_of "$suite") $suite main" >"$apt/sources.list"
+  ask=(apt-get -qq -y -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=-
+    -o Dir::Etc::preferences=- -o Dir::Etc::preferencesparts=-
+    -o Dir::State="$apt" -o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache"
+    -o APT::Sandbox::User=root -o Debug::NoLocking=1 -o APT::Update::Error-Mode=any
+    -o APT::Install-Recommends=0 -o Acquire::Retries=3 -o Acquire::http::Timeout=30
+    -o Acquire::Languages=none)
+  "${ask[@]}" update || return
+  case $how in
+    alone) (cd "$debs" && "${ask[@]}" download "$@") ;;
+    whole) "${ask[@]}" install --download-only "$@" && mv "$apt"/cache/archives/*.deb "$debs" ;;
+  esac || return
+  for deb in "$debs"/*.deb; do
+    # shellcheck disable=SC2016  # a format of dpkg-deb, not a shell variable
+    dpkg-deb -W --showformat "$suite "'${Package} ${Version}\n' "$deb" || return
+  done >"$folder/versions.txt"
+}
+
+# unpack FOLDER [PATTERN...]: extracts what packages_of left there (or only what matches), and
+# turns a bare library name in an ICD manifest, which would load the system's driver, into a path
+# relative to the manifest.
+unpack() {
+  local folder=$1 deb manifest library
+  shift
+  [ $# -eq 0 ] || set -- --wildcards "$@"
+  for deb in "$folder"/debs/*.deb; do
+    dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$folder" "$@" || return
+  done
+  rm -rf "$folder/apt" "$folder/debs"
+  for manifest in "$folder"/usr/share/vulkan/icd.d/*.json; do
+    [ -e "$manifest" ] || continue
+    library=$(sed -n 's/.*"library_path": *"\([^"]*\)".*/\1/p' "$manifest")
+    library=$(first_of "$folder"/usr/lib/*-linux-gnu/"${library##*/}")
+    library=${library#"$folder/usr/"}
+    sed -i "s#\(\"library_path\": *\)\"[^\"]*\"#\1\"../../../$library\"#" "$manifest" || return
+  done
+}
+
+# fetch_PART FOLDER [SUITE]: fills FOLDER with a part; what it prints last says why it could not.
+
+fetch_new() {
+  local tool
+  packages_of whole "$2" "$1" mesa-vulkan-drivers mesa-drm-shim libvulkan1 libstdc++6 \
+    glslang-tools spirv-tools && unpack "$1" || return
+  mkdir -p "$1/bin" || return
+  for tool in glslangValidator spirv-val spirv-opt spirv-as spirv-dis; do
+    cat >"$1/bin/$tool" <<'WRAPPER' || return
+#!/bin/sh
+root=$(dirname "$(dirname "$(readlink -f "$0")")")
+for lib in "$root"/usr/lib/*-linux-gnu; do :; done
+for loader in "$root"/usr/lib64/ld-linux*.so.* "$lib"/ld-linux*.so.*; do
+  [ ! -e "$loader" ] || break
+done
+exec "$loader" --inhibit-cache --library-path "$lib" "$root/usr/bin/$(basename "$0")" "$@"
+WRAPPER
+    chmod +x "$1/bin/$tool"
+  done
+  # Does its C library start on this kernel?
+  "$1/bin/glslangValidator" --version >/dev/null
+}
+
+fetch_backports() {
+  packages_of alone "$2" "$1" mesa-vulkan-drivers && unpack "$1"
+}
+
+fetch_swiftshader() {
+  local share=$1/usr/share/vulkan chromium=usr/lib/chromium
+  packages_of alone "$2" "$1" chromium-common &&
+    unpack "$1" "./$chromium/libvk_swiftshader.so" "./$chromium/libVkLayer_khronos_validation.so" &&
+    mkdir -p "$share/icd.d" "$share/explicit_layer.d" || return
+  cat >"$share/icd.d/swiftshader_icd.json" <<JSON || return
+{ "file_format_version": "1.0.0",
+  "ICD": { "library_path": "../../../../$chromium/libvk_swiftshader.so", "api_version": "1.3.0" } }
+JSON
+  cat >"$share/explicit_layer.d/VkLayer_khronos_validation.json" <<JSON
+{ "file_format_version": "1.2.0",
+  "layer": {
+    "name": "VK_LAYER_KHRONOS_validation", "description": "Khronos Validation Layer", "type": "GLOBAL",
+    "library_path": "../../../../$chromium/libVkLayer_khronos_validation.so",
+    "api_version": "1.4.0", "implementation_version": "1",
+    "instance_extensions": [
+      { "name": "VK_EXT_debug_report", "spec_version": "9" },
+      { "name": "VK_EXT_debug_utils", "spec_version": "1" },
+      { "name": "VK_EXT_validation_features", "spec_version": "2" },
+      { "name": "VK_EXT_layer_settings", "spec_version": "2" } ] } }
+JSON
+}
+
+# suites_of PART: where to look for it, best first.
+suites_of() {
+  local codename
+  codename=$(release)
+  case $1 in
+    new) echo "${FOVEA_NEW_SUITE:-forky}" trixie ;;
+    backports) echo "$codename-backports" ;;
+    swiftshader) echo "$codename-security" "$codename" ;;
+  esac
+}
+
+# fetch PART: fetches it whole or not at all; says what was fetched or why nothing was.
+fetch() {
+  local part=$1 suite log=$dir/$1.log work=$dir/.fetching-$1
+  for suite in $(suites_of "$part"); do
+    rm -rf "$work" "${dir:?}/$part"
+    mkdir -p "$work"
+    if "fetch_$part" "$work" "$suite" >"$log" 2>&1; then
+      touch "$work/.complete"
+      mv "$work" "$dir/$part"
+      cat "$dir"/*/versions.txt >"$dir/versions.txt"
+      echo "present: $part ($suite, $(version_of "$part"))"
+      return
+    fi
+    rm -rf "$work"
+  done
+  echo "absent: $part ($suite: $(grep -v '^ *$' "$log" | tail -n 1); more in $log)"
+  return 1
+}
+
+get() {
+  local required='' named='' wanted=() argument part failed=''
+  for argument in "$@"; do
+    case $argument in
+      --require) required=yes ;;
+      new | backports | swiftshader) wanted+=("$argument") ;;
+      validation) wanted+=(swiftshader) ;;
+      -*) fail "unknown option '$argument'" ;;
+      *)
+        look_up "$argument"
+        if [ "$part" != system ]; then wanted+=("$part"); fi ;;
+    esac
+    if [ "$argument" != --require ]; then named=yes; fi
+  done
+  if [ -z "$named" ]; then wanted=(new backports swiftshader); fi
+  mkdir -p "$dir"
+  dir=$(cd "$dir" && pwd)
+  exec 9>"$dir/.lock"
+  flock 9  # tests may ask for the same part at once
+  for part in "${wanted[@]}"; do
+    is_complete "$part" || fetch "$part" || failed=yes
+  done
+  [ -z "$failed" ] || [ -z "$required" ]
+}
+
+command=${1-}
+[ $# -eq 0 ] || shift
+case $command in
+  get) get "$@" ;;
+  list) list ;;
+  run) run "$@" ;;
+  env) print_env "$@" ;;
+  -h | --help) sed -n '2,/^set -e/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" ;;
+  *) fail "usage: drivers.sh get|list|run|env ... (drivers.sh --help)" ;;
+esac
