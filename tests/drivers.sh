@@ -15,13 +15,14 @@
 #                   is subgroups of 4, 8 or 16), swiftshader
 #     compile-only: radv:navi31 nvk:172 turnip:740 honeykrisp (real machine code; a submit does nothing)
 #     --validate turns on the Khronos layer with synchronization validation. Its messages go to the
-#     program's VK_EXT_debug_utils messenger, and to standard output only when there is none.
+#     program's VK_EXT_debug_utils messenger, and to standard output only when there is none. (The
+#     loader warns there too, of type GENERAL: heed those of type VALIDATION.)
 #     Exits as the program does; 77 when the driver or the layer is absent.
 #   drivers.sh env [--validate] DRIVER[:WHICH]    the same as `export` lines, for a shell or a debugger
 #
 # FOVEA_DRIVERS_DIR (default <repository>/build/drivers) may be moved or copied as a whole; delete it
 # to fetch newer versions. FOVEA_NEW_SUITE (default forky) is where `new` is looked for first.
-# FOVEA_DEBIAN_MIRROR overrides the mirror found in apt's own configuration.
+# FOVEA_DEBIAN_MIRROR (say http://deb.debian.org/debian; security beside it) overrides apt's own.
 set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -154,16 +155,16 @@ settle() {
     echo "absent: validation ('tests/drivers.sh get swiftshader' fetches the layer into $dir)"
     exit $absent_status
   fi
-  # The heuristic is what sees a missing barrier between two dispatches; without the limit's end the
+  # The heuristic is what sees a missing barrier between two dispatches. With the limit on, the
   # eleventh message of a kind would go unheard.
   settings+=("VK_LAYER_PATH=$layer" VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation
     VK_LAYER_VALIDATE_SYNC=1 VK_LAYER_SYNCVAL_SHADER_ACCESSES_HEURISTIC=1
-    VK_LAYER_ENABLE_MESSAGE_LIMIT=0 VK_LAYER_DEBUG_ACTION=VK_DBG_LAYER_ACTION_DEFAULT)
+    VK_LAYER_ENABLE_MESSAGE_LIMIT=0)
 }
 
 # What a caller's environment may hold and would change the choice of driver.
 foreign=(VK_ADD_DRIVER_FILES VK_LOADER_DRIVERS_SELECT VK_LOADER_DRIVERS_DISABLE VK_LOADER_LAYERS_ENABLE
-  VK_ADD_LAYER_PATH LP_NATIVE_VECTOR_WIDTH)
+  VK_ADD_LAYER_PATH VK_LAYER_DEBUG_ACTION LP_NATIVE_VECTOR_WIDTH)
 
 run() {
   local choice=() program lib loader preload=() name kind part manifest shim which settings
@@ -239,17 +240,16 @@ mirror_of() {
 
 # uri_of SUITE: where to ask for it. Suites of another release stand beside this release's own.
 uri_of() {
-  local codename uri
-  codename=$(release)
-  uri=${FOVEA_DEBIAN_MIRROR:-$(mirror_of "$codename" | head -n 1)}
-  case $uri in *ubuntu*) uri= ;; esac
-  uri=${uri:-http://deb.debian.org/debian}
-  uri=${uri%/}
+  local base own
+  base=${FOVEA_DEBIAN_MIRROR:-$(mirror_of "$(release)" | head -n 1)}
+  case $base in *ubuntu*) base= ;; esac
+  base=${base:-http://deb.debian.org/debian}
   case $1 in
     *-security)
-      codename=$(mirror_of "$1" | head -n 1)
-      echo "${codename:-$uri-security}" ;;
-    *) echo "$uri" ;;
+      own=${FOVEA_DEBIAN_MIRROR:+$FOVEA_DEBIAN_MIRROR-security}
+      own=${own:-$(mirror_of "$1" | head -n 1)}
+      echo "${own:-${base%/}-security}" ;;
+    *) echo "$base" ;;
   esac
 }
 
@@ -369,7 +369,7 @@ suites_of() {
 
 # fetch PART: fetches it whole or not at all; says what was fetched or why nothing was.
 fetch() {
-  local part=$1 suite log=$dir/$1.log work=$dir/.fetching-$1
+  local part=$1 suite why log=$dir/$1.log work=$dir/.fetching-$1
   for suite in $(suites_of "$part"); do
     rm -rf "$work" "${dir:?}/$part"
     mkdir -p "$work"
@@ -382,7 +382,8 @@ fetch() {
     fi
     rm -rf "$work"
   done
-  echo "absent: $part ($suite: $(grep -v '^ *$' "$log" | tail -n 1); more in $log)"
+  why=$(grep -m 1 '^E: ' "$log" || tail -n 1 "$log")
+  echo "absent: $part ($suite: ${why#E: }; more in $log)"
   return 1
 }
 

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Builds everything and runs every test: on each Vulkan driver to be had without a GPU, and those that
+# need no device under the sanitizers too.
+# Usage: tests/run.sh [CTEST ARGUMENT...]     e.g. tests/run.sh -R softmax
+#   FOVEA_TEST_DRIVERS  the drivers, separated by semicolons (default lavapipe;lavapipe-new;swiftshader;
+#                       tests/drivers.sh list names them all)
+#   FOVEA_TEST_PRESETS  the presets (default "release asan"); all but release run the label `host` only
+#   FOVEA_WERROR=ON     makes every warning an error
+#   FOVEA_NO_INSTALL=1  installs no packages
+# A driver that cannot be had is reported as absent. No driver at all, a driver on which nothing ran,
+# a build that breaks and a test that fails each fail the run. The last line is `N passed, N failed`.
+set -euo pipefail
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$repository"
+read -ra presets <<<"${FOVEA_TEST_PRESETS:-release asan}"
+IFS=';' read -ra wanted <<<"${FOVEA_TEST_DRIVERS:-lavapipe;lavapipe-new;swiftshader}"
+jobs=$(nproc)
+summary=()
+passed=0
+failed=0
+
+# fault MESSAGE: counts as one failure, and the run goes on.
+fault() {
+  echo "FAILED: $1"
+  summary+=("FAILED: $1")
+  failed=$((failed + 1))
+}
+
+# count LOG STATUS [DRIVER]: how many tests (on a driver) CTest reports with that status.
+count() {
+  awk -v status="$2" -v driver="${3:+@$3}" '
+    $0 ~ "^ *[0-9]+/[0-9]+ Test +#[0-9]+: " {
+      sub(/^[^:]*: /, "")
+      if (driver != "" && index($0, driver " ") == 0) next
+      if ($0 ~ status) ++n
+    }
+    END { print n + 0 }' "$1"
+}
+
+ok='   Passed '
+skip='[*][*][*]Skipped|[*][*][*]Not Run [(]Disabled'
+bad='[*][*][*](Failed|Timeout|Exception|Not Run *[0-9]|Could not)'
+
+# build PRESET [CMAKE ARGUMENT...]
+build() {
+  local preset=$1
+  shift
+  echo "=== $preset: build"
+  cmake --preset "$preset" -DFOVEA_WERROR="${FOVEA_WERROR:-OFF}" "$@" &&
+    cmake --build --preset "$preset" --parallel "$jobs"
+}
+
+# check PRESET CTEST ARGUMENT...: runs the tests and enters them in the summary.
+check() {
+  local preset=$1 log=build/$1/ctest.log status=0 bad_tests verdict
+  shift
+  echo "=== $preset: test"
+  ctest --output-on-failure --parallel "$jobs" "$@" 2>&1 | tee "$log" || status=$?
+  bad_tests=$(count "$log" "$bad")
+  passed=$((passed + $(count "$log" "$ok")))
+  failed=$((failed + bad_tests))
+  verdict=$(grep -E 'tests passed,|No tests were found' "$log" | tail -n 1) || verdict="no test was chosen"
+  summary+=("$preset: $verdict")
+  if [ "$status" -ne 0 ] && [ "$bad_tests" -eq 0 ]; then fault "$preset: ctest ended with $status"; fi
+}
+
+# report_drivers [CTEST ARGUMENT...]: what ran where. Without arguments every test was asked for.
+report_drivers() {
+  local driver log=build/release/ctest.log ran
+  for driver in "${present[@]}"; do
+    ran=$(($(count "$log" "$ok" "$driver") + $(count "$log" "$bad" "$driver")))
+    summary+=("driver $driver $(version_of "$driver"): $ran ran, $(count "$log" "$bad" "$driver") failed, $(
+      count "$log" "$skip" "$driver") skipped")
+    if [ "$ran" -eq 0 ] && [ $# -eq 0 ]; then fault "nothing ran on $driver"; fi
+  done
+}
+
+version_of() { tests/drivers.sh list | awk -v name="${1%%:*}" '$1 == name { print $4 }'; }
+
+cmake/install_packages.sh
+tests/drivers.sh get "${wanted[@]}" validation
+if [ -z "$(tests/drivers.sh list | awk '$1 == "validation" && $3 == "present"')" ]; then
+  cmake/install_packages.sh vulkan-validationlayers  # an older one, which sees less, is better than none
+fi
+
+present=()
+for driver in "${wanted[@]}"; do
+  if reason=$(tests/drivers.sh run --validate "$driver" -- true); then
+    present+=("$driver")
+  else
+    summary+=("driver ${reason:-absent: $driver}")
+  fi
+done
+if [ ${#present[@]} -eq 0 ]; then fault "no Vulkan driver is present"; fi
+
+for preset in "${presets[@]}"; do
+  if [ "$preset" = release ]; then
+    list=$(IFS=';'; echo "${present[*]-}")
+    if build release -DFOVEA_TEST_DRIVERS="$list"; then
+      check release --preset release --no-tests=error "$@"
+      report_drivers "$@"
+    else
+      fault "release does not build"
+    fi
+  elif build "$preset"; then
+    # A narrower choice of tests may hold none that runs without a device.
+    check "$preset" --test-dir "build/$preset" -L '^host$' \
+      --no-tests="$([ $# -eq 0 ] && echo error || echo ignore)" "$@"
+  else
+    fault "$preset does not build"
+  fi
+done
+
+echo "=== summary"
+printf '%s\n' "${summary[@]}"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
