@@ -274,7 +274,8 @@ packages_of() {
     -o Dir::State="$apt" -o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache"
     -o APT::Sandbox::User=root -o Debug::NoLocking=1 -o APT::Update::Error-Mode=any
     -o APT::Install-Recommends=0 -o Acquire::Retries=3 -o Acquire::http::Timeout=30
-    -o Acquire::Languages=none)
+    -o Acquire::Languages=none
+    -o Acquire::Check-Valid-Until=false)  # a frozen mirror serves as well; signatures are checked
   "${ask[@]}" update || return
   case $how in
     alone) (cd "$debs" && "${ask[@]}" download "$@") ;;
@@ -369,7 +370,7 @@ suites_of() {
 
 # fetch PART: fetches it whole or not at all; says what was fetched or why nothing was.
 fetch() {
-  local part=$1 suite why log=$dir/$1.log work=$dir/.fetching-$1
+  local part=$1 suite why='' log=$dir/$1.log work=$dir/.fetching-$1
   for suite in $(suites_of "$part"); do
     rm -rf "$work" "${dir:?}/$part"
     mkdir -p "$work"
@@ -377,13 +378,13 @@ fetch() {
       touch "$work/.complete"
       mv "$work" "$dir/$part"
       cat "$dir"/*/versions.txt >"$dir/versions.txt"
-      echo "present: $part ($suite, $(version_of "$part"))"
+      echo "present: $part ($suite $(version_of "$part")${why:+; $why})"
       return
     fi
     rm -rf "$work"
+    why+="${why:+; }$suite: $( (grep -m 1 '^E: ' "$log" || tail -n 1 "$log") | sed 's/^E: //')"
   done
-  why=$(grep -m 1 '^E: ' "$log" || tail -n 1 "$log")
-  echo "absent: $part ($suite: ${why#E: }; more in $log)"
+  echo "absent: $part ($why)"
   return 1
 }
 
