@@ -1,0 +1,52 @@
+#pragma once
+// What a device can do, as plain data: everything that compile and ops may know of it. Tests fill one in by hand.
+
+#include <fovea/context.hpp>  // DeviceType
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+namespace fovea {
+
+struct DeviceCaps {
+  std::string device_name = "generic Vulkan 1.1 device";
+  std::string driver_name;
+  std::string driver_info;
+  std::array<std::uint8_t, 16> device_uuid{}, driver_uuid{};
+  std::uint32_t vendor_id = 0, device_id = 0, driver_id = 0, driver_version = 0, api_version = 0;
+  DeviceType type = DeviceType::other;
+
+  // Limits. The defaults are the least that Vulkan 1.1 guarantees: the floor that every portable kernel accepts.
+  std::uint32_t max_invocations = 128;
+  std::array<std::uint32_t, 3> max_group_size{128, 128, 64};
+  std::array<std::uint32_t, 3> max_group_count{65535, 65535, 65535};
+  std::uint32_t max_shared_bytes = 16384;
+  std::uint32_t max_push_bytes = 128;
+  std::uint32_t max_storage_buffers = 8;  // a stage; the specification says 4, the smallest real driver (v3dv) has 8
+  std::uint64_t max_storage_range = 1ull << 27;
+  std::uint64_t storage_alignment = 256;
+  std::uint64_t max_allocation = 1ull << 30;
+  double timestamp_period_ns = 0;  // 0: the queue has no timestamps
+
+  // Features, true only where they are *enabled* on the device, not merely present.
+  bool storage16 = false;         // 16-bit values in storage buffers
+  bool storage8 = false;          // 8-bit values in storage buffers
+  bool float16 = false;           // 16-bit float arithmetic
+  bool int64 = false;
+  bool buffer_address = false;
+  bool timeline_semaphore = false;
+  bool subgroup_size_control = false;
+  bool cooperative_matrix = false;
+  bool memory_budget = false;
+  bool debug_utils = false;
+
+  // Subgroup operations in compute; size 0: none.
+  std::uint32_t subgroup_size = 0, min_subgroup_size = 0, max_subgroup_size = 0;
+  std::uint32_t subgroup_operations = 0;  // VkSubgroupFeatureFlags
+
+  // Quirks (engine/vk/quirks.cpp says which driver, why, and the source).
+  std::uint32_t max_loop_iterations = 0;  // loop iterations one invocation may run before the driver cuts it; 0: no limit
+};
+
+}  // namespace fovea

@@ -1,0 +1,201 @@
+#include "base/device_caps.hpp"
+#include "base/shader_table.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace fovea {
+namespace {
+
+// Numbers of the SPIR-V specification 1.6, sections 3.20 (decorations), 3.31 (capabilities), 3.49 (instructions).
+namespace spirv {
+constexpr std::uint32_t magic = 0x07230203;
+constexpr std::size_t header_words = 5;
+constexpr std::uint32_t op_capability = 17, op_type_int = 21, op_type_float = 22, op_type_vector = 23,
+                        op_type_matrix = 24, op_type_array = 28, op_type_runtime_array = 29, op_type_struct = 30,
+                        op_type_pointer = 32, op_constant = 43, op_spec_constant = 50, op_variable = 59,
+                        op_decorate = 71, op_member_decorate = 72;
+constexpr std::uint32_t spec_id = 1, buffer_block = 3, array_stride = 6, matrix_stride = 7, non_writable = 24,
+                        binding = 33, descriptor_set = 34, offset = 35;
+constexpr std::uint32_t uniform = 2, push_constant = 9, storage_buffer = 12;  // storage classes
+constexpr std::uint32_t whole = UINT32_MAX;  // our own: the member of a decoration that is on the whole object
+}  // namespace spirv
+
+using Words = std::span<const std::uint32_t>;
+
+// Calls visit(opcode, operands) for each instruction, until it returns false or the module ends or makes no sense.
+template <class Visit>
+void for_each_instruction(Words code, Visit visit) {
+  if (code.size() < spirv::header_words || code[0] != spirv::magic) return;
+  for (std::size_t at = spirv::header_words; at < code.size();) {
+    const std::size_t length = code[at] >> 16;
+    if (length == 0 || at + length > code.size()) return;
+    if (!visit(code[at] & 0xffff, code.subspan(at + 1, length - 1))) return;
+    at += length;
+  }
+}
+
+struct Instruction {
+  std::uint32_t opcode = 0;
+  Words operands;  // [0] is the result of a type, [1] of a constant or variable
+};
+
+// The declarations of a module, by result id.
+struct Module {
+  std::vector<std::uint32_t> capabilities;
+  std::map<std::uint32_t, Instruction> declarations;
+  std::vector<Words> variables;
+  // (id, member or `whole`, decoration) -> first literal, 0 without one
+  std::map<std::array<std::uint32_t, 3>, std::uint32_t> decorations;
+
+  explicit Module(Words code) {
+    for_each_instruction(code, [&](std::uint32_t opcode, Words operands) { return add(opcode, operands), true; });
+  }
+
+  void add(std::uint32_t opcode, Words operands) {
+    const std::size_t n = operands.size();
+    if (opcode == spirv::op_capability && n >= 1) {
+      capabilities.push_back(operands[0]);
+    } else if (opcode == spirv::op_decorate && n >= 2) {
+      decorations[{operands[0], spirv::whole, operands[1]}] = n > 2 ? operands[2] : 0;
+    } else if (opcode == spirv::op_member_decorate && n >= 3) {
+      decorations[{operands[0], operands[1], operands[2]}] = n > 3 ? operands[3] : 0;
+    } else if (opcode >= spirv::op_type_int && opcode <= spirv::op_type_pointer && n >= 2) {
+      declarations[operands[0]] = {opcode, operands};
+    } else if (opcode == spirv::op_type_struct && n == 1) {
+      declarations[operands[0]] = {opcode, operands};
+    } else if ((opcode == spirv::op_constant || opcode == spirv::op_spec_constant) && n >= 3) {
+      declarations[operands[1]] = {opcode, operands};
+    } else if (opcode == spirv::op_variable && n >= 3) {
+      variables.push_back(operands);
+    }
+  }
+
+  const Instruction* find(std::uint32_t id, std::uint32_t opcode, std::size_t operands) const {
+    const auto at = declarations.find(id);
+    if (at == declarations.end() || at->second.opcode != opcode || at->second.operands.size() < operands) return nullptr;
+    return &at->second;
+  }
+  bool decorated(std::uint32_t id, std::uint32_t member, std::uint32_t decoration) const {
+    return decorations.contains({id, member, decoration});
+  }
+  std::uint32_t decoration(std::uint32_t id, std::uint32_t member, std::uint32_t decoration) const {
+    const auto at = decorations.find({id, member, decoration});
+    return at == decorations.end() ? 0 : at->second;
+  }
+  // What a pointer type points to, arrays of blocks taken off; 0 when it is no pointer.
+  std::uint32_t pointee(std::uint32_t pointer) const {
+    const Instruction* type = find(pointer, spirv::op_type_pointer, 3);
+    std::uint32_t id = type ? type->operands[2] : 0;
+    while (const Instruction* array = find(id, spirv::op_type_array, 2)) id = array->operands[1];
+    while (const Instruction* array = find(id, spirv::op_type_runtime_array, 2)) id = array->operands[1];
+    return id;
+  }
+  bool written(std::uint32_t variable, std::uint32_t block) const {
+    if (decorated(variable, spirv::whole, spirv::non_writable)) return false;
+    const Instruction* type = find(block, spirv::op_type_struct, 1);
+    if (!type) return true;
+    for (std::uint32_t member = 0; member + 1 < type->operands.size(); ++member)
+      if (!decorated(block, member, spirv::non_writable)) return true;
+    return false;
+  }
+};
+
+// Bytes of a type laid out in a block, by its explicit strides and offsets. Depth bounds a malformed module.
+std::uint32_t size_of_type(const Module& module, std::uint32_t id, int depth = 0) {
+  const auto at = module.declarations.find(id);
+  if (at == module.declarations.end() || depth > 16) return 0;
+  const Words operands = at->second.operands;
+  switch (at->second.opcode) {
+    case spirv::op_type_int:
+    case spirv::op_type_float: return operands[1] / 8;
+    case spirv::op_type_vector:
+      return operands.size() < 3 ? 0 : operands[2] * size_of_type(module, operands[1], depth + 1);
+    case spirv::op_type_array: {
+      const auto length = operands.size() < 3 ? module.declarations.end() : module.declarations.find(operands[2]);
+      if (length == module.declarations.end() || length->second.operands.size() < 3) return 0;
+      return length->second.operands[2] * module.decoration(id, spirv::whole, spirv::array_stride);
+    }
+    case spirv::op_type_struct: {
+      std::uint32_t bytes = 0;
+      for (std::uint32_t member = 0; member + 1 < operands.size(); ++member) {
+        const std::uint32_t stride = module.decoration(id, member, spirv::matrix_stride);
+        const Instruction* matrix = module.find(operands[member + 1], spirv::op_type_matrix, 3);
+        const std::uint32_t size =
+            matrix ? stride * matrix->operands[2] : size_of_type(module, operands[member + 1], depth + 1);
+        bytes = std::max(bytes, module.decoration(id, member, spirv::offset) + size);
+      }
+      return bytes;
+    }
+    default: return 0;
+  }
+}
+
+// True when a device with these caps has this capability. One that is not named here is refused.
+bool has_capability(const DeviceCaps& caps, std::uint32_t capability) {
+  // VkSubgroupFeatureFlagBits and SPIR-V's GroupNonUniform* go in the same order.
+  constexpr std::uint32_t group_non_uniform = 61, group_non_uniform_quad = 68;
+  if (capability >= group_non_uniform && capability <= group_non_uniform_quad)
+    return caps.subgroup_size > 0 && (caps.subgroup_operations >> (capability - group_non_uniform) & 1) != 0;
+  switch (capability) {
+    case 0:                                  // Matrix
+    case 1: return true;                     // Shader
+    case 9: return caps.float16;             // Float16
+    case 11: return caps.int64;              // Int64
+    case 4433: return caps.storage16;        // StorageBuffer16BitAccess
+    case 4448: return caps.storage8;         // StorageBuffer8BitAccess
+    case 5345: return caps.cooperative_matrix;  // VulkanMemoryModel: enabled wherever cooperative matrices are
+    case 5347: return caps.buffer_address;   // PhysicalStorageBufferAddresses
+    case 6022: return caps.cooperative_matrix;  // CooperativeMatrixKHR
+    default: return false;
+  }
+}
+
+// The Vulkan version that takes SPIR-V of this version word (0x00010300) without extensions.
+std::uint32_t vulkan_for(std::uint32_t spirv_version) {
+  const std::uint32_t minor = spirv_version >> 8 & 0xff;
+  const std::uint32_t vulkan_minor = minor <= 3 ? 1 : minor <= 5 ? 2 : 3;
+  return 1u << 22 | vulkan_minor << 12;
+}
+
+}  // namespace
+
+ShaderReflection reflect(std::span<const std::uint32_t> code) {
+  const Module module(code);
+  ShaderReflection out;
+  out.capabilities = module.capabilities;
+  for (const auto& [key, literal] : module.decorations)
+    if (key[1] == spirv::whole && key[2] == spirv::spec_id) out.constant_ids.push_back(literal);
+  std::sort(out.constant_ids.begin(), out.constant_ids.end());
+
+  std::map<std::pair<std::uint32_t, std::uint32_t>, bool> bindings;  // (set, binding) -> written
+  for (Words variable : module.variables) {
+    const std::uint32_t id = variable[1], storage = variable[2], block = module.pointee(variable[0]);
+    if (storage == spirv::push_constant) out.push_bytes = (size_of_type(module, block) + 3) / 4 * 4;
+    const bool is_buffer =
+        storage == spirv::storage_buffer ||
+        (storage == spirv::uniform && module.decorated(block, spirv::whole, spirv::buffer_block));
+    if (!is_buffer) continue;
+    bool& written = bindings[{module.decoration(id, spirv::whole, spirv::descriptor_set),
+                              module.decoration(id, spirv::whole, spirv::binding)}];
+    written = written || module.written(id, block);
+  }
+  for (const auto& [place, written] : bindings) out.bindings.push_back({place.first, place.second, written});
+  return out;
+}
+
+bool supports(const DeviceCaps& caps, const ShaderInfo& shader) {
+  if (shader.code.size() < spirv::header_words || shader.code[0] != spirv::magic) return false;
+  // Caps made by hand without a version stand for the floor, Vulkan 1.1.
+  constexpr std::uint32_t vulkan_1_1 = 1u << 22 | 1u << 12;
+  if (vulkan_for(shader.code[1]) > std::max(caps.api_version, vulkan_1_1)) return false;
+  bool all = true;
+  for_each_instruction(shader.code, [&](std::uint32_t opcode, Words operands) {
+    if (opcode != spirv::op_capability || operands.empty()) return false;  // capabilities come first
+    return all = has_capability(caps, operands[0]);
+  });
+  return all;
+}
+
+}  // namespace fovea

@@ -1,0 +1,40 @@
+#pragma once
+// The compiled shaders, as plain data. CMake generates the table: one entry a variant ("softmax.f16") of a .comp file
+// that this build's shader compiler could compile. A variant it could not compile has no entry.
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace fovea {
+
+struct DeviceCaps;
+
+struct ShaderInfo {
+  const char* name;  // file stem, then the value of each axis: "attention_row.f32"
+  std::span<const std::uint32_t> code;  // SPIR-V
+};
+
+std::span<const ShaderInfo> shader_table();
+
+// The variant of this name, or null when the build left it out.
+const ShaderInfo* find_shader(std::string_view name);
+
+// What the module itself says, read from its SPIR-V.
+struct ShaderReflection {
+  std::vector<std::uint32_t> capabilities;  // OpCapability operands
+  struct Binding {
+    std::uint32_t set, binding;
+    bool written;  // false: every variable at this binding is NonWritable
+  };
+  std::vector<Binding> bindings;            // storage buffers, sorted
+  std::uint32_t push_bytes = 0;             // size of the push-constant block, 0 when there is none
+  std::vector<std::uint32_t> constant_ids;  // SpecId decorations, sorted
+};
+ShaderReflection reflect(std::span<const std::uint32_t> code);
+
+// True when the device has every capability that the module declares.
+bool supports(const DeviceCaps& caps, const ShaderInfo& shader);
+
+}  // namespace fovea

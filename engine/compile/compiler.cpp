@@ -1,0 +1,118 @@
+#include "compile/compiler.hpp"
+
+#include "compile/passes.hpp"
+
+#include <algorithm>
+
+namespace fovea::compile {
+
+namespace {
+
+std::vector<External> externals_of(const ir::Graph& graph) {
+  std::vector<External> externals;
+  const auto add = [&](const std::string& name, ExternalRole role, const ir::Type& type) {
+    externals.push_back({name, role, type.shape, type.dtype, storage_bytes(type).value_or(4)});
+  };
+  for (const ir::Value& value : graph.values) {
+    if (value.kind == ir::ValueKind::input) add(value.name, ExternalRole::input, value.type);
+    if (value.kind == ir::ValueKind::parameter) add(value.name, ExternalRole::parameter, value.type);
+  }
+  for (const ir::Output& output : graph.outputs) add(output.name, ExternalRole::output, graph.value(output.value).type);
+  return externals;
+}
+
+std::string label_of(const ir::Graph& graph, const ir::Node& node) {
+  std::string label = node.op->name;
+  for (const ir::Output& output : graph.outputs)
+    if (std::find(node.outputs.begin(), node.outputs.end(), output.value) != node.outputs.end()) label += ' ' + output.name;
+  if (node.site.line > 0) label += ' ' + ir::to_string(node.site);
+  return label;
+}
+
+// Binds the launch's operands to their places. An unused binding repeats the first used one, read-only.
+std::vector<Binding> bindings_of(const ir::Graph& graph, const Layout& layout, const Step& step, const ops::Launch& launch) {
+  using Kind = ops::LaunchOperand::Kind;
+  const ir::Node& node = graph.nodes[step.node];
+  std::vector<Binding> bindings;
+  for (const ops::LaunchOperand& operand : launch.operands) {
+    Binding binding{{}, operand.access != ops::Access::write, operand.access != ops::Access::read};
+    if (operand.kind == Kind::input) binding.range = layout.values[storage_root(graph, node.inputs[operand.index])];
+    if (operand.kind == Kind::output) binding.range = layout.values[node.outputs[operand.index]];
+    if (operand.kind == Kind::scratch) binding.range = layout.scratch[step.node][operand.index];
+    bindings.push_back(binding);
+  }
+  for (std::size_t i = 0; i < bindings.size(); ++i) {
+    if (launch.operands[i].kind != Kind::none) continue;
+    for (std::size_t k = 0; k < bindings.size(); ++k)
+      if (launch.operands[k].kind != Kind::none) {
+        bindings[i] = {bindings[k].range, false, false};
+        break;
+      }
+  }
+  return bindings;
+}
+
+void emit(const ir::Graph& graph, const std::vector<Choice>& choices, const std::vector<Step>& steps, const Layout& layout,
+          Program& program) {
+  for (const Step& step : steps) {
+    const ir::Node& node = graph.nodes[step.node];
+    const Choice& choice = choices[step.node];
+    const ops::Launch& launch = choice.plan.launches[step.launch];
+    Dispatch& dispatch = program.dispatches.emplace_back();
+    dispatch.shader = launch.shader;
+    dispatch.constants = launch.constants;
+    dispatch.push = launch.push;
+    dispatch.bindings = bindings_of(graph, layout, step, launch);
+    dispatch.groups = launch.groups;
+    dispatch.label = label_of(graph, node);
+    dispatch.kernel = choice.kernel->name;
+    dispatch.level = step.level;
+    if (step.launch == 0 && node.op->flops) dispatch.flops = node.op->flops({graph, node});
+    for (const Binding& binding : dispatch.bindings)
+      if (binding.read || binding.write) dispatch.bytes += binding.range.size;
+  }
+}
+
+std::vector<std::byte> constants_of(const ir::Graph& graph, const Layout& layout) {
+  std::vector<std::byte> bytes;
+  for (ir::ValueId id = 0; id < graph.values.size(); ++id) {
+    const ir::Value& value = graph.value(id);
+    if (value.kind != ir::ValueKind::constant) continue;
+    const BufferRange& range = layout.values[id];
+    bytes.resize(std::max<std::size_t>(bytes.size(), range.offset + range.size));
+    std::copy(graph.constants[value.slot].begin(), graph.constants[value.slot].end(),
+              bytes.begin() + static_cast<std::ptrdiff_t>(range.offset));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Result<Program> compile(const ir::Graph& graph, const DeviceCaps& caps, const CompileOptions& options) {
+  if (auto failure = verify(graph)) return *failure;
+
+  auto lowered = decompose(graph, caps, options);
+  if (!lowered) return lowered.error();
+  ir::Graph work = std::move(*lowered);  // every node is a view or has a kernel
+  if (options.fuse) work = fuse(work, caps);
+  work = materialize_outputs(work);  // every output owns its bytes
+  if (auto failure = verify(work)) return *failure;
+
+  const auto choices = select(work, caps, options);
+  if (!choices) return choices.error();
+  const std::vector<Step> steps = schedule(work, *choices);  // launches in order
+
+  Program program;
+  program.externals = externals_of(work);
+  const auto layout = alias(work, *choices, steps, program, caps, options.alias);
+  if (!layout) return layout.error();
+  program.arena_bytes = layout->arena_bytes;
+  program.arena_lower_bound = layout->lower_bound;
+  program.arena_unaliased_bytes = layout->unaliased_bytes;
+  program.constants = constants_of(work, *layout);
+  emit(work, *choices, steps, *layout, program);
+  place_barriers(program, steps, *choices);
+  return program;
+}
+
+}  // namespace fovea::compile

@@ -1,0 +1,111 @@
+// Fusion. An elementwise node takes in each elementwise producer that it alone uses, as long as one launch can hold
+// the merged program; the producer is then dead.
+
+#include "compile/passes.hpp"
+#include "ops/elementwise.hpp"
+
+#include <algorithm>
+
+namespace fovea::compile {
+
+namespace {
+
+using ops::ElementwiseAttrs;
+using ops::ElementwiseStep;
+
+// A program under construction: operands by Tensor instead of by number.
+struct Chain {
+  std::vector<Tensor> inputs;
+  ElementwiseAttrs attrs;
+};
+
+std::uint8_t number_of(std::vector<Tensor>& inputs, Tensor input) {
+  auto found = std::find(inputs.begin(), inputs.end(), input);
+  if (found == inputs.end()) found = inputs.insert(found, input);
+  return static_cast<std::uint8_t>(found - inputs.begin());
+}
+
+std::uint8_t number_of_scalar(std::vector<float>& scalars, float value) {
+  auto found = std::find(scalars.begin(), scalars.end(), value);
+  if (found == scalars.end()) found = scalars.insert(found, value);
+  return static_cast<std::uint8_t>(ELEMENTWISE_FIRST_SCALAR + (found - scalars.begin()));
+}
+
+// Appends another chain's steps; returns the register of its result.
+std::uint8_t append_chain(Chain& chain, const Chain& other) {
+  const std::size_t first = chain.attrs.steps.size();
+  for (ElementwiseStep step : other.attrs.steps) {
+    for (int i = 0; i < ops::arity(step.code); ++i) {
+      std::uint8_t& operand = step.operands[static_cast<std::size_t>(i)];
+      if (operand < ELEMENTWISE_FIRST_SCALAR)
+        operand = number_of(chain.inputs, other.inputs[operand]);
+      else if (operand < ELEMENTWISE_FIRST_RESULT)
+        operand = number_of_scalar(chain.attrs.scalars, other.attrs.scalars[operand - ELEMENTWISE_FIRST_SCALAR]);
+      else
+        operand = static_cast<std::uint8_t>(operand + first);
+    }
+    chain.attrs.steps.push_back(step);
+  }
+  return static_cast<std::uint8_t>(ELEMENTWISE_FIRST_RESULT + chain.attrs.steps.size() - 1);
+}
+
+// `consumer` with its operand `slot` replaced by the producer's program; nothing when registers do not suffice.
+std::optional<Chain> merge(const Chain& consumer, std::size_t slot, const Chain& producer, const Shape& out) {
+  Chain merged;
+  merged.attrs.steps.clear();
+  merged.attrs.result = consumer.attrs.result;
+  const std::uint8_t produced = append_chain(merged, producer);
+  Chain rest = consumer;
+  const std::size_t first = merged.attrs.steps.size();
+  for (ElementwiseStep step : rest.attrs.steps) {
+    for (int i = 0; i < ops::arity(step.code); ++i) {
+      std::uint8_t& operand = step.operands[static_cast<std::size_t>(i)];
+      if (operand == slot)
+        operand = produced;
+      else if (operand < ELEMENTWISE_FIRST_SCALAR)
+        operand = number_of(merged.inputs, rest.inputs[operand]);
+      else if (operand < ELEMENTWISE_FIRST_RESULT)
+        operand = number_of_scalar(merged.attrs.scalars, rest.attrs.scalars[operand - ELEMENTWISE_FIRST_SCALAR]);
+      else
+        operand = static_cast<std::uint8_t>(operand + first);
+    }
+    merged.attrs.steps.push_back(step);
+  }
+  std::vector<Shape> shapes;
+  for (const Tensor& input : merged.inputs) shapes.push_back(input.shape());
+  if (!ops::fits(merged.attrs, out, shapes)) return std::nullopt;
+  return merged;
+}
+
+bool is_elementwise(const ir::Node& node) { return node.op == &ops::elementwise_op; }
+
+// A cast to f16 that is itself a step of the user's computation must round.
+bool rounds(const ElementwiseAttrs& attrs) { return attrs.result == DType::f16 && attrs.steps.back().code == shader::CODE_COPY; }
+
+}  // namespace
+
+ir::Graph fuse(const ir::Graph& graph, const DeviceCaps&) {
+  const auto uses = use_counts(graph);
+  // The chain of every elementwise value in the new graph, for consumers to take in. By new value id.
+  std::vector<std::optional<Chain>> chains;
+  return rewrite(graph, [&](const ops::NodeView& node, std::span<const Tensor> in, std::span<Tensor> out) {
+    if (!is_elementwise(node.node)) return false;
+    Chain chain{{in.begin(), in.end()}, node.attrs<ElementwiseAttrs>()};
+    const Shape& shape = node.out(0).shape;
+    for (std::size_t slot = 0; slot < in.size(); ++slot) {
+      const auto place = std::find(chain.inputs.begin(), chain.inputs.end(), in[slot]);
+      if (place == chain.inputs.end() || uses[node.node.inputs[slot]] != 1) continue;
+      if (in[slot].id() >= chains.size() || !chains[in[slot].id()] || in[slot].shape() != shape) continue;
+      const Chain& producer = *chains[in[slot].id()];
+      if (rounds(producer.attrs)) continue;
+      if (auto merged = merge(chain, static_cast<std::size_t>(place - chain.inputs.begin()), producer, shape)) chain = *merged;
+    }
+    out[0] = ops::append(ops::elementwise_op, chain.inputs, ir::Attrs::of(chain.attrs), node.node.site)[0];
+    if (out[0].id() == ir::none) return true;
+    chains.resize(out[0].id() + 1);
+    chains[out[0].id()] = std::move(chain);
+    return true;
+  });
+}
+
+}  // namespace fovea::compile

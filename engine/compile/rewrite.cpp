@@ -1,0 +1,91 @@
+#include "compile/passes.hpp"
+
+#include "ops/elementwise.hpp"
+
+#include <algorithm>
+
+namespace fovea::compile {
+
+using ir::ValueId;
+
+std::vector<bool> live_nodes(const ir::Graph& graph) {
+  std::vector<bool> live(graph.nodes.size(), false), wanted(graph.values.size(), false);
+  for (const ir::Output& output : graph.outputs) wanted[output.value] = true;
+  for (std::size_t n = graph.nodes.size(); n-- > 0;) {
+    const ir::Node& node = graph.nodes[n];
+    for (ValueId value : node.outputs) live[n] = live[n] || wanted[value];
+    if (!live[n]) continue;
+    for (ValueId value : node.inputs)
+      if (value != ir::none) wanted[value] = true;
+  }
+  return live;
+}
+
+std::vector<std::uint32_t> use_counts(const ir::Graph& graph) {
+  std::vector<std::uint32_t> uses(graph.values.size(), 0);
+  const auto live = live_nodes(graph);
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    if (!live[n]) continue;
+    for (ValueId value : graph.nodes[n].inputs)
+      if (value != ir::none) ++uses[value];
+  }
+  for (const ir::Output& output : graph.outputs) ++uses[output.value];
+  return uses;
+}
+
+ValueId storage_root(const ir::Graph& graph, ValueId value) {
+  while (graph.value(value).kind == ir::ValueKind::result && graph.nodes[graph.value(value).producer].op->is_view)
+    value = graph.nodes[graph.value(value).producer].inputs[0];
+  return value;
+}
+
+std::optional<std::uint64_t> storage_bytes(const ir::Type& type) {
+  const std::int64_t elements = type.shape.elements();
+  if (elements > (std::int64_t{1} << 56)) return std::nullopt;
+  const auto bytes = static_cast<std::uint64_t>(elements) * size_of(type.dtype);
+  return bytes == 0 ? 4 : (bytes + 3) / 4 * 4;
+}
+
+ir::Graph rewrite(const ir::Graph& graph, const Emit& emit, ir::Graph&& into) {
+  ir::Graph& result = into;
+  std::vector<Tensor> map(graph.values.size());
+  for (ValueId id = 0; id < graph.values.size(); ++id) {
+    const ir::Value& value = graph.value(id);
+    if (value.kind == ir::ValueKind::result) continue;
+    map[id] = {&result, value.kind == ir::ValueKind::constant ? result.add_constant(value.type, graph.constants[value.slot])
+                                                              : result.add_value(value)};
+  }
+  const auto live = live_nodes(graph);
+  for (ir::NodeId n = 0; n < graph.nodes.size() && !result.error; ++n) {
+    if (!live[n]) continue;
+    const ir::Node& node = graph.nodes[n];
+    std::vector<Tensor> in, out(node.outputs.size());
+    for (ValueId value : node.inputs) in.push_back(value == ir::none ? Tensor() : map[value]);
+    if (!emit({graph, node}, in, out)) {
+      const auto copied = ops::append(*node.op, in, node.attrs, node.site);
+      out.assign(copied.begin(), copied.begin() + static_cast<std::ptrdiff_t>(node.outputs.size()));
+    }
+    for (std::size_t i = 0; i < out.size(); ++i) map[node.outputs[i]] = out[i];
+  }
+  if (!result.error)
+    for (const ir::Output& output : graph.outputs) result.outputs.push_back({output.name, map[output.value].id()});
+  return std::move(into);
+}
+
+ir::Graph materialize_outputs(const ir::Graph& graph) {
+  // Identical nodes, but an output may get a copy behind it.
+  ir::Graph result = rewrite(graph, [](const ops::NodeView&, std::span<const Tensor>, std::span<Tensor>) { return false; });
+  std::vector<ValueId> claimed;
+  for (ir::Output& output : result.outputs) {
+    ValueId root = storage_root(result, output.value);
+    const bool taken = std::find(claimed.begin(), claimed.end(), root) != claimed.end();
+    if (taken || result.value(root).kind != ir::ValueKind::result) {
+      output.value = ops::copy({&result, output.value}).id();
+      root = output.value;
+    }
+    claimed.push_back(root);
+  }
+  return result;
+}
+
+}  // namespace fovea::compile

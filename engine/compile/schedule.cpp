@@ -1,0 +1,29 @@
+// Launch order: by level, the longest chain of launches that a launch waits for. Launches of one level are independent.
+
+#include "compile/passes.hpp"
+
+#include <algorithm>
+
+namespace fovea::compile {
+
+std::vector<Step> schedule(const ir::Graph& graph, const std::vector<Choice>& choices) {
+  std::vector<Step> steps;
+  std::vector<std::uint32_t> ready(graph.values.size(), 0);  // the first level that may read the value
+  for (ir::NodeId n = 0; n < graph.nodes.size(); ++n) {
+    const ir::Node& node = graph.nodes[n];
+    std::uint32_t level = 0;
+    for (ir::ValueId in : node.inputs)
+      if (in != ir::none) level = std::max(level, ready[in]);
+    const ops::KernelPlan& plan = choices[n].plan;
+    for (std::uint32_t launch = 0; launch < plan.launches.size(); ++launch) {
+      if (launch > 0 && !plan.independent) ++level;
+      steps.push_back({n, launch, level});
+    }
+    if (!plan.launches.empty()) ++level;
+    for (ir::ValueId out : node.outputs) ready[out] = level;
+  }
+  std::stable_sort(steps.begin(), steps.end(), [](const Step& a, const Step& b) { return a.level < b.level; });
+  return steps;
+}
+
+}  // namespace fovea::compile

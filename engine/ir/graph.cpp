@@ -1,0 +1,99 @@
+#include "ir/graph.hpp"
+
+#include <cstring>
+#include <string_view>
+
+namespace fovea::ir {
+
+ValueId Graph::add_constant(Type type, std::vector<std::byte> data) {
+  constants.push_back(std::move(data));
+  return add_value({type, ValueKind::constant, none, static_cast<std::uint32_t>(constants.size() - 1), {}});
+}
+
+NodeId Graph::add_node(Node node, const std::vector<Type>& types) {
+  const auto id = static_cast<NodeId>(nodes.size());
+  for (std::uint32_t slot = 0; slot < types.size(); ++slot)
+    node.outputs.push_back(add_value({types[slot], ValueKind::result, id, slot, {}}));
+  nodes.push_back(std::move(node));
+  return id;
+}
+
+void Graph::fail(std::string message, CallSite site, ErrorCode code) {
+  if (error) return;
+  if (site.line > 0) message += ' ' + to_string(site);
+  error = Error{code, std::move(message)};
+}
+
+std::string to_string(CallSite site) {
+  std::string_view file = site.file;
+  if (const auto slash = file.find_last_of("/\\"); slash != file.npos) file.remove_prefix(slash + 1);
+  return cat('(', file, ':', site.line, ')');
+}
+
+}  // namespace fovea::ir
+
+namespace fovea {
+
+namespace {
+
+Tensor add_named(ir::Graph& graph, std::string_view what, std::string_view name, const Shape& shape, DType dtype,
+                 ir::ValueKind kind, CallSite site) {
+  const auto refuse = [&](const auto&... why) {
+    graph.fail(cat(what, " \"", name, "\": ", why...), site);
+    return Tensor(&graph, ir::none);
+  };
+  if (graph.error) return Tensor(&graph, ir::none);
+  if (name.empty()) return refuse("the name is empty");
+  for (const ir::Value& value : graph.values)
+    if (value.name == name) return refuse("there is already an input or parameter of this name");
+  if (!shape.valid()) return refuse("the shape has a negative extent or more than ", max_rank, " axes");
+  if (dtype == DType::bf16) return refuse("bf16 is not supported yet");
+  return {&graph, graph.add_value({{shape, dtype}, kind, ir::none, 0, std::string(name)})};
+}
+
+Tensor add_constant(ir::Graph& graph, const Shape& shape, DType dtype, std::span<const std::byte> data, CallSite site) {
+  if (graph.error) return Tensor(&graph, ir::none);
+  const auto have = static_cast<std::int64_t>(data.size() / 4);
+  if (!shape.valid() || shape.elements() != have) {
+    graph.fail(cat("constant: shape ", to_string(shape), " needs ", shape.valid() ? shape.elements() : 0,
+                   " elements, and ", have, " were given"), site);
+    return Tensor(&graph, ir::none);
+  }
+  return {&graph, graph.add_constant({shape, dtype}, {data.begin(), data.end()})};
+}
+
+}  // namespace
+
+Graph::Graph() : ir_(std::make_unique<ir::Graph>()) {}
+Graph::~Graph() = default;
+Graph::Graph(Graph&&) noexcept = default;
+Graph& Graph::operator=(Graph&&) noexcept = default;
+
+Tensor Graph::input(std::string_view name, Shape shape, DType dtype, CallSite site) {
+  return add_named(*ir_, "input", name, shape, dtype, ir::ValueKind::input, site);
+}
+Tensor Graph::parameter(std::string_view name, Shape shape, DType dtype, CallSite site) {
+  return add_named(*ir_, "parameter", name, shape, dtype, ir::ValueKind::parameter, site);
+}
+Tensor Graph::constant(Shape shape, std::span<const float> data, CallSite site) {
+  return add_constant(*ir_, shape, DType::f32, std::as_bytes(data), site);
+}
+Tensor Graph::constant(Shape shape, std::span<const std::int32_t> data, CallSite site) {
+  return add_constant(*ir_, shape, DType::i32, std::as_bytes(data), site);
+}
+
+void Graph::output(std::string_view name, Tensor value, CallSite site) {
+  const auto refuse = [&](const auto&... why) { ir_->fail(cat("output \"", name, "\": ", why...), site); };
+  if (ir_->error) return;
+  if (!value || value.graph() != ir_.get()) return refuse("the tensor is absent or of another graph");
+  if (name.empty()) return refuse("the name is empty");
+  for (const ir::Output& output : ir_->outputs)
+    if (output.name == name) return refuse("there is already an output of this name");
+  for (const ir::Value& other : ir_->values)
+    if (other.name == name) return refuse("there is already an input or parameter of this name");
+  ir_->outputs.push_back({std::string(name), value.id()});
+}
+
+const std::optional<Error>& Graph::error() const { return ir_->error; }
+
+}  // namespace fovea

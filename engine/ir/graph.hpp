@@ -1,0 +1,81 @@
+#pragma once
+// The intermediate representation: values, the nodes that make them, and the outputs, in the order they were made.
+// A node's inputs always have smaller ids than its outputs, so the node list is in topological order.
+
+#include <fovea/graph.hpp>
+
+#include "ir/attrs.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace fovea::ops {
+struct OpDef;
+}
+
+namespace fovea::ir {
+
+using ValueId = std::uint32_t;
+using NodeId = std::uint32_t;
+inline constexpr std::uint32_t none = UINT32_MAX;  // an optional operand not given; a value without a producer
+
+enum class ValueKind : std::uint8_t { input, parameter, constant, result };
+
+struct Type {
+  Shape shape;
+  DType dtype = DType::f32;
+  bool operator==(const Type&) const = default;
+};
+
+struct Value {
+  Type type;
+  ValueKind kind = ValueKind::result;
+  NodeId producer = none;  // of a result
+  std::uint32_t slot = 0;  // result: which output of its producer; constant: index into Graph::constants
+  std::string name;        // of an input or parameter
+};
+
+struct Node {
+  const ops::OpDef* op = nullptr;
+  std::vector<ValueId> inputs;  // `none` where an optional operand is absent
+  std::vector<ValueId> outputs;
+  Attrs attrs;
+  CallSite site;
+};
+
+struct Output {
+  std::string name;
+  ValueId value = none;
+};
+
+struct Graph {
+  std::vector<Value> values;
+  std::vector<Node> nodes;
+  std::vector<Output> outputs;
+  std::vector<std::vector<std::byte>> constants;
+  std::optional<Error> error;  // the first mistake; nothing is appended after it
+
+  Value& value(ValueId id) { return values[id]; }
+  const Value& value(ValueId id) const { return values[id]; }
+
+  ValueId add_value(Value value) {
+    values.push_back(std::move(value));
+    return static_cast<ValueId>(values.size() - 1);
+  }
+  ValueId add_constant(Type type, std::vector<std::byte> data);
+  // Appends a node whose outputs have these types; returns its id.
+  NodeId add_node(Node node, const std::vector<Type>& types);
+  // Records the first error, with the caller's place: "message (file:line)".
+  void fail(std::string message, CallSite site, ErrorCode code = ErrorCode::invalid_argument);
+};
+
+// "(model.cpp:41)": the file without its folders.
+std::string to_string(CallSite site);
+
+// One line a value, as Graph::to_text promises.
+std::string to_text(const Graph& graph);
+
+}  // namespace fovea::ir

@@ -1,0 +1,59 @@
+#include <fovea/tensor.hpp>
+
+#include "ir/graph.hpp"
+
+#include <algorithm>
+
+namespace fovea {
+
+const char* to_string(DType dtype) {
+  switch (dtype) {
+    case DType::f32: return "f32";
+    case DType::f16: return "f16";
+    case DType::bf16: return "bf16";
+    case DType::i32: return "i32";
+    case DType::boolean: return "boolean";
+  }
+  return "?";
+}
+
+std::size_t size_of(DType dtype) { return dtype == DType::f16 || dtype == DType::bf16 ? 2 : 4; }
+
+Shape::Shape(std::span<const std::int64_t> extents) {
+  const bool fits = extents.size() <= static_cast<std::size_t>(max_rank);
+  if (!fits || std::ranges::any_of(extents, [](std::int64_t extent) { return extent < 0; })) {
+    rank_ = -1;
+    return;
+  }
+  rank_ = static_cast<int>(extents.size());
+  std::ranges::copy(extents, extents_.begin());
+}
+
+std::int64_t Shape::elements() const {
+  std::int64_t count = 1;
+  bool overflow = false;
+  for (std::int64_t extent : extents()) {
+    if (extent == 0) return 0;
+    overflow |= __builtin_mul_overflow(count, extent, &count);
+  }
+  return overflow ? INT64_MAX : count;
+}
+
+std::string to_string(const Shape& shape) {
+  if (!shape.valid()) return "[invalid]";
+  std::string text = "[";
+  for (std::int64_t extent : shape.extents()) {
+    if (text.size() > 1) text += ',';
+    text += std::to_string(extent);
+  }
+  return text + ']';
+}
+
+namespace {
+const ir::Type failed_type{Shape{0}, DType::f32};
+}
+
+const Shape& Tensor::shape() const { return id_ == ir::none ? failed_type.shape : graph_->value(id_).type.shape; }
+DType Tensor::dtype() const { return id_ == ir::none ? failed_type.dtype : graph_->value(id_).type.dtype; }
+
+}  // namespace fovea

@@ -1,0 +1,165 @@
+#pragma once
+// An operator is one aggregate: shapes, gradient, decomposition, kernels. ops.def lists them all.
+
+#include "base/device_caps.hpp"
+#include "base/shader_table.hpp"
+#include "base/text.hpp"
+#include "ir/broadcast.hpp"
+#include "ir/graph.hpp"
+
+#include <fovea/tensor.hpp>
+
+#include <array>
+#include <cassert>
+#include <cstring>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace fovea::ops {
+
+// ---- Shapes -------------------------------------------------------------------------------------------------------
+
+// What `infer` reads and fills. Absent optional operands have a null type.
+struct InferContext {
+  std::string op;  // as errors name it
+  std::vector<const ir::Type*> in;
+  const ir::Attrs& attrs;
+  std::vector<ir::Type> out{};
+  std::string error{};  // without the operator's name and place, which the caller adds
+
+  bool has(std::size_t i) const { return i < in.size() && in[i]; }
+  const Shape& shape(std::size_t i) const { return in[i]->shape; }
+  DType dtype(std::size_t i) const { return in[i]->dtype; }
+  // `return context.fail("k has ", 3, " heads");`
+  template <class... Values>
+  void fail(const Values&... values) {
+    if (error.empty()) error = cat(values...);
+  }
+};
+
+// ---- Launches -----------------------------------------------------------------------------------------------------
+
+enum class Access : std::uint8_t { read, write, read_write };
+
+// A buffer that a launch binds. Binding numbers are the positions in Launch::operands.
+struct LaunchOperand {
+  enum class Kind : std::uint8_t { input, output, scratch, none } kind;  // none: a binding this launch does not use
+  std::uint32_t index = 0;  // input, output or scratch of the node
+  Access access = Access::read;
+};
+inline LaunchOperand in(std::uint32_t index) { return {LaunchOperand::Kind::input, index, Access::read}; }
+inline LaunchOperand out(std::uint32_t index) { return {LaunchOperand::Kind::output, index, Access::write}; }
+inline LaunchOperand out_read_write(std::uint32_t index) { return {LaunchOperand::Kind::output, index, Access::read_write}; }
+inline LaunchOperand scratch_write(std::uint32_t index) { return {LaunchOperand::Kind::scratch, index, Access::write}; }
+inline LaunchOperand scratch_read(std::uint32_t index) { return {LaunchOperand::Kind::scratch, index, Access::read}; }
+inline LaunchOperand unused() { return {LaunchOperand::Kind::none, 0, Access::read}; }
+
+// One dispatch as an operator asks for it.
+struct Launch {
+  const ShaderInfo* shader = nullptr;
+  std::vector<std::uint32_t> constants;  // value of constant_id i; from a Spec struct of the shader's .h
+  std::vector<std::byte> push;           // the Params struct of the shader's .h
+  std::vector<LaunchOperand> operands;
+  std::array<std::uint32_t, 3> groups{1, 1, 1};
+
+  template <class Spec>
+  void set_constants(const Spec& spec) {
+    static_assert(sizeof(Spec) % 4 == 0);
+    constants.resize(sizeof(Spec) / 4);
+    std::memcpy(constants.data(), &spec, sizeof(Spec));
+  }
+  template <class Params>
+  void set_push(const Params& params) {
+    static_assert(sizeof(Params) <= 128 && sizeof(Params) % 4 == 0);
+    push.resize(sizeof(Params));
+    std::memcpy(push.data(), &params, sizeof(Params));
+  }
+};
+
+// What a kernel does for one node: launches in order (each may read what the earlier ones wrote), and scratch buffers.
+struct KernelPlan {
+  std::vector<Launch> launches;
+  std::vector<std::uint64_t> scratch_bytes;
+  bool independent = false;  // the launches write disjoint parts and read nothing of each other
+};
+
+// A node as kernels see it.
+struct NodeView {
+  const ir::Graph& graph;
+  const ir::Node& node;
+
+  bool has(std::size_t i) const { return i < node.inputs.size() && node.inputs[i] != ir::none; }
+  const ir::Type& in(std::size_t i) const { return graph.value(node.inputs[i]).type; }
+  const ir::Type& out(std::size_t i) const { return graph.value(node.outputs[i]).type; }
+  std::size_t inputs() const { return node.inputs.size(); }
+  std::size_t outputs() const { return node.outputs.size(); }
+  template <class T>
+  const T& attrs() const { return node.attrs.as<T>(); }
+};
+
+// One way to compute an operator. Both functions are pure.
+struct Kernel {
+  const char* name;  // "attention_row": what a caller forces and the Program prints
+  // Shapes, dtypes and attributes this kernel accepts on such a device. The shader's presence and capabilities,
+  // the number of buffers and the size of each are checked for every kernel alike and need no mention here.
+  bool (*supports)(const NodeView& node, const DeviceCaps& caps);
+  void (*plan)(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan);
+};
+
+// ---- Definitions --------------------------------------------------------------------------------------------------
+
+class Builder;
+
+inline constexpr std::size_t all_inputs = SIZE_MAX;
+
+struct OpDef {
+  const char* name;
+  void (*infer)(InferContext& context);
+  std::size_t required_inputs = 1;  // leading operands that must be present; all_inputs: every one
+  // Rewrites the node as other operators; returns false when it cannot. Fills one tensor an output.
+  bool (*decompose)(Builder& builder, const NodeView& node, std::span<const Tensor> in, std::span<Tensor> out) = nullptr;
+  std::span<const Kernel> kernels = {};  // best first
+  // Work of one run, for reports: floating-point operations. Null: none.
+  double (*flops)(const NodeView& node) = nullptr;
+  // The output is the input's bytes under another shape: no launch, shared storage.
+  bool is_view = false;
+};
+
+#define FOVEA_OP(name) extern const OpDef name##_op;
+#include "ops/ops.def"
+#undef FOVEA_OP
+
+// Every operator, in the order of ops.def.
+std::span<const OpDef* const> all_ops();
+const OpDef* find_op(std::string_view name);
+
+// ---- Building -----------------------------------------------------------------------------------------------------
+
+// Appends a node to the graph of its inputs, after infer. Absent Tensors in `in` become absent operands. On a mistake
+// the graph's sticky error is set and every returned Tensor has an empty shape. The first input must be present.
+std::vector<Tensor> append(const OpDef& op, std::span<const Tensor> in, ir::Attrs attrs, CallSite site);
+Tensor append_one(const OpDef& op, std::initializer_list<Tensor> in, ir::Attrs attrs, CallSite site);
+
+// What decompose appends with; the public functions of ops.hpp work on its graph, so most decompositions just call them
+// with `builder.site`.
+class Builder {
+ public:
+  ir::Graph& graph;
+  CallSite site;
+};
+
+// ---- Helpers for kernels ------------------------------------------------------------------------------------------
+
+// "softmax" + f16 -> the variant "softmax.f16"; null when absent. i32 and boolean take the f32 variant's place ("word").
+const ShaderInfo* shader_for(std::string_view stem, DType dtype);
+
+// Groups for n invocations in groups of `size`, folded into x and y where x alone would pass the device's limit.
+// The kernel reads its number with FLAT_GROUP (shaders/lib/shared.h) and returns when past the end.
+std::array<std::uint32_t, 3> flat_groups(std::uint64_t n, std::uint32_t size, const DeviceCaps& caps);
+
+inline std::uint64_t ceil_div(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
+inline std::uint32_t u32(std::int64_t value) { return static_cast<std::uint32_t>(value); }
+
+}  // namespace fovea::ops

@@ -1,0 +1,9 @@
+#pragma once
+// Everything but vulkan.hpp, glm.hpp and io.hpp.
+
+#include <fovea/context.hpp>
+#include <fovea/graph.hpp>
+#include <fovea/ops.hpp>
+#include <fovea/plan.hpp>
+#include <fovea/result.hpp>
+#include <fovea/tensor.hpp>

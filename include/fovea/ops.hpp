@@ -1,0 +1,249 @@
+#pragma once
+// Every operator: one Desc aggregate, one documented function. A mistake becomes the graph's first error (graph.hpp).
+//
+// Letters: B batch, N images, C channels, H W height and width, L sequence length, D head size. All tensors are dense
+// and row-major. "Broadcasting" is NumPy's: aligned at the innermost axis, extents equal or 1. Storage is f32 or f16
+// (f16 accumulates in f32 and rounds once); operands of one operator share the dtype unless said otherwise.
+
+#include <fovea/tensor.hpp>
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace fovea {
+
+// ---- Attention ----------------------------------------------------------------------------------------------------
+
+enum class CausalAlign : std::uint8_t {
+  top_left,      // query i sees keys j <= i, whatever the lengths (PyTorch is_causal)
+  bottom_right,  // query i sees keys j <= i + Lk - Lq (queries are the last ones of the key sequence)
+};
+const char* to_string(CausalAlign align);
+
+struct AttentionDesc {
+  // boolean: true = attend. f32/f16: added to the scaled score; -inf forbids. Broadcasts to [B,H,Lq,Lk].
+  Tensor mask{};
+  bool causal = false;
+  CausalAlign align = CausalAlign::top_left;
+  // Query i sees only keys p-left <= j <= p+right with p = i (top_left) or i + Lk - Lq (bottom_right); -1: open.
+  std::int64_t window_left = -1, window_right = -1;
+  std::optional<float> scale{};  // of q·k; absent: 1/sqrt(D)
+  float softcap = 0;             // c > 0: scaled scores become c·tanh(score/c), before the mask. 0: off
+  bool return_lse = false;       // also log-sum-exp of the masked scores, natural log
+  bool return_weights = false;   // also the softmax weights; computes and stores them all
+};
+struct AttentionResult {
+  Tensor out;      // [B,H,Lq,Dv]
+  Tensor lse;      // [B,H,Lq], f32; -inf for a row with nothing to attend to. Absent unless asked for
+  Tensor weights;  // [B,H,Lq,Lk]. Absent unless asked for
+};
+// softmax(scale·q·kᵀ + mask)·v, never storing the Lq×Lk scores unless weights are asked for.
+// q [B,H,Lq,D], k [B,Hk,Lk,D], v [B,Hk,Lk,Dv]; Hk divides H and query head h reads key head h / (H/Hk).
+// A row that may attend to nothing gives zeros. (Vaswani et al. 2017, eq. 1; online form: Milakov & Gimelshein 2018)
+// Errors: ranks other than 4, extents that do not fit (the axis is named), a mask that does not broadcast,
+// window < -1, softcap < 0.
+AttentionResult attention_full(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc = {}, CallSite site = CallSite::here());
+// The first result alone.
+Tensor attention(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc = {}, CallSite site = CallSite::here());
+
+struct SoftmaxDesc {
+  std::int64_t axis = -1;
+  // boolean, broadcasts to x: true = take part. A row with nothing to take part gives zeros.
+  Tensor mask{};
+  // Rows whose entries are all -inf: false gives NaN as IEEE and PyTorch do, true gives zeros as attention does.
+  bool zero_empty_rows = false;
+};
+// exp(x - max) / sum exp(x - max) along one axis. Error: axis out of range.
+Tensor softmax(Tensor x, const SoftmaxDesc& desc = {}, CallSite site = CallSite::here());
+// x - max - log sum exp(x - max); no mask.
+Tensor log_softmax(Tensor x, std::int64_t axis = -1, CallSite site = CallSite::here());
+
+// ---- Products -----------------------------------------------------------------------------------------------------
+
+enum class Activation : std::uint8_t { none, relu, sigmoid, tanh, gelu, gelu_tanh, silu };
+const char* to_string(Activation activation);
+
+struct MatmulDesc {
+  bool transpose_a = false, transpose_b = false;  // of the last two axes
+  Tensor bias{};                                  // broadcasts to the result; added before the activation
+  Activation activation = Activation::none;
+  float alpha = 1;                                // scales the product, before the bias
+};
+// a [..., M, K] · b [..., K, N] -> [..., M, N]; leading axes broadcast. Rank-1 operands are a row (a) or a column (b)
+// and their axis is dropped from the result (NumPy's matmul). Errors: rank 0, K that differs.
+Tensor matmul(Tensor a, Tensor b, const MatmulDesc& desc = {}, CallSite site = CallSite::here());
+// x [..., K], weight [N, K], bias [N] or absent -> [..., N]: x·weightᵀ + bias (PyTorch's Linear).
+Tensor linear(Tensor x, Tensor weight, Tensor bias = {}, Activation activation = Activation::none,
+              CallSite site = CallSite::here());
+
+struct Conv2dDesc {
+  std::array<std::int64_t, 2> stride{1, 1};    // y, x; >= 1
+  std::array<std::int64_t, 4> padding{0, 0, 0, 0};  // top, left, bottom, right; zeros
+  std::array<std::int64_t, 2> dilation{1, 1};  // >= 1
+  std::int64_t groups = 1;                     // divides C and O
+  Tensor bias{};                               // [O]
+  Activation activation = Activation::none;
+};
+// Cross-correlation. x [N,C,H,W], weight [O,C/groups,kh,kw] -> [N,O,Ho,Wo],
+// Ho = floor((H + top + bottom - dilation·(kh-1) - 1)/stride) + 1. Errors: extents that do not fit, an empty window.
+Tensor conv2d(Tensor x, Tensor weight, const Conv2dDesc& desc = {}, CallSite site = CallSite::here());
+
+// ---- Elementwise --------------------------------------------------------------------------------------------------
+
+enum class Unary : std::uint8_t {
+  neg, abs, sign, exp, log, sqrt, rsqrt, reciprocal, square, sin, cos, tanh, sigmoid, relu, gelu, gelu_tanh, silu,
+  softplus, elu, mish, hardswish, hardsigmoid, erf, floor, ceil, round, logical_not, exp2, log2
+};
+const char* to_string(Unary op);
+// round: half to even. gelu: x·Φ(x) with erf; gelu_tanh: Hendrycks & Gimpel's tanh form. hardsigmoid:
+// relu6(x+3)/6; hardswish: x·hardsigmoid(x). elu: alpha 1. softplus: log(1+eˣ), without overflow. logical_not: boolean.
+// i32 accepts neg, abs, sign, square, relu; boolean accepts logical_not.
+Tensor unary(Unary op, Tensor x, CallSite site = CallSite::here());
+
+enum class Binary : std::uint8_t {
+  add, sub, mul, div, pow, min, max, equal, not_equal, less, less_equal, greater, greater_equal, logical_and,
+  logical_or, leaky_relu, mod
+};
+const char* to_string(Binary op);
+// Broadcasting. Comparisons give boolean; logical_* take and give boolean; min and max propagate NaN; pow is the C
+// function; mod has the sign of the divisor; leaky_relu is x < 0 ? slope·x : x (PReLU). i32: all but pow, leaky_relu;
+// div truncates toward zero.
+Tensor binary(Binary op, Tensor a, Tensor b, CallSite site = CallSite::here());
+// condition ? a : b, broadcasting; condition is boolean.
+Tensor select(Tensor condition, Tensor a, Tensor b, CallSite site = CallSite::here());
+// f32/f16 to i32 truncates toward zero and saturates, NaN gives 0; to boolean: x != 0.
+Tensor cast(Tensor x, DType to, CallSite site = CallSite::here());
+// A scalar constant of rank 0, to combine by broadcasting.
+Tensor scalar(Tensor like, float value, CallSite site = CallSite::here());
+
+// A Tensor and the place of the expression it stands in, so that `a + b` in an error names the caller's line.
+struct Operand {
+  Operand(Tensor tensor, CallSite here = CallSite::here()) : value(tensor), site(here) {}
+  Tensor value;
+  CallSite site;
+};
+Tensor operator+(Operand a, Tensor b);
+Tensor operator-(Operand a, Tensor b);
+Tensor operator*(Operand a, Tensor b);
+Tensor operator/(Operand a, Tensor b);
+Tensor operator+(Operand a, float b);
+Tensor operator-(Operand a, float b);
+Tensor operator*(Operand a, float b);
+Tensor operator/(Operand a, float b);
+Tensor operator-(Operand a);
+
+// ---- Reductions ---------------------------------------------------------------------------------------------------
+
+enum class Reduce : std::uint8_t { sum, mean, max, min, prod, l1, l2, sum_square, logsumexp, log_sum, variance, argmax, argmin };
+const char* to_string(Reduce op);
+struct ReduceDesc {
+  std::vector<std::int64_t> axes{};  // empty: all of them
+  bool keep_dims = false;
+  double correction = 1;             // variance: divides by n - correction (PyTorch's default 1)
+};
+// Over no elements: sum, l1, l2, sum_square 0; prod 1; max -inf; min +inf; logsumexp, log_sum -inf; mean, variance NaN.
+// argmax/argmin: exactly one axis, i32, first of equals; error over an empty axis. max, min propagate NaN.
+Tensor reduce(Reduce op, Tensor x, const ReduceDesc& desc = {}, CallSite site = CallSite::here());
+
+// ---- Layout -------------------------------------------------------------------------------------------------------
+
+// Same elements in the same order; one extent may be -1. No copy. Error: element counts differ.
+Tensor reshape(Tensor x, std::span<const std::int64_t> shape, CallSite site = CallSite::here());
+Tensor reshape(Tensor x, std::initializer_list<std::int64_t> shape, CallSite site = CallSite::here());
+// Axis i of the result is axis order[i] of x.
+Tensor permute(Tensor x, std::initializer_list<int> order, CallSite site = CallSite::here());
+Tensor permute(Tensor x, std::span<const int> order, CallSite site = CallSite::here());
+// Swaps two axes; negative count from the end.
+Tensor transpose(Tensor x, int axis_a, int axis_b, CallSite site = CallSite::here());
+// Repeats axes of extent 1 up to `shape`.
+Tensor broadcast_to(Tensor x, const Shape& shape, CallSite site = CallSite::here());
+
+struct SliceDesc {
+  std::int64_t axis = 0;
+  std::int64_t start = 0;                                        // negative: from the end; clamped to the axis
+  std::int64_t stop = std::numeric_limits<std::int64_t>::max();  // exclusive; negative: from the end; clamped
+  std::int64_t step = 1;                                         // not 0; negative walks backwards (NumPy)
+};
+Tensor slice(Tensor x, const SliceDesc& desc, CallSite site = CallSite::here());
+// Extents equal but along `axis`. At least one tensor.
+Tensor concat(std::span<const Tensor> parts, std::int64_t axis, CallSite site = CallSite::here());
+Tensor concat(std::initializer_list<Tensor> parts, std::int64_t axis, CallSite site = CallSite::here());
+
+enum class PadMode : std::uint8_t { constant, reflect, replicate, circular };
+const char* to_string(PadMode mode);
+struct PadDesc {
+  // {before, after} for the innermost axes: the last pair is the innermost axis. Negative crops.
+  std::vector<std::array<std::int64_t, 2>> amounts{};
+  PadMode mode = PadMode::constant;
+  float value = 0;  // of constant
+};
+// reflect does not repeat the edge and needs amounts below the extent.
+Tensor pad(Tensor x, const PadDesc& desc, CallSite site = CallSite::here());
+
+struct UnfoldDesc {
+  std::array<std::int64_t, 2> kernel{1, 1}, stride{1, 1}, dilation{1, 1};
+  std::array<std::int64_t, 4> padding{0, 0, 0, 0};  // top, left, bottom, right; zeros
+};
+// im2col: x [N,C,H,W] -> [N, C·kh·kw, Ho·Wo] (PyTorch's unfold).
+Tensor unfold(Tensor x, const UnfoldDesc& desc, CallSite site = CallSite::here());
+
+// ---- Pooling ------------------------------------------------------------------------------------------------------
+
+enum class Pool : std::uint8_t {
+  max,      // padding counts as -inf; first of equals in scan order; NaN wins
+  average,
+  lp,       // (sum |x|^p)^(1/p) (ONNX LpPool)
+};
+const char* to_string(Pool kind);
+// Windows over the last 1, 2 or 3 axes of x [N,C,...]; every array is of that length.
+struct PoolDesc {
+  std::vector<std::int64_t> kernel{};
+  std::vector<std::int64_t> stride{};         // empty: the kernel
+  std::vector<std::int64_t> padding_begin{};  // empty: 0
+  std::vector<std::int64_t> padding_end{};    // empty: as padding_begin
+  std::vector<std::int64_t> dilation{};       // empty: 1
+  bool ceil_mode = false;          // round the output extent up; a last window that would start in the padding is dropped
+  bool count_include_pad = false;  // average: padding counts in the divisor, the part beyond the padded input never does
+  std::int64_t divisor = 0;        // average: divide by this instead; 0: the count
+  float p = 2;                     // lp
+};
+Tensor pool(Pool kind, Tensor x, const PoolDesc& desc, CallSite site = CallSite::here());
+struct MaxPoolResult {
+  Tensor values;
+  Tensor indices;  // i32: flat index of the maximum within its own [D,H,W] plane of x
+};
+MaxPoolResult max_pool_with_indices(Tensor x, const PoolDesc& desc, CallSite site = CallSite::here());
+// Window i covers floor(i·in/out) .. ceil((i+1)·in/out): output extents as given, -1 keeps the input's.
+Tensor adaptive_pool(Pool kind, Tensor x, std::span<const std::int64_t> output, CallSite site = CallSite::here());
+MaxPoolResult adaptive_max_pool_with_indices(Tensor x, std::span<const std::int64_t> output, CallSite site = CallSite::here());
+// One window over all spatial axes, extents 1.
+Tensor global_pool(Pool kind, Tensor x, float p = 2, CallSite site = CallSite::here());
+
+// ---- Sampling -----------------------------------------------------------------------------------------------------
+
+enum class Interpolation : std::uint8_t { nearest, linear, cubic };  // nearest: half to even. cubic: a = -0.75, 2-D only
+enum class SamplePadding : std::uint8_t { zeros, border, reflection };
+const char* to_string(Interpolation interpolation);
+const char* to_string(SamplePadding padding);
+struct GridSampleDesc {
+  Interpolation interpolation = Interpolation::linear;
+  SamplePadding padding = SamplePadding::zeros;
+  // true: -1 and 1 are the centres of the corner texels; false: their outer edges (PyTorch's and ONNX's default).
+  bool align_corners = false;
+};
+// x [N,C,H,W], grid [N,Ho,Wo,2] of (x,y) in [-1,1] -> [N,C,Ho,Wo]; or x [N,C,D,H,W], grid [N,Do,Ho,Wo,3] of (x,y,z).
+// (Jaderberg et al. 2015, eq. 3-5)
+Tensor grid_sample(Tensor x, Tensor grid, const GridSampleDesc& desc = {}, CallSite site = CallSite::here());
+
+struct AffineGridDesc {
+  bool align_corners = false;
+};
+// theta [N,2,3] and size {N,C,H,W} -> [N,H,W,2]; theta [N,3,4] and {N,C,D,H,W} -> [N,D,H,W,3]:
+// grid = theta · (x, y(, z), 1) over the target's normalised coordinates. (Jaderberg et al. 2015, eq. 1)
+Tensor affine_grid(Tensor theta, const Shape& size, const AffineGridDesc& desc = {}, CallSite site = CallSite::here());
+
+}  // namespace fovea

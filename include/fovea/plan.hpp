@@ -1,0 +1,117 @@
+#pragma once
+// A Plan is a compiled graph: recorded into a host's command buffer (vulkan.hpp: record), or run by Fovea itself.
+
+#include <fovea/context.hpp>
+#include <fovea/result.hpp>
+#include <fovea/tensor.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fovea {
+
+// An input, parameter or output of a plan.
+struct Port {
+  enum class Role { input, parameter, output } role = Role::input;
+  std::string name;
+  Shape shape;
+  DType dtype = DType::f32;
+  std::uint64_t bytes = 0;  // the least that a bound range must have
+};
+
+struct DispatchReport {
+  std::string label, kernel, shader;
+  std::string program_line;      // the dispatch's line of program_text()
+  double milliseconds = 0;       // 0 without timestamps
+  double start_milliseconds = 0; // since the first dispatch of the run
+  double flops = 0;
+  std::uint64_t bytes = 0;
+};
+
+struct Report {
+  std::string device, driver;
+  std::vector<DispatchReport> dispatches;
+  double milliseconds = 0;  // first start to last end on the device; 0 without timestamps
+  std::uint64_t arena_bytes = 0, arena_lower_bound = 0, arena_unaliased_bytes = 0;
+
+  std::string to_text() const;          // a table for people
+  std::string to_json() const;
+  std::string to_chrome_trace() const;  // open in chrome://tracing or ui.perfetto.dev
+};
+
+// The buffers of one use of a plan: every port bound to a range. Made by Plan::bind, which allocates and writes the
+// descriptor sets; recording then touches the command buffer alone. Move-only. Must outlive all pending work.
+class Bindings {
+ public:
+  ~Bindings();
+  Bindings(Bindings&&) noexcept;
+  Bindings& operator=(Bindings&&) noexcept;
+
+  struct Impl;
+  Impl& impl() const { return *impl_; }
+  explicit Bindings(std::unique_ptr<Impl> impl);
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+// A port by name and a Fovea buffer for it. (vulkan.hpp has the same for a host's VkBuffer.)
+struct PortBuffer {
+  std::string_view name;
+  const Buffer* buffer = nullptr;
+  std::uint64_t offset = 0;  // bytes, a multiple of the device's storage alignment
+};
+
+// Host memory for one port: for samples, tests and tools.
+struct PortData {
+  std::string_view name;
+  std::span<const std::byte> bytes;
+};
+template <class T>
+PortData port_data(std::string_view name, std::span<const T> values) {
+  return {name, std::as_bytes(values)};
+}
+
+// Move-only; keeps its Context alive. One thread at a time. A Plan owns one arena: two uses of it may be pending at once
+// only on the same queue, where each waits for the one before (the recorded commands begin with that barrier).
+class Plan {
+ public:
+  ~Plan();
+  Plan(Plan&&) noexcept;
+  Plan& operator=(Plan&&) noexcept;
+
+  std::span<const Port> ports() const;
+  // Null when there is no port of that name.
+  const Port* find_port(std::string_view name) const;
+  // The printable Program: dispatches, constants, buffer ranges, barriers.
+  std::string program_text() const;
+
+  // Errors: a port missing or bound twice, no such name, a range too small, an offset that is not aligned.
+  Result<Bindings> bind(std::span<const PortBuffer> buffers);
+
+  // Runs on the Context's own queue without waiting; the recorded commands are kept and replayed.
+  // Runs submitted one after another execute in order.
+  Result<void> submit(const Bindings& bindings);
+  // Waits for everything submitted by this plan. Error: device lost, or timeout_ns passed.
+  Result<void> wait(std::uint64_t timeout_ns = UINT64_MAX);
+
+  // Uploads the inputs, runs, waits, downloads every output in the order of ports().
+  // Errors: as bind, and data whose size is not the port's.
+  Result<std::vector<std::vector<std::byte>>> run(std::span<const PortData> inputs);
+
+  // Times of the last finished run (with CompileOptions::timestamps), work and memory.
+  Report report() const;
+
+  struct Impl;
+  Impl& impl() const { return *impl_; }
+  explicit Plan(std::unique_ptr<Impl> impl);
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fovea

@@ -1,0 +1,114 @@
+#pragma once
+// The way in for a host that has its own Vulkan device. The only public header that includes Vulkan's.
+
+#include <fovea/context.hpp>
+#include <fovea/plan.hpp>
+
+#include <vulkan/vulkan_core.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace fovea {
+
+// ---- Before a device is made --------------------------------------------------------------------------------------
+
+// Instance extensions that Fovea can use, of those available; none is required.
+std::vector<const char*> wanted_instance_extensions(PFN_vkGetInstanceProcAddr get_instance_proc_addr);
+
+// Features Fovea can use, as a chain to hand to vkCreateDevice: link `head()` behind the host's own chain, or merge.
+// Only what this physical device offers is set, and the host may clear any of it. Not movable: the chain points inside.
+class FeatureChain {
+ public:
+  FeatureChain();
+  FeatureChain(const FeatureChain&) = delete;
+  FeatureChain& operator=(const FeatureChain&) = delete;
+
+  // VkPhysicalDeviceFeatures2, followed by the structs this device knows. For VkDeviceCreateInfo::pNext.
+  const void* head() const;
+
+  struct Impl;
+  Impl& impl() const { return *impl_; }
+  ~FeatureChain();
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+struct DeviceRequirements {
+  // Null error: the device can run Fovea. Else why not: "Vulkan 1.0 only", "no queue family with compute".
+  std::string unsupported;
+  std::vector<const char*> extensions;      // optional device extensions, present on this device
+  std::uint32_t compute_queue_family = 0;   // the family Fovea would choose: compute and graphics together if there is one
+};
+// Fills `features` for vkCreateDevice.
+DeviceRequirements query_requirements(PFN_vkGetInstanceProcAddr get_instance_proc_addr, VkInstance instance,
+                                      VkPhysicalDevice physical_device, FeatureChain& features);
+
+// ---- Adopting -----------------------------------------------------------------------------------------------------
+
+// What the host made. Everything stays the host's and must outlive the Context.
+struct HostDevice {
+  PFN_vkGetInstanceProcAddr get_instance_proc_addr = nullptr;  // the one door to Vulkan
+  VkInstance instance = VK_NULL_HANDLE;
+  VkPhysicalDevice physical_device = VK_NULL_HANDLE;
+  VkDevice device = VK_NULL_HANDLE;
+  // For compile-time uploads and Plan::submit. VK_NULL_HANDLE: the host only records; graphs with constants then need it.
+  VkQueue queue = VK_NULL_HANDLE;
+  std::uint32_t queue_family = 0;
+  std::uint32_t api_version = VK_API_VERSION_1_1;  // VkApplicationInfo::apiVersion of the instance
+  // Exactly what was enabled at vkCreateInstance and vkCreateDevice; Fovea never guesses from the physical device.
+  std::span<const char* const> instance_extensions;
+  std::span<const char* const> device_extensions;
+  const void* enabled_features = nullptr;  // pNext chain of feature structs as enabled; null: none
+  const VkAllocationCallbacks* allocation_callbacks = nullptr;
+};
+struct AdoptOptions {
+  LogFunction log;
+  std::span<const std::byte> pipeline_cache;
+};
+// Errors: a null handle, Vulkan below 1.1, a queue family without compute.
+Result<Context> adopt(const HostDevice& host, const AdoptOptions& options = {});
+
+// The handles of a Context, for a program that lets Fovea make the device and adds commands of its own.
+struct VulkanHandles {
+  PFN_vkGetInstanceProcAddr get_instance_proc_addr;
+  VkInstance instance;
+  VkPhysicalDevice physical_device;
+  VkDevice device;
+  VkQueue queue;
+  std::uint32_t queue_family;
+};
+VulkanHandles handles(const Context& context);
+VkBuffer handle(const Buffer& buffer);
+
+// ---- Running in the host's frame ----------------------------------------------------------------------------------
+
+// A port by name and the host's buffer for it. Usage must include VK_BUFFER_USAGE_STORAGE_BUFFER_BIT.
+struct PortVkBuffer {
+  std::string_view name;
+  VkBuffer buffer = VK_NULL_HANDLE;
+  VkDeviceSize offset = 0;  // a multiple of minStorageBufferOffsetAlignment
+  VkDeviceSize size = VK_WHOLE_SIZE;  // of the range; VK_WHOLE_SIZE: the port's size from offset on
+};
+Result<Bindings> bind(Plan& plan, std::span<const PortVkBuffer> buffers);
+
+// Appends the plan to a host's command buffer that is recording, outside a render pass. Touches nothing else.
+// Before it the host makes its writes to the inputs visible to COMPUTE_SHADER / SHADER_READ; after it the outputs are
+// written by COMPUTE_SHADER / SHADER_WRITE and the host makes them visible to whoever reads them. Compute pipeline,
+// descriptor set 0 and push constants of the compute bind point are left changed.
+Result<void> record(const Plan& plan, VkCommandBuffer commands, const Bindings& bindings);
+
+// Timeline semaphores to wait for before, and to signal after, a submission. Needs the timelineSemaphore feature.
+struct TimelinePoint {
+  VkSemaphore semaphore = VK_NULL_HANDLE;
+  std::uint64_t value = 0;
+};
+Result<void> submit(Plan& plan, const Bindings& bindings, std::span<const TimelinePoint> wait,
+                    std::span<const TimelinePoint> signal);
+
+}  // namespace fovea

@@ -1,0 +1,21 @@
+// Stored type and computed type are two words: buffers hold STORE_T, arithmetic is float, LOAD and STORE cross.
+// The axis is declared in the .comp: `#pragma variant DTYPE f32 f16`, which defines DTYPE_f32 or DTYPE_f16.
+#ifndef FOVEA_DTYPE_GLSL
+#define FOVEA_DTYPE_GLSL
+
+#if defined(DTYPE_f16)
+#extension GL_EXT_shader_16bit_storage : require
+#define STORE_T float16_t
+#define LOAD(buffer, i) float(buffer[i])
+#define STORE(buffer, i, x) buffer[i] = float16_t(x)
+#else
+#define STORE_T float
+#define LOAD(buffer, i) buffer[i]
+#define STORE(buffer, i, x) buffer[i] = (x)
+#endif
+
+#define POSITIVE_INFINITY uintBitsToFloat(0x7f800000u)
+#define NEGATIVE_INFINITY uintBitsToFloat(0xff800000u)
+#define QUIET_NAN uintBitsToFloat(0x7fc00000u)
+
+#endif
