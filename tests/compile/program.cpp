@@ -1,0 +1,234 @@
+// Compiling without a device: fusion, memory, barriers, limits, and the text of the result.
+
+#include "compile/compiler.hpp"
+#include "tests/support/golden.hpp"
+
+#include <fovea/fovea.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <random>
+
+using namespace fovea;
+using compile::Program;
+
+namespace {
+
+DeviceCaps full_caps() {
+  DeviceCaps caps;
+  caps.storage16 = true;
+  return caps;
+}
+
+Program compiled(const Graph& graph, const CompileOptions& options = {}, const DeviceCaps& caps = full_caps()) {
+  auto program = compile::compile(graph.ir(), caps, options);
+  REQUIRE_MESSAGE(program, program.error().message);
+  return *program;
+}
+
+std::string error_of(const Graph& graph, const CompileOptions& options = {}, const DeviceCaps& caps = full_caps()) {
+  auto program = compile::compile(graph.ir(), caps, options);
+  REQUIRE(!program);
+  return program.error().message;
+}
+
+std::size_t barriers(const Program& program) {
+  return static_cast<std::size_t>(std::count_if(program.dispatches.begin(), program.dispatches.end(),
+                                                [](const auto& dispatch) { return dispatch.barrier_before; }));
+}
+
+}  // namespace
+
+TEST_CASE("a chain of elementwise operators becomes one launch") {
+  Graph graph;
+  const Tensor x = graph.input("x", {4, 8}), bias = graph.input("bias", {8});
+  graph.output("y", unary(Unary::gelu, (x + bias) * 2.0f - x));
+  const Program fused = compiled(graph);
+  CHECK(fused.dispatches.size() == 1);
+  CHECK(fused.arena_bytes == 0);
+  CHECK(compiled(graph, {.fuse = false}).dispatches.size() == 4);
+}
+
+TEST_CASE("a value that others read too is not fused away") {
+  Graph graph;
+  const Tensor x = graph.input("x", {8}), e = unary(Unary::exp, x);
+  graph.output("y", e * 3.0f);
+  graph.output("z", e - 1.0f);
+  const Program program = compiled(graph);
+  CHECK(program.dispatches.size() == 3);
+  CHECK(barriers(program) == 1);
+}
+
+TEST_CASE("independent launches share a level and need no barrier between them") {
+  Graph graph;
+  std::vector<Tensor> sums;
+  for (const char* name : {"a", "b", "c"}) sums.push_back(softmax(graph.input(name, {16})));
+  graph.output("y", softmax(sums[0] + sums[1] + sums[2]));
+  const Program program = compiled(graph);
+  REQUIRE(program.dispatches.size() == 5);
+  CHECK(program.dispatches[2].level == 0);
+  CHECK(barriers(program) == 2);
+  CHECK(!program.dispatches[0].barrier_before);
+}
+
+TEST_CASE("the program text is golden") {
+  Graph graph;
+  const Tensor x = graph.input("x", {3, 5}), w = graph.parameter("w", {5});
+  const Tensor p = softmax(x * w);
+  graph.output("p", p);
+  graph.output("y", log_softmax(p + x, 0));
+  test::check_golden("program_softmax", compile::to_text(compiled(graph)));
+}
+
+TEST_CASE("an output that is an input, a view, or another output's value gets bytes of its own") {
+  Graph graph;
+  const Tensor x = graph.input("x", {2, 3}), y = softmax(x);
+  graph.output("same", x);
+  graph.output("view", reshape(x, {3, 2}));
+  graph.output("y", y);
+  graph.output("again", reshape(y, {6}));
+  const Program program = compiled(graph);
+  CHECK(program.dispatches.size() == 4);
+  std::vector<std::uint32_t> written;
+  for (const auto& dispatch : program.dispatches)
+    for (const auto& binding : dispatch.bindings)
+      if (binding.write) written.push_back(binding.range.index);
+  std::sort(written.begin(), written.end());
+  CHECK(written == std::vector<std::uint32_t>{1, 2, 3, 4});
+}
+
+TEST_CASE("what no output needs is not launched") {
+  Graph graph;
+  const Tensor x = graph.input("x", {4});
+  static_cast<void>(softmax(x));
+  graph.output("y", x * 2.0f);
+  CHECK(compiled(graph).dispatches.size() == 1);
+}
+
+TEST_CASE("empty values launch nothing and still have a place") {
+  Graph graph;
+  const Tensor x = graph.input("x", {0, 4});
+  graph.output("y", softmax(x) * 2.0f);
+  for (const auto& dispatch : compiled(graph).dispatches) CHECK(dispatch.groups[0] == 0);
+}
+
+TEST_CASE("a value past what the device can bind is refused by name, size and place") {
+  Graph graph;
+  const Tensor x = graph.input("x", {1 << 14, 1 << 14});
+  graph.output("y", softmax(x));
+  const std::string message = error_of(graph);
+  CHECK(message.find("\"x\" f32[16384,16384] takes 1073741824 bytes") != std::string::npos);
+  CHECK(message.find("binds at most 134217728") != std::string::npos);
+
+  Graph huge;
+  huge.output("y", softmax(huge.input("x", {INT64_MAX, INT64_MAX})));
+  CHECK(error_of(huge).find("more than 2^56 bytes") != std::string::npos);
+}
+
+TEST_CASE("f16 on a device without 16-bit storage is refused with the reason") {
+  Graph graph;
+  graph.output("y", softmax(graph.input("x", {4}, DType::f16)));
+  const std::string message = error_of(graph, {}, DeviceCaps{});
+  CHECK(message.find("softmax(f16[4], -): no kernel on generic Vulkan 1.1 device") != std::string::npos);
+  CHECK(message.find("softmax.f16 needs a capability that the device lacks") != std::string::npos);
+}
+
+TEST_CASE("a forced kernel is taken, or refused when there is no such one") {
+  Graph graph;
+  graph.output("y", softmax(graph.input("x", {4})));
+  for (std::string kernel : {"softmax_lane", "softmax_group"})
+    CHECK(compiled(graph, {.force_kernel = {"softmax=" + kernel}}).dispatches[0].kernel == kernel);
+  CHECK(error_of(graph, {.force_kernel = {"softmax=fast"}}).find("\"softmax=fast\" is not operator=kernel") != std::string::npos);
+  CHECK(error_of(graph, {.force_kernel = {"sotfmax"}}).find("\"sotfmax\"") != std::string::npos);
+}
+
+TEST_CASE("a graph without outputs, or with an error, does not compile") {
+  Graph graph;
+  graph.input("x", {4});
+  CHECK(error_of(graph) == "compile: the graph has no output");
+  softmax(graph.input("z", {4}), {.axis = 3});
+  CHECK(error_of(graph).find("softmax: axis 3 is out of range for x [4]") == 0);
+}
+
+// ---- Properties over random graphs --------------------------------------------------------------------------------
+
+namespace {
+
+Graph random_graph(std::uint32_t seed) {
+  std::mt19937 draw(seed);
+  Graph graph;
+  std::vector<Tensor> values;
+  for (const char* name : {"a", "b", "c"}) values.push_back(graph.input(name, {1 + draw() % 64, 8}));
+  const auto pick = [&] { return values[draw() % values.size()]; };
+  for (int i = 0; i < 20; ++i) {
+    const Tensor x = pick(), y = pick();
+    switch (draw() % 4) {
+      case 0: values.push_back(softmax(x)); break;
+      case 1: values.push_back(x.shape() == y.shape() ? x + y : x * 0.5f); break;
+      case 2: values.push_back(reshape(x, x.shape().extents())); break;
+      default: values.push_back(log_softmax(x, 0)); break;
+    }
+  }
+  graph.output("y", values.back());
+  graph.output("z", pick());
+  return graph;
+}
+
+bool overlap(const compile::BufferRange& a, const compile::BufferRange& b) {
+  return a.kind == b.kind && a.index == b.index && a.offset < b.offset + b.size && b.offset < a.offset + a.size;
+}
+
+}  // namespace
+
+TEST_CASE("no two launches between barriers touch the same bytes unless both only read") {
+  for (std::uint32_t seed = 0; seed < 200; ++seed) {
+    const Program program = compiled(random_graph(seed), {.fuse = seed % 2 == 0});
+    std::size_t first = 0;
+    for (std::size_t i = 0; i < program.dispatches.size(); ++i) {
+      if (program.dispatches[i].barrier_before) first = i;
+      for (std::size_t k = first; k < i; ++k)
+        for (const auto& a : program.dispatches[i].bindings)
+          for (const auto& b : program.dispatches[k].bindings)
+            CHECK_FALSE(((a.write || b.write) && overlap(a.range, b.range)));
+    }
+  }
+}
+
+TEST_CASE("barriers number no more than the levels, less one") {
+  for (std::uint32_t seed = 0; seed < 200; ++seed) {
+    const Program program = compiled(random_graph(seed));
+    if (!program.dispatches.empty()) CHECK(barriers(program) <= program.dispatches.back().level);
+  }
+}
+
+TEST_CASE("aliasing computes what separate buffers would, in no more memory") {
+  for (std::uint32_t seed = 0; seed < 200; ++seed) {
+    const Graph graph = random_graph(seed);
+    const Program aliased = compiled(graph), apart = compiled(graph, {.alias = false});
+    CHECK(aliased.arena_bytes >= aliased.arena_lower_bound);
+    CHECK(aliased.arena_bytes <= aliased.arena_unaliased_bytes);
+    CHECK(apart.arena_bytes == apart.arena_unaliased_bytes);
+    REQUIRE(aliased.dispatches.size() == apart.dispatches.size());
+    // Each read sees the same writer in both programs: the last dispatch that wrote the bytes it reads.
+    const auto writer = [](const Program& program, std::size_t reader, const compile::BufferRange& range) {
+      for (std::size_t i = reader; i-- > 0;)
+        for (const auto& binding : program.dispatches[i].bindings)
+          if (binding.write && overlap(binding.range, range)) return static_cast<std::ptrdiff_t>(i);
+      return std::ptrdiff_t{-1};
+    };
+    for (std::size_t i = 0; i < aliased.dispatches.size(); ++i)
+      for (std::size_t k = 0; k < aliased.dispatches[i].bindings.size(); ++k)
+        if (aliased.dispatches[i].bindings[k].read)
+          CHECK(writer(aliased, i, aliased.dispatches[i].bindings[k].range) == writer(apart, i, apart.dispatches[i].bindings[k].range));
+  }
+}
+
+TEST_CASE("ranges keep the device's alignment") {
+  DeviceCaps caps = full_caps();
+  for (std::uint64_t alignment : {4, 64, 256}) {
+    caps.storage_alignment = alignment;
+    for (const auto& dispatch : compiled(random_graph(7), {}, caps).dispatches)
+      for (const auto& binding : dispatch.bindings) CHECK(binding.range.offset % alignment == 0);
+  }
+}

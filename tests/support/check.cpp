@@ -1,0 +1,306 @@
+#include "tests/support/check.hpp"
+
+#include "base/half.hpp"
+#include "engine/api/internal.hpp"
+#include "ops/op_def.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <mutex>
+
+namespace fovea::test {
+
+namespace {
+
+constexpr std::uint64_t guard_bytes = 1024;  // before and after every range; a multiple of every storage alignment
+constexpr std::byte sentinel{0xa5};
+constexpr std::uint32_t poison = 0x7fffffff;  // NaN as an f32 and as two f16
+
+std::mutex messages_mutex;
+std::vector<std::string> messages;
+
+void collect(LogLevel level, std::string_view text) {
+  if (level == LogLevel::info) return;
+  const std::scoped_lock lock(messages_mutex);
+  messages.emplace_back(text);
+}
+
+}  // namespace
+
+Context& context() {
+  static Result<Context> made = [] {
+    ContextOptions options;
+    options.validation = std::getenv("VK_INSTANCE_LAYERS") != nullptr;  // as tests/drivers.sh run --validate sets it
+    options.log = collect;
+    return Context::create(options);
+  }();
+  return made.value();
+}
+
+std::vector<std::string> take_validation_messages() {
+  const std::scoped_lock lock(messages_mutex);
+  return std::exchange(messages, {});
+}
+
+// ---- Operands -----------------------------------------------------------------------------------------------------
+
+namespace {
+
+template <class Draw>
+Operand drawn(Shape shape, DType dtype, std::uint32_t seed, const Draw& draw) {
+  Operand operand{Array<double>(shape), dtype, dtype == DType::f32};
+  std::mt19937 generator(seed);
+  for (double& value : operand.array.values) value = draw((static_cast<double>(generator()) + 0.5) * 0x1p-32);
+  return operand;
+}
+
+}  // namespace
+
+Operand random(Shape shape, double low, double high, std::uint32_t seed) {
+  return drawn(shape, DType::f32, seed, [=](double u) { return static_cast<double>(static_cast<float>(low + (high - low) * u)); });
+}
+Operand random_i32(Shape shape, std::int64_t low, std::int64_t high, std::uint32_t seed) {
+  return drawn(shape, DType::i32, seed, [=](double u) { return std::floor(static_cast<double>(low) + static_cast<double>(high - low + 1) * u); });
+}
+Operand random_boolean(Shape shape, double probability, std::uint32_t seed) {
+  return drawn(shape, DType::boolean, seed, [=](double u) { return u < probability ? 1.0 : 0.0; });
+}
+Operand values(Shape shape, std::vector<double> values, DType dtype) {
+  return {Array<double>(shape, std::move(values)), dtype, dtype == DType::f32};
+}
+
+// ---- One run ------------------------------------------------------------------------------------------------------
+
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+double rounded_to(double value, DType dtype) {
+  if (dtype == DType::f16) return static_cast<double>(float_from_half(half_from_float(static_cast<float>(value))));
+  return dtype == DType::f32 ? static_cast<double>(static_cast<float>(value)) : value;
+}
+
+Bytes encode(const Array<double>& array, DType dtype) {
+  Bytes bytes((array.values.size() * size_of(dtype) + 3) / 4 * 4);
+  for (std::size_t i = 0; i < array.values.size(); ++i) {
+    const double value = array.values[i];
+    if (dtype == DType::f16) {
+      const std::uint16_t half = half_from_float(static_cast<float>(value));
+      std::memcpy(bytes.data() + 2 * i, &half, 2);
+    } else {
+      const std::uint32_t word = dtype == DType::f32 ? std::bit_cast<std::uint32_t>(static_cast<float>(value))
+                                                     : static_cast<std::uint32_t>(static_cast<std::int32_t>(value));
+      std::memcpy(bytes.data() + 4 * i, &word, 4);
+    }
+  }
+  return bytes;
+}
+
+Array<double> decode(const Bytes& bytes, const Shape& shape, DType dtype) {
+  Array<double> array(shape);
+  for (std::size_t i = 0; i < array.values.size(); ++i) {
+    if (dtype == DType::f16) {
+      std::uint16_t half;
+      std::memcpy(&half, bytes.data() + 2 * i, 2);
+      array.values[i] = static_cast<double>(float_from_half(half));
+    } else {
+      std::uint32_t word;
+      std::memcpy(&word, bytes.data() + 4 * i, 4);
+      array.values[i] = dtype == DType::f32 ? static_cast<double>(std::bit_cast<float>(word))
+                                            : static_cast<double>(static_cast<std::int32_t>(word));
+    }
+  }
+  return array;
+}
+
+// A port's range with sentinels on both sides.
+struct Guarded {
+  const Port* port;
+  Buffer buffer;
+
+  explicit Guarded(const Port& p) : port(&p), buffer(context().make_buffer(2 * guard_bytes + p.bytes, true, p.name).value()) {
+    std::fill_n(buffer.data(), buffer.size(), sentinel);
+  }
+  std::byte* range() { return buffer.data() + guard_bytes; }
+  void fill_poison() {
+    for (std::uint64_t i = 0; i + 4 <= port->bytes; i += 4) std::memcpy(range() + i, &poison, 4);
+  }
+  bool intact() {
+    const auto clean = [](const std::byte* begin) {
+      return std::all_of(begin, begin + guard_bytes, [](std::byte byte) { return byte == sentinel; });
+    };
+    return clean(buffer.data()) && clean(range() + port->bytes);
+  }
+  Bytes bytes() { return {range(), range() + port->bytes}; }
+};
+
+struct Run {
+  std::vector<Array<double>> outputs;
+  std::vector<DType> dtypes;
+};
+
+// Runs a plan twice between sentinels on poisoned outputs.
+Run run_guarded(Plan& plan, const std::vector<Bytes>& inputs) {
+  std::vector<Guarded> guarded;
+  std::vector<PortBuffer> ports;
+  for (const Port& port : plan.ports()) guarded.emplace_back(port);
+  for (Guarded& one : guarded) ports.push_back({one.port->name, &one.buffer, guard_bytes});
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (!inputs[i].empty()) std::memcpy(guarded[i].range(), inputs[i].data(), inputs[i].size());
+  Bindings bindings = plan.bind(ports).value();
+
+  Run run;
+  std::vector<Bytes> first;
+  for (int replay = 0; replay < 2; ++replay) {
+    for (Guarded& one : guarded)
+      if (one.port->role == Port::Role::output) one.fill_poison();
+    plan.submit(bindings).value();
+    plan.wait().value();
+    for (std::size_t i = 0; i < guarded.size(); ++i) {
+      CHECK_MESSAGE(guarded[i].intact(), "written outside the range of port ", guarded[i].port->name);
+      if (guarded[i].port->role != Port::Role::output)
+        CHECK_MESSAGE(std::memcmp(guarded[i].range(), inputs[i].data(), inputs[i].size()) == 0, "input ",
+                      guarded[i].port->name, " was changed");
+      else if (replay == 0)
+        first.push_back(guarded[i].bytes());
+      else
+        CHECK_MESSAGE(first[i - inputs.size()] == guarded[i].bytes(), "two runs differ in ", guarded[i].port->name);
+    }
+  }
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    const Port& port = *guarded[inputs.size() + i].port;
+    run.outputs.push_back(decode(first[i], port.shape, port.dtype));
+    run.dtypes.push_back(port.dtype);
+  }
+  return run;
+}
+
+// ---- Comparison ---------------------------------------------------------------------------------------------------
+
+double largest_finite(const Array<double>& array) {
+  double most = 0;
+  for (double value : array.values)
+    if (std::isfinite(value)) most = std::max(most, std::abs(value));
+  return most;
+}
+
+double float_error(const Array<double>& expected, const Array<float>& in_float) {
+  double most = 0;
+  for (std::int64_t i = 0; i < expected.size(); ++i) {
+    const double error = std::abs(static_cast<double>(in_float[i]) - expected[i]);
+    if (std::isfinite(error)) most = std::max(most, error);
+  }
+  return most;
+}
+
+// Bound of |got - expected|, besides the rounding to storage.
+double storage_ulp(double value, DType dtype) {
+  if (dtype == DType::f16) return std::abs(value) * 0x1p-10 + 0x1p-24;
+  return dtype == DType::f32 ? std::abs(value) * 0x1p-23 + 0x1p-126 : 0;
+}
+
+bool agrees(double got, double expected, double bound) {
+  if (std::isnan(expected)) return std::isnan(got);
+  if (std::isinf(expected)) return got == expected;
+  return std::abs(got - expected) <= bound;
+}
+
+std::string index_text(std::int64_t i, const Shape& shape) {
+  std::string text = "[";
+  for (std::int64_t at : unflatten(i, shape)) text += (text.size() > 1 ? "," : "") + std::to_string(at);
+  return text + ']';
+}
+
+void compare(const std::string& what, const Run& run, const std::vector<Array<double>>& expected,
+             const std::vector<Array<float>>& in_float, const CheckOptions& options) {
+  REQUIRE_MESSAGE(run.outputs.size() == expected.size(), what, ": the reference has another number of outputs");
+  for (std::size_t k = 0; k < expected.size(); ++k) {
+    const Array<double>& want = expected[k];
+    const Array<double>& got = run.outputs[k];
+    REQUIRE_MESSAGE(got.shape == want.shape, what, ": output ", k, " is ", to_string(got.shape), ", the reference ", to_string(want.shape));
+    const double scale = largest_finite(want), base = 8 * float_error(want, in_float[k]);
+    std::int64_t wrong = 0, worst = 0;
+    double worst_ratio = 0, worst_bound = 0;
+    for (std::int64_t i = 0; i < want.size(); ++i) {
+      const double target = rounded_to(want[i], run.dtypes[k]);
+      const double unit = options.extra_ulps * 0x1p-24 * (options.elementwise_scale ? std::abs(want[i]) : scale);
+      const double bound = options.exact ? 0 : base + unit + storage_ulp(want[i], run.dtypes[k]);
+      if (agrees(got[i], std::isinf(target) ? target : want[i], bound)) continue;
+      ++wrong;
+      const double ratio = std::isfinite(got[i]) ? std::abs(got[i] - want[i]) / (bound + 1e-300) : HUGE_VAL;
+      if (ratio >= worst_ratio) worst_ratio = ratio, worst = i, worst_bound = bound;
+    }
+    CHECK_MESSAGE(wrong == 0, what, ": output ", k, ' ', to_string(want.shape), ": ", wrong, " of ", want.size(),
+                  " are wrong; worst at ", index_text(worst, want.shape), ": got ", got[worst], ", expected ", want[worst],
+                  ", bound ", worst_bound);
+  }
+}
+
+template <class T>
+std::vector<Array<T>> as(const std::vector<Array<double>>& arrays) {
+  std::vector<Array<T>> result;
+  for (const auto& array : arrays) result.emplace_back(array.shape, std::vector<T>(array.values.begin(), array.values.end()));
+  return result;
+}
+
+}  // namespace
+
+void check_operator(const std::string& op, const std::vector<Operand>& inputs, const Build& build,
+                    const Reference<double>& reference, const Reference<float>& reference_float, const CheckOptions& options) {
+  const ops::OpDef* definition = ops::find_op(op);
+  REQUIRE_MESSAGE(definition, "no operator ", op);
+  std::vector<std::string> kernels;
+  for (const ops::Kernel& kernel : definition->kernels) kernels.emplace_back(kernel.name);
+  if (definition->decompose) kernels.emplace_back("decompose");
+  if (definition->is_view) kernels.emplace_back();  // nothing to force
+
+  std::vector<DType> storages{DType::f32};
+  if (options.f16 && caps_of(context()).storage16) storages.push_back(DType::f16);
+  for (DType storage : storages) {
+    std::vector<Array<double>> arrays;
+    std::vector<Bytes> bytes;
+    Graph graph;
+    std::vector<Tensor> tensors;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const DType dtype = inputs[i].follows && inputs[i].dtype == DType::f32 ? storage : inputs[i].dtype;
+      arrays.push_back(inputs[i].array);
+      for (double& value : arrays.back().values) value = rounded_to(value, dtype);
+      bytes.push_back(encode(arrays.back(), dtype));
+      tensors.push_back(graph.input("in" + std::to_string(i), inputs[i].array.shape, dtype));
+    }
+    std::size_t outputs = 0;
+    for (Tensor tensor : build(graph, tensors)) graph.output("out" + std::to_string(outputs++), tensor);
+    REQUIRE_MESSAGE(!graph.error(), graph.error()->message);
+    const auto expected = reference(arrays);
+    const auto in_float = reference_float(as<float>(arrays));
+
+    int taken = 0;
+    for (const std::string& kernel : kernels) {
+      CompileOptions compile = options.compile;
+      compile.poison_arena = true;
+      if (!kernel.empty()) compile.force_kernel.push_back(op + '=' + kernel);
+      auto plan = context().compile(graph, compile);
+      if (!plan) {
+        CHECK_MESSAGE(plan.error().code == ErrorCode::unsupported, kernel, ": ", plan.error().message);
+        continue;
+      }
+      ++taken;
+      const std::string what = op + '/' + kernel + '/' + to_string(storage);
+      compare(what, run_guarded(*plan, bytes), expected, in_float, options);
+      for (const std::string& message : take_validation_messages()) FAIL_CHECK(what, ": ", message);
+    }
+    CHECK_MESSAGE(taken > 0, op, ": no kernel took ", to_string(storage));
+  }
+}
+
+void check_error(const std::function<void(Graph&)>& build, const std::vector<std::string>& texts) {
+  Graph graph;
+  build(graph);
+  REQUIRE_MESSAGE(graph.error(), "the graph was accepted; expected an error with \"", texts.empty() ? "" : texts[0], '"');
+  for (const std::string& text : texts)
+    CHECK_MESSAGE(graph.error()->message.find(text) != std::string::npos, "\"", text, "\" is not in: ", graph.error()->message);
+}
+
+}  // namespace fovea::test
