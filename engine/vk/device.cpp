@@ -1,0 +1,110 @@
+#include "vk/device.hpp"
+
+#include "vk/physical_device.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace fovea::vk {
+
+Result<std::unique_ptr<Device>> Device::create(std::unique_ptr<Instance> instance, const Candidate& candidate) {
+  const std::vector<VkExtensionProperties> list = device_extensions(*instance, candidate.handle);
+  const Extensions available(list);
+  const Enabled enabled = everything_available(*instance, candidate.handle, available);
+  const std::vector<const char*> extensions = wanted_extensions(enabled.api_version, available);
+  FeatureStructs features(enabled.api_version, available);
+  features.set(enabled.features);
+
+  const float priority = 1;
+  VkDeviceQueueCreateInfo queue_info{};
+  queue_info.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
+  queue_info.queueFamilyIndex = candidate.queue_family;
+  queue_info.queueCount = 1;
+  queue_info.pQueuePriorities = &priority;
+  VkDeviceCreateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO;
+  info.pNext = features.head();
+  info.queueCreateInfoCount = 1;
+  info.pQueueCreateInfos = &queue_info;
+  info.enabledExtensionCount = static_cast<std::uint32_t>(extensions.size());
+  info.ppEnabledExtensionNames = extensions.data();
+
+  std::unique_ptr<Device> device(new Device);
+  device->instance_ = std::move(instance);
+  device->physical_device = candidate.handle;
+  device->queue_family = candidate.queue_family;
+  device->caps = query_caps(*device->instance_, candidate.handle, candidate.queue_family, enabled);
+  const InstanceTable& fn = device->instance_->fn();
+  if (VkResult result = fn.CreateDevice(candidate.handle, &info, nullptr, &device->handle); result != VK_SUCCESS)
+    return error(result, "vkCreateDevice ", candidate.caps.device_name);
+  device->owned_ = true;
+  if (Result<void> loaded = device->load(); !loaded) return loaded.error();
+  device->fn.GetDeviceQueue(device->handle, candidate.queue_family, 0, &device->queue);
+  device->name(VK_OBJECT_TYPE_QUEUE, device->queue, "fovea queue");
+  return device;
+}
+
+Result<std::unique_ptr<Device>> Device::adopt(std::unique_ptr<Instance> instance, const Host& host) {
+  if (host.enabled.api_version < VK_API_VERSION_1_1)
+    return Error{ErrorCode::unsupported, "adopt: the instance or device is Vulkan 1.0; Fovea needs 1.1"};
+  if (!has_compute(*instance, host.physical_device, host.queue_family))
+    return Error{ErrorCode::invalid_argument, cat("adopt: queue family ", host.queue_family, " has no compute")};
+  std::unique_ptr<Device> device(new Device);
+  device->instance_ = std::move(instance);
+  device->physical_device = host.physical_device;
+  device->handle = host.device;
+  device->queue = host.queue;
+  device->queue_family = host.queue_family;
+  device->allocator = host.allocator;
+  device->caps = query_caps(*device->instance_, host.physical_device, host.queue_family, host.enabled);
+  if (Result<void> loaded = device->load(); !loaded) return loaded.error();
+  return device;
+}
+
+Result<void> Device::load() {
+  const InstanceTable& instance_fn = instance_->fn();
+  Result<DeviceTable> table = load_device(instance_fn, handle);
+  if (!table) return table.error();
+  fn = *table;
+  if (!fn.SetDebugUtilsObjectNameEXT || !fn.CmdBeginDebugUtilsLabelEXT || !fn.CmdEndDebugUtilsLabelEXT)
+    caps.debug_utils = false;
+  if (!fn.WaitSemaphores) caps.timeline_semaphore = false;
+  instance_fn.GetPhysicalDeviceMemoryProperties(physical_device, &memory);
+  VkPhysicalDeviceProperties properties;
+  instance_fn.GetPhysicalDeviceProperties(physical_device, &properties);
+  std::copy_n(properties.pipelineCacheUUID, VK_UUID_SIZE, pipeline_cache_uuid.begin());
+  timestamp_mask = vk::timestamp_mask(*instance_, physical_device, queue_family);
+  return {};
+}
+
+Device::~Device() {
+  if (owned_ && fn.DestroyDevice) fn.DestroyDevice(handle, nullptr);
+}
+
+void Device::name_raw(VkObjectType type, std::uint64_t object, std::string_view text) const {
+  if (!caps.debug_utils) return;
+  const std::string terminated(text);
+  VkDebugUtilsObjectNameInfoEXT info{};
+  info.sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_OBJECT_NAME_INFO_EXT;
+  info.objectType = type;
+  info.objectHandle = object;
+  info.pObjectName = terminated.c_str();
+  fn.SetDebugUtilsObjectNameEXT(handle, &info);
+}
+
+Result<void> Device::submit(const VkSubmitInfo& info, VkFence fence) const {
+  if (!queue) return Error{ErrorCode::invalid_argument, "the host that was adopted gave no queue to submit to"};
+  const std::lock_guard lock(queue_mutex_);
+  if (VkResult result = fn.QueueSubmit(queue, 1, &info, fence); result != VK_SUCCESS)
+    return error(result, "vkQueueSubmit");
+  return {};
+}
+
+Result<void> Device::wait_idle() const {
+  if (!queue) return {};
+  const std::lock_guard lock(queue_mutex_);
+  if (VkResult result = fn.QueueWaitIdle(queue); result != VK_SUCCESS) return error(result, "vkQueueWaitIdle");
+  return {};
+}
+
+}  // namespace fovea::vk

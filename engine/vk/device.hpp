@@ -1,0 +1,75 @@
+#pragma once
+// A logical device and one queue of it: made by Fovea, or the host's. Everything else in vk holds a Device&.
+
+#include "base/device_caps.hpp"
+#include "base/log.hpp"
+#include "vk/caps.hpp"
+#include "vk/error.hpp"
+#include "vk/instance.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string_view>
+
+namespace fovea::vk {
+
+struct Candidate;
+
+// Not movable. Thread-safe: every member is read-only after creation, and the queue is used through submit() alone.
+class Device {
+ public:
+  // A device of Fovea's own on this candidate, with everything enabled that Fovea can use.
+  static Result<std::unique_ptr<Device>> create(std::unique_ptr<Instance> instance, const Candidate& candidate);
+
+  struct Host {
+    VkPhysicalDevice physical_device = VK_NULL_HANDLE;
+    VkDevice device = VK_NULL_HANDLE;
+    VkQueue queue = VK_NULL_HANDLE;  // null: the host only records
+    std::uint32_t queue_family = 0;
+    Enabled enabled;
+    const VkAllocationCallbacks* allocator = nullptr;
+  };
+  // Errors: Vulkan below 1.1, a queue family that does not exist or has no compute.
+  static Result<std::unique_ptr<Device>> adopt(std::unique_ptr<Instance> instance, const Host& host);
+
+  ~Device();
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  DeviceTable fn;
+  VkDevice handle = VK_NULL_HANDLE;
+  VkPhysicalDevice physical_device = VK_NULL_HANDLE;
+  VkQueue queue = VK_NULL_HANDLE;
+  std::uint32_t queue_family = 0;
+  std::uint64_t timestamp_mask = 0;  // the bits of a timestamp that count; 0: none
+  const VkAllocationCallbacks* allocator = nullptr;
+  VkPhysicalDeviceMemoryProperties memory{};
+  std::array<std::uint8_t, VK_UUID_SIZE> pipeline_cache_uuid{};
+  DeviceCaps caps;
+
+  const Instance& instance() const { return *instance_; }
+  const LogFunction& log() const { return instance_->log(); }
+
+  // Names an object for validation messages and captures; nothing without VK_EXT_debug_utils.
+  template <class T>
+  void name(VkObjectType type, T object, std::string_view text) const {
+    name_raw(type, (std::uint64_t)object, text);  // a pointer or a 64-bit integer, by platform
+  }
+
+  // Error: the host gave no queue.
+  Result<void> submit(const VkSubmitInfo& info, VkFence fence) const;
+  // Waits for everything submitted so far; nothing without a queue.
+  Result<void> wait_idle() const;
+
+ private:
+  Device() = default;
+  Result<void> load();
+  void name_raw(VkObjectType type, std::uint64_t object, std::string_view text) const;
+
+  std::unique_ptr<Instance> instance_;
+  mutable std::mutex queue_mutex_;
+  bool owned_ = false;
+};
+
+}  // namespace fovea::vk

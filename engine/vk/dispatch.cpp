@@ -1,0 +1,45 @@
+#include "vk/dispatch.hpp"
+
+#include "base/text.hpp"
+
+namespace fovea::vk {
+namespace {
+
+Error missing(const char* name) {
+  return {ErrorCode::device, cat("this Vulkan has no ", name)};
+}
+
+}  // namespace
+
+#define FOVEA_VK_LOAD(name) table.name = reinterpret_cast<PFN_vk##name>(load("vk" #name));
+#define FOVEA_VK_REQUIRE(name) \
+  FOVEA_VK_LOAD(name)          \
+  if (!table.name) return missing("vk" #name);
+
+Result<GlobalTable> load_global(PFN_vkGetInstanceProcAddr get_instance_proc_addr) {
+  const auto load = [&](const char* name) { return get_instance_proc_addr(nullptr, name); };
+  GlobalTable table;
+  FOVEA_VK_LOAD(EnumerateInstanceVersion)
+  FOVEA_VK_GLOBAL(FOVEA_VK_REQUIRE)
+  return table;
+}
+
+Result<InstanceTable> load_instance(PFN_vkGetInstanceProcAddr get_instance_proc_addr, VkInstance instance) {
+  const auto load = [&](const char* name) { return get_instance_proc_addr(instance, name); };
+  InstanceTable table;
+  FOVEA_VK_INSTANCE(FOVEA_VK_REQUIRE)
+  FOVEA_VK_INSTANCE_OPTIONAL(FOVEA_VK_LOAD)
+  return table;
+}
+
+Result<DeviceTable> load_device(const InstanceTable& instance, VkDevice device) {
+  const auto load = [&](const char* name) { return instance.GetDeviceProcAddr(device, name); };
+  DeviceTable table;
+  FOVEA_VK_DEVICE(FOVEA_VK_REQUIRE)
+  FOVEA_VK_DEVICE_OPTIONAL(FOVEA_VK_LOAD)
+  // Vulkan 1.1 with VK_KHR_timeline_semaphore knows the function under the extension's name only.
+  if (!table.WaitSemaphores) table.WaitSemaphores = reinterpret_cast<PFN_vkWaitSemaphores>(load("vkWaitSemaphoresKHR"));
+  return table;
+}
+
+}  // namespace fovea::vk

@@ -1,0 +1,37 @@
+#pragma once
+// Structs that vulkan_core.h 1.3.239 (Debian 12) does not have yet, as the Vulkan registry gives them.
+
+#include <vulkan/vulkan_core.h>
+
+#include <cstdint>
+
+namespace fovea::vk {
+
+// VK_KHR_cooperative_matrix, since 1.3.255
+inline constexpr const char* cooperative_matrix_extension = "VK_KHR_cooperative_matrix";
+inline constexpr auto cooperative_matrix_features_type = static_cast<VkStructureType>(1000506000);
+struct CooperativeMatrixFeatures {
+  VkStructureType sType;
+  void* pNext;
+  VkBool32 cooperativeMatrix;
+  VkBool32 cooperativeMatrixRobustBufferAccess;
+};
+
+// VK_EXT_layer_settings, since 1.3.272
+inline constexpr const char* layer_settings_extension = "VK_EXT_layer_settings";
+inline constexpr auto layer_settings_type = static_cast<VkStructureType>(1000496000);
+struct LayerSetting {
+  const char* pLayerName;
+  const char* pSettingName;
+  int type;  // 0: VkBool32
+  std::uint32_t valueCount;
+  const void* pValues;
+};
+struct LayerSettingsCreateInfo {
+  VkStructureType sType;
+  const void* pNext;
+  std::uint32_t settingCount;
+  const LayerSetting* pSettings;
+};
+
+}  // namespace fovea::vk

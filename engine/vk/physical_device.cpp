@@ -1,0 +1,122 @@
+#include "vk/physical_device.hpp"
+
+#include "vk/error.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace fovea::vk {
+namespace {
+
+Result<std::vector<VkPhysicalDevice>> list_physical_devices(const Instance& instance) {
+  std::vector<VkPhysicalDevice> list;
+  std::uint32_t count = 0;
+  VkResult result = VK_INCOMPLETE;
+  while (result == VK_INCOMPLETE) {
+    result = instance.fn().EnumeratePhysicalDevices(instance.handle(), &count, nullptr);
+    if (result != VK_SUCCESS) break;
+    list.resize(count);
+    result = instance.fn().EnumeratePhysicalDevices(instance.handle(), &count, list.data());
+  }
+  // A loader without any driver answers so.
+  if (result == VK_ERROR_INITIALIZATION_FAILED || result == VK_ERROR_INCOMPATIBLE_DRIVER) return list;
+  if (result != VK_SUCCESS) return error(result, "vkEnumeratePhysicalDevices");
+  list.resize(count);
+  return list;
+}
+
+int rank_of(DeviceType type) {
+  switch (type) {
+    case DeviceType::discrete:
+      return 0;
+    case DeviceType::integrated:
+      return 1;
+    case DeviceType::virtual_gpu:
+      return 2;
+    case DeviceType::other:
+      return 3;
+    case DeviceType::cpu:
+      return 4;
+  }
+  return 5;
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+bool contains(std::string_view text, std::string_view lower_part) {
+  return lower(text).find(lower_part) != std::string::npos;
+}
+
+std::string listed(std::span<const DeviceInfo> devices) {
+  std::string out;
+  for (std::size_t i = 0; i < devices.size(); ++i)
+    out += cat(i ? "; " : "", i, ": ", devices[i].name, devices[i].driver.empty() ? "" : " / ", devices[i].driver);
+  return out;
+}
+
+}  // namespace
+
+Result<Candidates> find_candidates(const Instance& instance) {
+  const Result<std::vector<VkPhysicalDevice>> handles = list_physical_devices(instance);
+  if (!handles) return handles.error();
+  Candidates found;
+  std::vector<std::array<std::array<std::uint8_t, 16>, 2>> seen;
+  for (VkPhysicalDevice handle : *handles) {
+    VkPhysicalDeviceProperties properties;
+    instance.fn().GetPhysicalDeviceProperties(handle, &properties);
+    if (usable_version(instance, handle) < VK_API_VERSION_1_1) {
+      found.refused.push_back(cat(properties.deviceName, ": Vulkan 1.0 only"));
+      continue;
+    }
+    const std::optional<std::uint32_t> family = choose_queue_family(instance, handle);
+    if (!family) {
+      found.refused.push_back(cat(properties.deviceName, ": no queue family with compute"));
+      continue;
+    }
+    const std::vector<VkExtensionProperties> extensions = device_extensions(instance, handle);
+    Candidate candidate{handle, *family, {}};
+    candidate.caps =
+        query_caps(instance, handle, *family, everything_available(instance, handle, Extensions(extensions)));
+    const std::array identity{candidate.caps.device_uuid, candidate.caps.driver_uuid};
+    if (std::find(seen.begin(), seen.end(), identity) != seen.end()) continue;
+    seen.push_back(identity);
+    found.usable.push_back(std::move(candidate));
+  }
+  rank(found.usable);
+  return found;
+}
+
+DeviceInfo device_info(const DeviceCaps& caps) {
+  DeviceInfo info;
+  info.name = caps.device_name;
+  info.driver = cat(caps.driver_name, caps.driver_info.empty() ? "" : " ", caps.driver_info);
+  info.type = caps.type;
+  info.vulkan_version = caps.api_version;
+  return info;
+}
+
+void rank(std::vector<Candidate>& candidates) {
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate& a, const Candidate& b) { return rank_of(a.caps.type) < rank_of(b.caps.type); });
+}
+
+Result<std::size_t> choose(std::span<const DeviceInfo> devices, std::string_view wanted) {
+  if (devices.empty()) return Error{ErrorCode::unsupported, "no Vulkan device offers 1.1 compute"};
+  if (wanted.empty()) return std::size_t{0};
+  std::size_t index = 0;
+  const auto [end, status] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), index);
+  const bool is_number = status == std::errc() && end == wanted.data() + wanted.size();
+  if (is_number && index < devices.size()) return index;
+  const std::string part = lower(wanted);
+  for (std::size_t i = 0; i < devices.size(); ++i)
+    if (contains(devices[i].name, part) || contains(devices[i].driver, part)) return i;
+  return Error{ErrorCode::invalid_argument, cat("no device '", wanted, "'; found ", listed(devices))};
+}
+
+}  // namespace fovea::vk

@@ -1,0 +1,132 @@
+#include "vk/pipeline.hpp"
+
+#include <string>
+
+namespace fovea::vk {
+namespace {
+
+// "attention_row.f32{128,64,1}"
+std::string name_of(const PipelineRequest& request) {
+  std::string name = request.shader->name;
+  for (std::size_t i = 0; i < request.constants.size(); ++i) name += cat(i ? ',' : '{', request.constants[i]);
+  return request.constants.empty() ? name : name + '}';
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PipelineStore>> PipelineStore::create(const Device& device, std::span<const std::byte> blob) {
+  std::unique_ptr<PipelineStore> store(new PipelineStore(device));
+  VkPipelineCacheCreateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO;
+  if (!blob.empty()) {
+    const Result<std::span<const std::byte>> payload =
+        unwrap_cache(cache_owner(device.caps, device.pipeline_cache_uuid), blob);
+    if (payload) {
+      info.initialDataSize = payload->size();
+      info.pInitialData = payload->data();
+    } else {
+      log_message(device.log(), LogLevel::warning, payload.error().message, "; ignored");
+    }
+  }
+  Result<PipelineCache> cache = make<PipelineCache>(device, &DeviceTable::CreatePipelineCache, info, "fovea pipelines");
+  if (!cache) return cache.error();
+  store->cache_ = std::move(*cache);
+  return store;
+}
+
+Result<const PipelineStore::Layout*> PipelineStore::layout(LayoutKey key) {
+  if (const auto at = layouts_.find(key); at != layouts_.end()) return &at->second;
+  const auto [bindings, push_bytes] = key;
+  std::vector<VkDescriptorSetLayoutBinding> list(bindings);
+  for (std::size_t i = 0; i < bindings; ++i)
+    list[i] = {static_cast<std::uint32_t>(i), VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT,
+               nullptr};
+  VkDescriptorSetLayoutCreateInfo set_info{};
+  set_info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO;
+  set_info.bindingCount = static_cast<std::uint32_t>(bindings);
+  set_info.pBindings = list.data();
+  const std::string name = cat("fovea layout of ", bindings, " buffers, ", push_bytes, " bytes");
+  Result<DescriptorSetLayout> set =
+      make<DescriptorSetLayout>(device_, &DeviceTable::CreateDescriptorSetLayout, set_info, name);
+  if (!set) return set.error();
+  const VkPushConstantRange push{VK_SHADER_STAGE_COMPUTE_BIT, 0, push_bytes};
+  VkPipelineLayoutCreateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO;
+  info.setLayoutCount = 1;
+  info.pSetLayouts = set->address();
+  info.pushConstantRangeCount = push_bytes ? 1 : 0;
+  info.pPushConstantRanges = &push;
+  Result<PipelineLayout> made = make<PipelineLayout>(device_, &DeviceTable::CreatePipelineLayout, info, name);
+  if (!made) return made.error();
+  return &layouts_.emplace(key, Layout{std::move(*set), std::move(*made)}).first->second;
+}
+
+Result<RawPipeline> PipelineStore::build(const PipelineRequest& request, const Layout& layout) const {
+  const std::string name = name_of(request);
+  VkShaderModuleCreateInfo module_info{};
+  module_info.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
+  module_info.codeSize = request.shader->code.size_bytes();
+  module_info.pCode = request.shader->code.data();
+  Result<ShaderModule> module = make<ShaderModule>(device_, &DeviceTable::CreateShaderModule, module_info, name);
+  if (!module) return module.error();
+
+  std::vector<VkSpecializationMapEntry> entries(request.constants.size());
+  for (std::uint32_t i = 0; i < entries.size(); ++i) entries[i] = {i, i * 4, 4};
+  const VkSpecializationInfo constants{static_cast<std::uint32_t>(entries.size()), entries.data(),
+                                       request.constants.size_bytes(), request.constants.data()};
+  VkComputePipelineCreateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO;
+  info.layout = layout.layout.get();
+  info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
+  info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
+  info.stage.module = module->get();
+  info.stage.pName = "main";
+  info.stage.pSpecializationInfo = entries.empty() ? nullptr : &constants;
+  VkPipeline pipeline = VK_NULL_HANDLE;
+  const VkResult result =
+      device_.fn.CreateComputePipelines(device_.handle, cache_.get(), 1, &info, device_.allocator, &pipeline);
+  if (result != VK_SUCCESS) return error(result, "vkCreateComputePipelines ", name);
+  return RawPipeline(device_, pipeline, name);
+}
+
+Result<Pipeline> PipelineStore::get(const PipelineRequest& request) {
+  Key key{request.shader->code.data(),
+          {request.bindings.size(), request.push_bytes},
+          {request.constants.begin(), request.constants.end()}};
+  const Layout* shared = nullptr;
+  const auto found = [&](const RawPipeline& pipeline) {
+    return Pipeline{pipeline.get(), shared->layout.get(), shared->set.get()};
+  };
+  // Before the lookup: another dispatch of the same shader may be the one that is wrong.
+  if (Result<void> checked = check(request, reflect(request.shader->code), device_.caps); !checked)
+    return checked.error();
+  {
+    const std::lock_guard lock(mutex_);
+    const Result<const Layout*> layout_of_key = layout(key.layout);
+    if (!layout_of_key) return layout_of_key.error();
+    shared = *layout_of_key;
+    if (const auto at = pipelines_.find(key); at != pipelines_.end()) return found(at->second);
+  }
+  // Outside the lock, so that several threads compile at once; two that race for one pipeline keep the first.
+  Result<RawPipeline> built = build(request, *shared);
+  if (!built) return built.error();
+  const std::lock_guard lock(mutex_);
+  return found(pipelines_.try_emplace(std::move(key), std::move(*built)).first->second);
+}
+
+std::vector<std::byte> PipelineStore::save() const {
+  std::vector<std::byte> payload;
+  std::size_t size = 0;
+  VkResult result = VK_INCOMPLETE;
+  // A pipeline made by another thread between the two calls makes the second one incomplete.
+  while (result == VK_INCOMPLETE) {
+    if (device_.fn.GetPipelineCacheData(device_.handle, cache_.get(), &size, nullptr) != VK_SUCCESS) return {};
+    payload.resize(size);
+    result = device_.fn.GetPipelineCacheData(device_.handle, cache_.get(), &size, payload.data());
+  }
+  if (result != VK_SUCCESS) return {};
+  payload.resize(size);
+  return wrap_cache(cache_owner(device_.caps, device_.pipeline_cache_uuid), payload);
+}
+
+}  // namespace fovea::vk

@@ -1,0 +1,35 @@
+#include "vk/pipeline.hpp"
+
+namespace fovea::vk {
+
+Result<void> check(const PipelineRequest& request, const ShaderReflection& shader, const DeviceCaps& caps) {
+  const auto defect = [&](const auto&... what) {
+    return Error{ErrorCode::internal, cat("shader ", request.shader->name, ": ", what...)};
+  };
+  if (request.push_bytes != shader.push_bytes)
+    return defect("the dispatch pushes ", request.push_bytes, " bytes, the shader takes ", shader.push_bytes);
+  if (request.push_bytes > caps.max_push_bytes)
+    return defect("pushes ", request.push_bytes, " bytes, the device takes ", caps.max_push_bytes);
+  if (request.bindings.size() > caps.max_storage_buffers)
+    return defect("binds ", request.bindings.size(), " buffers, the device takes ", caps.max_storage_buffers);
+  for (std::uint32_t id : shader.constant_ids)
+    if (id >= request.constants.size())
+      return defect("constant_id ", id, " has no value, the dispatch gives ", request.constants.size());
+  std::size_t used = 0;
+  for (const ShaderReflection::Binding& binding : shader.bindings) {
+    if (binding.set != 0) return defect("uses descriptor set ", binding.set, "; only set 0 is bound");
+    if (binding.binding >= request.bindings.size())
+      return defect("uses binding ", binding.binding, ", the dispatch binds ", request.bindings.size());
+    const BindingUse use = request.bindings[binding.binding];
+    if (use == BindingUse::read && binding.written)
+      return defect("declares binding ", binding.binding, " written, the dispatch says it is only read");
+    if (use == BindingUse::write && !binding.written)
+      return defect("declares binding ", binding.binding, " readonly, the dispatch says it is written");
+    used = binding.binding + std::size_t{1};
+  }
+  if (used < request.bindings.size())
+    return defect("uses ", used, " bindings, the dispatch binds ", request.bindings.size());
+  return {};
+}
+
+}  // namespace fovea::vk

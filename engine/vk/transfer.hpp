@@ -1,0 +1,41 @@
+#pragma once
+// Copies between host memory and buffers, waited for. Ordered after everything submitted to the device's queue so far.
+
+#include "vk/buffer.hpp"
+
+#include <span>
+
+namespace fovea::vk {
+
+// Precondition: offset + bytes.size() <= buffer.size(). Any thread.
+Result<void> upload(const Device& device, const Buffer& buffer, std::uint64_t offset, std::span<const std::byte> bytes);
+Result<void> download(const Device& device, const Buffer& buffer, std::uint64_t offset, std::span<std::byte> bytes);
+
+// Commands that are recorded, submitted and waited for once: begin(), record into get(), finish().
+class OneTimeCommands {
+ public:
+  static Result<OneTimeCommands> begin(const Device& device, std::string_view name);
+  VkCommandBuffer get() const { return commands_; }
+  Result<void> finish();
+
+ private:
+  const Device* device_ = nullptr;
+  CommandPool pool_;
+  VkCommandBuffer commands_ = VK_NULL_HANDLE;
+};
+
+// A pool with one primary command buffer.
+struct CommandPair {
+  CommandPool pool;
+  VkCommandBuffer commands = VK_NULL_HANDLE;
+};
+Result<CommandPair> make_commands(const Device& device, std::string_view name);
+
+// One memory barrier between everything before and after it, of these stages and accesses.
+struct BarrierSide {
+  VkPipelineStageFlags stages;
+  VkAccessFlags access;
+};
+void barrier(const Device& device, VkCommandBuffer commands, BarrierSide before, BarrierSide after);
+
+}  // namespace fovea::vk
