@@ -1,0 +1,29 @@
+#pragma once
+// Matching the buffers a caller names with the externals of a Program. Pure: no Vulkan call.
+
+#include "compile/program.hpp"
+#include <fovea/result.hpp>
+
+#include <vulkan/vulkan_core.h>
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace fovea::run {
+
+// A caller's buffer for one port. size: from offset on; UINT64_MAX where it is not known.
+struct NamedRange {
+  std::string_view name;
+  VkBuffer buffer = VK_NULL_HANDLE;
+  std::uint64_t offset = 0, size = UINT64_MAX;
+};
+
+// One range an external, in the Program's order.
+// Errors: a port missing, bound twice or unknown, a null buffer, a range too small, an offset that is not aligned, an
+// output that shares bytes with another port.
+Result<std::vector<NamedRange>> match(const compile::Program& program, std::span<const NamedRange> given,
+                                      std::uint64_t alignment);
+
+}  // namespace fovea::run

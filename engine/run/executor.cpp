@@ -1,0 +1,178 @@
+#include "run/executor.hpp"
+
+#include <algorithm>
+
+namespace fovea::run {
+namespace {
+
+constexpr std::uint32_t quiet_nan = 0x7fc00000;
+
+constexpr VkAccessFlags shader_access = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT;
+constexpr vk::BarrierSide compute{VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, shader_access};
+constexpr vk::BarrierSide compute_writes{VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_WRITE_BIT};
+constexpr vk::BarrierSide fill{VK_PIPELINE_STAGE_TRANSFER_BIT, VK_ACCESS_TRANSFER_WRITE_BIT};
+constexpr vk::BarrierSide compute_or_copy_writes{VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT,
+                                                 VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT};
+
+std::vector<vk::BindingUse> uses_of(const compile::Dispatch& dispatch) {
+  std::vector<vk::BindingUse> uses;
+  for (const compile::Binding& binding : dispatch.bindings)
+    uses.push_back(binding.write  ? vk::BindingUse::write
+                   : binding.read ? vk::BindingUse::read
+                                  : vk::BindingUse::unused);
+  return uses;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Executor>> Executor::create(const vk::Device& device, vk::PipelineStore& pipelines,
+                                                   compile::Program program, const CompileOptions& options) {
+  if (Result<void> checked = check(program, device.caps); !checked) return checked.error();
+  std::unique_ptr<Executor> executor(new Executor(device, std::move(program)));
+  executor->poison_arena_ = options.poison_arena;
+  if (Result<void> made = executor->make_pipelines(pipelines); !made) return made.error();
+  if (Result<void> made = executor->make_buffers(); !made) return made.error();
+  if (!options.timestamps) return executor;
+  Result<Profile> profile = Profile::create(device, executor->program_.dispatches.size());
+  if (!profile) return profile.error();
+  executor->profile_ = std::move(*profile);
+  return executor;
+}
+
+Result<void> Executor::make_pipelines(vk::PipelineStore& pipelines) {
+  for (const compile::Dispatch& dispatch : program_.dispatches) {
+    pipelines_.emplace_back();
+    if (!has_work(dispatch)) continue;
+    const std::vector<vk::BindingUse> uses = uses_of(dispatch);
+    const Result<vk::Pipeline> pipeline =
+        pipelines.get({dispatch.shader, dispatch.constants, uses, static_cast<std::uint32_t>(dispatch.push.size())});
+    if (!pipeline) return Error{pipeline.error().code, cat(dispatch.label, ": ", pipeline.error().message)};
+    pipelines_.back() = *pipeline;
+  }
+  return {};
+}
+
+Result<void> Executor::make_buffers() {
+  if (program_.arena_bytes > 0) {
+    Result<vk::Buffer> arena = vk::Buffer::create(device_, program_.arena_bytes, vk::MemoryKind::device, "fovea arena");
+    if (!arena) return arena.error();
+    arena_ = std::move(*arena);
+  }
+  if (program_.constants.empty()) return {};
+  Result<vk::Buffer> constants =
+      vk::Buffer::create(device_, program_.constants.size(), vk::MemoryKind::nearest, "fovea constants");
+  if (!constants) return constants.error();
+  constants_ = std::move(*constants);
+  return vk::upload(device_, constants_, 0, program_.constants);
+}
+
+VkDescriptorBufferInfo Executor::locate(const compile::BufferRange& range,
+                                        std::span<const NamedRange> externals) const {
+  switch (range.kind) {
+    case compile::BufferKind::arena:
+      return {arena_.get(), range.offset, range.size};
+    case compile::BufferKind::constant:
+      return {constants_.get(), range.offset, range.size};
+    case compile::BufferKind::external:
+      break;
+  }
+  const NamedRange& external = externals[range.index];
+  return {external.buffer, external.offset + range.offset, range.size};
+}
+
+Result<BoundSets> Executor::bind(std::span<const NamedRange> externals) const {
+  BoundSets bound;
+  bound.sets.resize(program_.dispatches.size());
+  std::uint32_t sets = 0, buffers = 0;
+  for (const compile::Dispatch& dispatch : program_.dispatches) {
+    if (!has_work(dispatch)) continue;
+    ++sets;
+    buffers += static_cast<std::uint32_t>(dispatch.bindings.size());
+  }
+  if (sets == 0) return bound;
+  const VkDescriptorPoolSize size{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, std::max(buffers, 1u)};
+  VkDescriptorPoolCreateInfo pool_info{};
+  pool_info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO;
+  pool_info.maxSets = sets;
+  pool_info.poolSizeCount = 1;
+  pool_info.pPoolSizes = &size;
+  Result<vk::DescriptorPool> pool =
+      vk::make<vk::DescriptorPool>(device_, &vk::DeviceTable::CreateDescriptorPool, pool_info, "fovea bindings");
+  if (!pool) return pool.error();
+  bound.pool = std::move(*pool);
+
+  std::vector<VkDescriptorBufferInfo> infos;
+  std::vector<VkWriteDescriptorSet> writes;
+  for (std::size_t d = 0; d < program_.dispatches.size(); ++d) {
+    const compile::Dispatch& dispatch = program_.dispatches[d];
+    if (!has_work(dispatch)) continue;
+    VkDescriptorSetAllocateInfo info{};
+    info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO;
+    info.descriptorPool = bound.pool.get();
+    info.descriptorSetCount = 1;
+    info.pSetLayouts = &pipelines_[d].set_layout;
+    if (VkResult result = device_.fn.AllocateDescriptorSets(device_.handle, &info, &bound.sets[d]);
+        result != VK_SUCCESS)
+      return vk::error(result, "vkAllocateDescriptorSets ", dispatch.label);
+    device_.name(VK_OBJECT_TYPE_DESCRIPTOR_SET, bound.sets[d], dispatch.label);
+    infos.clear();
+    for (const compile::Binding& binding : dispatch.bindings) infos.push_back(locate(binding.range, externals));
+    if (infos.empty()) continue;
+    VkWriteDescriptorSet write{};
+    write.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET;
+    write.dstSet = bound.sets[d];
+    write.descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
+    write.descriptorCount = static_cast<std::uint32_t>(infos.size());  // consecutive bindings from 0
+    write.pBufferInfo = infos.data();
+    device_.fn.UpdateDescriptorSets(device_.handle, 1, &write, 0, nullptr);
+  }
+  return bound;
+}
+
+void Executor::record(VkCommandBuffer commands, const BoundSets& sets) const {
+  record_entry(commands);
+  profile_.begin(commands);
+  // A barrier belongs to everything before it: it stays due when the dispatch that asked for it is left out.
+  bool barrier_due = false;
+  for (std::size_t i = 0; i < program_.dispatches.size(); ++i) {
+    barrier_due = barrier_due || program_.dispatches[i].barrier_before;
+    if (has_work(program_.dispatches[i])) {
+      if (barrier_due) vk::barrier(device_, commands, compute_writes, compute);
+      barrier_due = false;
+      record_dispatch(commands, i, sets.sets[i]);
+    }
+    profile_.end(commands, i);
+  }
+}
+
+void Executor::record_entry(VkCommandBuffer commands) const {
+  if (!poison_arena_ || !arena_) {
+    vk::barrier(device_, commands, compute_or_copy_writes, compute);
+    return;
+  }
+  constexpr vk::BarrierSide compute_or_fill{compute.stages | fill.stages, compute.access | fill.access};
+  vk::barrier(device_, commands, compute_or_copy_writes, compute_or_fill);
+  device_.fn.CmdFillBuffer(commands, arena_.get(), 0, VK_WHOLE_SIZE, quiet_nan);
+  vk::barrier(device_, commands, fill, compute);
+}
+
+void Executor::record_dispatch(VkCommandBuffer commands, std::size_t index, VkDescriptorSet set) const {
+  const vk::DeviceTable& fn = device_.fn;
+  const compile::Dispatch& dispatch = program_.dispatches[index];
+  const vk::Pipeline& pipeline = pipelines_[index];
+  if (device_.caps.debug_utils) {
+    VkDebugUtilsLabelEXT label{};
+    label.sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_LABEL_EXT;
+    label.pLabelName = dispatch.label.c_str();
+    fn.CmdBeginDebugUtilsLabelEXT(commands, &label);
+  }
+  fn.CmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline.handle);
+  fn.CmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline.layout, 0, 1, &set, 0, nullptr);
+  if (!dispatch.push.empty())
+    fn.CmdPushConstants(commands, pipeline.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
+                        static_cast<std::uint32_t>(dispatch.push.size()), dispatch.push.data());
+  fn.CmdDispatch(commands, dispatch.groups[0], dispatch.groups[1], dispatch.groups[2]);
+  if (device_.caps.debug_utils) fn.CmdEndDebugUtilsLabelEXT(commands);
+}
+
+}  // namespace fovea::run

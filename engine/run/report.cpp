@@ -1,0 +1,174 @@
+// Report as a table, as JSON and as a Chrome trace. (The engine has no JSON library; what it writes is this little.)
+
+#include "base/text.hpp"
+#include <fovea/plan.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+namespace fovea {
+namespace {
+
+// "3.142": a number of this printf format.
+std::string number(const char* format, double value) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), format, value);
+  return text.data();
+}
+
+std::string json_string(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\', out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      std::array<char, 8> escaped{};
+      std::snprintf(escaped.data(), escaped.size(), "\\u%04x", static_cast<unsigned>(c));
+      out += escaped.data();
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+// One {"key": value, ...}; values are given as JSON.
+class Object {
+ public:
+  Object& add(std::string_view key, std::string value) {
+    text_ += cat(text_.empty() ? "{" : ", ", json_string(key), ": ", value);
+    return *this;
+  }
+  Object& text(std::string_view key, std::string_view value) { return add(key, json_string(value)); }
+  Object& number(std::string_view key, double value) { return add(key, fovea::number("%.9g", value)); }
+  Object& count(std::string_view key, std::uint64_t value) { return add(key, std::to_string(value)); }
+  std::string str() const { return text_.empty() ? "{}" : text_ + "}"; }
+
+ private:
+  std::string text_;
+};
+
+template <class Items, class ToJson>
+std::string json_list(const Items& items, ToJson to_json) {
+  std::string out = "[";
+  for (const auto& item : items) out += (out.size() > 1 ? ",\n  " : "\n  ") + to_json(item);
+  return out + "\n]";
+}
+
+// "1.5 MiB"
+std::string bytes_text(std::uint64_t bytes) {
+  constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB"};
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < units.size(); ++unit) value /= 1024;
+  return number(unit == 0 ? "%.0f " : "%.1f ", value) + units[unit];
+}
+
+// Work per second in giga-units; "-" where there is no time.
+std::string rate_text(double work, double milliseconds) {
+  return milliseconds > 0 && work > 0 ? number("%.2f", work / milliseconds * 1e-6) : "-";
+}
+
+std::string pad(std::string text, std::size_t width, bool left) {
+  const std::string blanks(width > text.size() ? width - text.size() : 0, ' ');
+  return left ? text + blanks : blanks + text;
+}
+
+using Row = std::array<std::string, 6>;
+
+Row row_of(const DispatchReport& dispatch) {
+  return {dispatch.milliseconds > 0 ? number("%.3f", dispatch.milliseconds) : "-",
+          rate_text(dispatch.flops, dispatch.milliseconds),
+          rate_text(static_cast<double>(dispatch.bytes), dispatch.milliseconds),
+          bytes_text(dispatch.bytes),
+          dispatch.shader,
+          dispatch.label};
+}
+
+std::string table(const std::vector<Row>& rows) {
+  std::array<std::size_t, 6> widths{};
+  for (const Row& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  std::string out;
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i + 1 < row.size(); ++i) out += pad(row[i], widths[i], i == 4) + "  ";
+    out += row.back() + '\n';
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string Report::to_text() const {
+  std::vector<Row> rows{{"ms", "GFLOP/s", "GB/s", "bytes", "shader", "dispatch"}};
+  double flops = 0;
+  for (const DispatchReport& dispatch : dispatches) {
+    rows.push_back(row_of(dispatch));
+    flops += dispatch.flops;
+  }
+  std::string out = cat("device  ", device, driver.empty() ? "" : " / ", driver, '\n');
+  out += cat("arena   ", bytes_text(arena_bytes), " (lower bound ", bytes_text(arena_lower_bound), ", unaliased ",
+             bytes_text(arena_unaliased_bytes), ")\n");
+  out += cat("total   ", milliseconds > 0 ? number("%.3f ms", milliseconds) : "not timed", ", ",
+             number("%.3f GFLOP", flops * 1e-9), ", ", dispatches.size(), " dispatches\n");
+  return out + table(rows);
+}
+
+std::string Report::to_json() const {
+  const std::string list = json_list(dispatches, [](const DispatchReport& dispatch) {
+    return Object()
+        .text("label", dispatch.label)
+        .text("kernel", dispatch.kernel)
+        .text("shader", dispatch.shader)
+        .text("program_line", dispatch.program_line)
+        .number("start_ms", dispatch.start_milliseconds)
+        .number("ms", dispatch.milliseconds)
+        .number("flops", dispatch.flops)
+        .count("bytes", dispatch.bytes)
+        .str();
+  });
+  return Object()
+             .text("device", device)
+             .text("driver", driver)
+             .number("ms", milliseconds)
+             .count("arena_bytes", arena_bytes)
+             .count("arena_lower_bound", arena_lower_bound)
+             .count("arena_unaliased_bytes", arena_unaliased_bytes)
+             .add("dispatches", list)
+             .str() +
+         '\n';
+}
+
+// The trace event format: complete events ("X") in microseconds, and a name for the one track.
+std::string Report::to_chrome_trace() const {
+  const std::string track = Object()
+                                .text("name", "thread_name")
+                                .text("ph", "M")
+                                .count("pid", 1)
+                                .count("tid", 1)
+                                .add("args", Object().text("name", device).str())
+                                .str();
+  const std::string events = json_list(dispatches, [](const DispatchReport& dispatch) {
+    return Object()
+        .text("name", dispatch.label)
+        .text("cat", dispatch.kernel)
+        .text("ph", "X")
+        .count("pid", 1)
+        .count("tid", 1)
+        .number("ts", dispatch.start_milliseconds * 1000)
+        .number("dur", dispatch.milliseconds * 1000)
+        .add("args", Object()
+                         .text("shader", dispatch.shader)
+                         .text("program", dispatch.program_line)
+                         .number("flops", dispatch.flops)
+                         .count("bytes", dispatch.bytes)
+                         .str())
+        .str();
+  });
+  std::string list = events;
+  list.insert(1, "\n  " + track + (dispatches.empty() ? "" : ","));
+  return Object().text("displayTimeUnit", "ms").add("traceEvents", list).str() + '\n';
+}
+
+}  // namespace fovea

@@ -1,0 +1,40 @@
+#pragma once
+// Running recorded commands on the device's own queue, and waiting for them.
+
+#include "vk/transfer.hpp"
+#include <fovea/vulkan.hpp>  // TimelinePoint
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace fovea::run {
+
+class Executor;
+struct BoundSets;
+
+// A command buffer that holds one whole run, to be submitted any number of times, also while it is pending.
+// What it writes is visible to the host once it has been waited for.
+Result<vk::CommandPair> record_for_replay(const Executor& executor, const BoundSets& sets);
+
+// The submissions of one plan, in order. One thread at a time.
+class Submissions {
+ public:
+  static Result<Submissions> create(const vk::Device& device);
+
+  // Errors: no queue; timeline points on a device without timelineSemaphore; device_lost.
+  Result<void> submit(VkCommandBuffer commands, std::span<const TimelinePoint> wait,
+                      std::span<const TimelinePoint> signal);
+  // Waits for everything submitted. Errors: device_lost; device when the time has passed.
+  Result<void> wait(std::uint64_t timeout_ns);
+
+ private:
+  Result<vk::Fence> take_fence();
+
+  const vk::Device* device_ = nullptr;
+  vk::Semaphore timeline_;  // where the device has them; counts submissions
+  std::uint64_t submitted_ = 0;
+  std::vector<vk::Fence> pending_, free_;  // where it has not
+};
+
+}  // namespace fovea::run
