@@ -33,13 +33,13 @@ struct DeviceInfo {
 struct ContextOptions {
   // Part of a device's or driver's name (any case), or its index in Context::devices(). Empty: the environment's
   // FOVEA_DEVICE, and without that the best device: discrete, integrated, virtual, other, CPU.
-  std::string device;
+  std::string device{};
   // Turn on VK_LAYER_KHRONOS_validation with synchronization validation, if it is installed (a warning if not).
   bool validation = false;
   // Where messages go, validation messages included. Empty: warnings and errors to stderr.
-  LogFunction log;
+  LogFunction log{};
   // A blob from pipeline_cache() of an earlier run. Another driver's, or a damaged one, is ignored with a message.
-  std::span<const std::byte> pipeline_cache;
+  std::span<const std::byte> pipeline_cache{};
 };
 
 struct CompileOptions {
@@ -48,7 +48,7 @@ struct CompileOptions {
   // Reuse the arena's bytes once a value is dead.
   bool alias = true;
   // "operator=kernel" pairs: take this kernel for that operator, or fail: {"attention=attention_row"}.
-  std::vector<std::string> force_kernel;
+  std::vector<std::string> force_kernel{};
   // Write a timestamp around every dispatch; report() then has times.
   bool timestamps = false;
   // Tests: fill the arena with NaN before every run.

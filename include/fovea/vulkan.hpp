@@ -20,16 +20,22 @@ namespace fovea {
 // Instance extensions that Fovea can use, of those available; none is required.
 std::vector<const char*> wanted_instance_extensions(PFN_vkGetInstanceProcAddr get_instance_proc_addr);
 
-// Features Fovea can use, as a chain to hand to vkCreateDevice: link `head()` behind the host's own chain, or merge.
-// Only what this physical device offers is set, and the host may clear any of it. Not movable: the chain points inside.
+// Features Fovea can use of one physical device, filled by query_requirements: either a chain of its own (`head`), for a
+// host that enables nothing else, or merged into the host's. Not movable, and alive until vkCreateDevice has returned:
+// chains point inside.
 class FeatureChain {
  public:
   FeatureChain();
   FeatureChain(const FeatureChain&) = delete;
   FeatureChain& operator=(const FeatureChain&) = delete;
 
-  // VkPhysicalDeviceFeatures2, followed by the structs this device knows. For VkDeviceCreateInfo::pNext.
+  // VkPhysicalDeviceFeatures2, followed by the structs this device knows. For VkDeviceCreateInfo::pNext, and as
+  // HostDevice::enabled_features. Null before query_requirements. Use this or merge_into, not both.
   const void* head() const;
+  // Sets Fovea's features in the structs of a host's chain (VkPhysicalDeviceFeatures2, Vulkan11/12/13Features and the
+  // individual ones), and links structs for those it has none for to its end. The host may clear any afterwards.
+  // 64-bit integers are set in a VkPhysicalDeviceFeatures2 alone, as the host may use pEnabledFeatures instead.
+  void merge_into(void* chain);
 
   struct Impl;
   Impl& impl() const { return *impl_; }
@@ -40,14 +46,15 @@ class FeatureChain {
 };
 
 struct DeviceRequirements {
-  // Null error: the device can run Fovea. Else why not: "Vulkan 1.0 only", "no queue family with compute".
+  // Empty: the device can run Fovea. Else why not: "Vulkan 1.0 only", "no queue family with compute".
   std::string unsupported;
   std::vector<const char*> extensions;      // optional device extensions, present on this device
   std::uint32_t compute_queue_family = 0;   // the family Fovea would choose: compute and graphics together if there is one
 };
-// Fills `features` for vkCreateDevice.
+// Fills `features` for vkCreateDevice. api_version: VkApplicationInfo::apiVersion of the instance.
 DeviceRequirements query_requirements(PFN_vkGetInstanceProcAddr get_instance_proc_addr, VkInstance instance,
-                                      VkPhysicalDevice physical_device, FeatureChain& features);
+                                      std::uint32_t api_version, VkPhysicalDevice physical_device,
+                                      FeatureChain& features);
 
 // ---- Adopting -----------------------------------------------------------------------------------------------------
 
@@ -62,14 +69,14 @@ struct HostDevice {
   std::uint32_t queue_family = 0;
   std::uint32_t api_version = VK_API_VERSION_1_1;  // VkApplicationInfo::apiVersion of the instance
   // Exactly what was enabled at vkCreateInstance and vkCreateDevice; Fovea never guesses from the physical device.
-  std::span<const char* const> instance_extensions;
-  std::span<const char* const> device_extensions;
+  std::span<const char* const> instance_extensions{};
+  std::span<const char* const> device_extensions{};
   const void* enabled_features = nullptr;  // pNext chain of feature structs as enabled; null: none
   const VkAllocationCallbacks* allocation_callbacks = nullptr;
 };
 struct AdoptOptions {
-  LogFunction log;
-  std::span<const std::byte> pipeline_cache;
+  LogFunction log{};
+  std::span<const std::byte> pipeline_cache{};
 };
 // Errors: a null handle, Vulkan below 1.1, a queue family without compute.
 Result<Context> adopt(const HostDevice& host, const AdoptOptions& options = {});

@@ -1,0 +1,118 @@
+#include "api/internal.hpp"
+#include "compile/compiler.hpp"
+#include "vk/physical_device.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace fovea {
+namespace {
+
+struct Found {
+  std::unique_ptr<vk::Instance> instance;
+  vk::Candidates candidates;
+  std::vector<DeviceInfo> infos;
+};
+
+Result<Found> find_devices(vk::Instance::Options options) {
+  Result<std::unique_ptr<vk::Instance>> instance = vk::Instance::create(std::move(options));
+  if (!instance) return instance.error();
+  Result<vk::Candidates> candidates = vk::find_candidates(**instance);
+  if (!candidates) return candidates.error();
+  Found found{std::move(*instance), std::move(*candidates), {}};
+  for (const vk::Candidate& candidate : found.candidates.usable) found.infos.push_back(vk::device_info(candidate.caps));
+  return found;
+}
+
+}  // namespace
+
+const char* to_string(DeviceType type) {
+  switch (type) {
+    case DeviceType::other:
+      return "other";
+    case DeviceType::integrated:
+      return "integrated GPU";
+    case DeviceType::discrete:
+      return "discrete GPU";
+    case DeviceType::virtual_gpu:
+      return "virtual GPU";
+    case DeviceType::cpu:
+      return "CPU";
+  }
+  return "unknown";
+}
+
+LogFunction log_or_stderr(LogFunction log) {
+  if (log) return log;
+  return [](LogLevel level, std::string_view text) {
+    if (level == LogLevel::info) return;
+    const char* word = level == LogLevel::error ? "error" : "warning";
+    std::fprintf(stderr, "fovea: %s: %.*s\n", word, static_cast<int>(text.size()), text.data());
+  };
+}
+
+Result<Context> Context::create(const ContextOptions& options) {
+  Result<Found> found = find_devices({options.validation, log_or_stderr(options.log)});
+  if (!found) return found.error();
+  const char* environment = std::getenv("FOVEA_DEVICE");
+  const std::string wanted = options.device.empty() && environment ? environment : options.device;
+  const Result<std::size_t> index = vk::choose(found->infos, wanted);
+  if (!index) {
+    Error error = index.error();
+    for (const std::string& refused : found->candidates.refused) error.message += "; cannot use " + refused;
+    return error;
+  }
+  Result<std::unique_ptr<vk::Device>> device =
+      vk::Device::create(std::move(found->instance), found->candidates.usable[*index]);
+  if (!device) return device.error();
+  return make_context(std::move(*device), options.pipeline_cache);
+}
+
+Result<Context> make_context(std::unique_ptr<vk::Device> device, std::span<const std::byte> pipeline_cache) {
+  auto impl = std::make_shared<Context::Impl>();
+  impl->device = std::move(device);
+  impl->info = vk::device_info(impl->device->caps);
+  Result<std::unique_ptr<vk::PipelineStore>> pipelines = vk::PipelineStore::create(*impl->device, pipeline_cache);
+  if (!pipelines) return pipelines.error();
+  impl->pipelines = std::move(*pipelines);
+  return Context(std::move(impl));
+}
+
+Result<std::vector<DeviceInfo>> Context::devices() {
+  Result<Found> found = find_devices({false, log_or_stderr({})});
+  if (!found) return found.error();
+  return std::move(found->infos);
+}
+
+Context::Context(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Context::~Context() = default;
+Context::Context(Context&&) noexcept = default;
+Context& Context::operator=(Context&&) noexcept = default;
+
+const DeviceInfo& Context::device() const {
+  return impl_->info;
+}
+std::string Context::capabilities_text() const {
+  return vk::to_text(impl_->device->caps);
+}
+std::vector<std::byte> Context::pipeline_cache() const {
+  return impl_->pipelines->save();
+}
+const DeviceCaps& caps_of(const Context& context) {
+  return context.impl()->device->caps;
+}
+
+Result<Plan> Context::compile(const Graph& graph, const CompileOptions& options) {
+  Result<compile::Program> program = compile::compile(graph.ir(), caps_of(*this), options);
+  if (!program) return program.error();
+  return plan_from_program(*this, std::move(*program), options);
+}
+
+Result<Buffer> Context::make_buffer(std::uint64_t bytes, bool host_visible, std::string_view name) {
+  const vk::MemoryKind kind = host_visible ? vk::MemoryKind::host : vk::MemoryKind::device;
+  Result<vk::Buffer> buffer = vk::Buffer::create(*impl_->device, bytes, kind, name);
+  if (!buffer) return buffer.error();
+  return Buffer(std::unique_ptr<Buffer::Impl>(new Buffer::Impl{impl_, std::move(*buffer)}));
+}
+
+}  // namespace fovea

@@ -1,0 +1,71 @@
+#pragma once
+// What stands behind the public handles, for the engine's own code and its tests.
+
+#include "base/device_caps.hpp"
+#include "compile/program.hpp"
+#include "run/executor.hpp"
+#include "run/submission.hpp"
+#include "vk/device.hpp"
+#include "vk/pipeline.hpp"
+#include <fovea/context.hpp>
+#include <fovea/plan.hpp>
+#include <fovea/vulkan.hpp>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace fovea {
+
+struct Context::Impl {
+  std::unique_ptr<vk::Device> device;
+  std::unique_ptr<vk::PipelineStore> pipelines;
+  DeviceInfo info;
+};
+
+struct Buffer::Impl {
+  std::shared_ptr<Context::Impl> context;
+  vk::Buffer buffer;
+};
+
+// What a Plan and its Bindings share; gone with the last of them, after its submissions have finished.
+struct PlanCore {
+  std::shared_ptr<Context::Impl> context;
+  std::unique_ptr<run::Executor> executor;
+  run::Submissions submissions;
+  ~PlanCore();
+};
+
+struct Bindings::Impl {
+  std::shared_ptr<PlanCore> core;
+  run::BoundSets sets;
+  std::optional<vk::CommandPair> replay;  // recorded by the first submit()
+  ~Impl();
+};
+
+struct Plan::Impl {
+  std::shared_ptr<PlanCore> core;
+  std::vector<Port> ports;
+
+  // What Plan::run works with, made by its first call: one buffer a port.
+  struct Staged {
+    std::vector<vk::Buffer> buffers;
+    Bindings bindings;
+  };
+  std::optional<Staged> staged;
+};
+
+// Without a name: warnings and errors to stderr.
+LogFunction log_or_stderr(LogFunction log);
+
+// A Context around a device. The blob as in ContextOptions.
+Result<Context> make_context(std::unique_ptr<vk::Device> device, std::span<const std::byte> pipeline_cache);
+
+const DeviceCaps& caps_of(const Context& context);
+
+// A Plan from a Program, compiled or made by hand.
+Result<Plan> plan_from_program(Context& context, compile::Program program, const CompileOptions& options = {});
+
+Result<Bindings> bind_ranges(Plan& plan, std::span<const run::NamedRange> ranges);
+
+}  // namespace fovea
