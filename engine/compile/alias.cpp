@@ -92,30 +92,14 @@ class Allocation {
   std::vector<std::vector<Lifetime>> of_scratch_;
 };
 
-std::string value_text(const ir::Graph& graph, ir::ValueId id) {
-  const ir::Value& value = graph.value(id);
-  if (!value.name.empty()) return cat('"', value.name, '"');
-  if (value.kind == ir::ValueKind::constant) return "a constant";
-  const ir::Node& node = graph.nodes[value.producer];
-  return cat("the result of ", node.op->name, ' ', ir::to_string(node.site));
-}
-
-// External and constant values get their ranges; the rest stays in the arena. Checks what the device can bind.
+// External and constant values get their ranges; the rest stays in the arena.
 Failure assign_kinds(const ir::Graph& graph, const Program& program, const DeviceCaps& caps, Layout& layout) {
   std::uint64_t constant_offset = 0;
   std::uint32_t external = 0;
-  const auto live = live_nodes(graph);
   for (ir::ValueId id = 0; id < graph.values.size(); ++id) {
     const ir::Value& value = graph.value(id);
-    const auto bytes = storage_bytes(value.type);
-    const bool used = value.kind != ir::ValueKind::result || live[value.producer];
-    if (used && (!bytes || *bytes > caps.max_storage_range))
-      return Error{ErrorCode::unsupported,
-                   cat("compile: ", value_text(graph, id), ' ', to_string(value.type.dtype), to_string(value.type.shape),
-                       " takes ", bytes ? cat(*bytes) : std::string("more than 2^56"), " bytes, and ", caps.device_name,
-                       " binds at most ", caps.max_storage_range)};
     BufferRange& range = layout.values[id];
-    range.size = bytes.value_or(4);
+    range.size = storage_bytes(value.type).value_or(4);
     if (value.kind == ir::ValueKind::input || value.kind == ir::ValueKind::parameter)
       range.kind = BufferKind::external, range.index = external++;
     if (value.kind == ir::ValueKind::constant) {

@@ -23,6 +23,7 @@ std::vector<External> externals_of(const ir::Graph& graph) {
 
 std::string label_of(const ir::Graph& graph, const ir::Node& node) {
   std::string label = node.op->name;
+  if (const std::string attrs = node.attrs.text(); !attrs.empty()) label += cat(" {", attrs, '}');
   for (const ir::Output& output : graph.outputs)
     if (std::find(node.outputs.begin(), node.outputs.end(), output.value) != node.outputs.end()) label += ' ' + output.name;
   if (node.site.line > 0) label += ' ' + ir::to_string(node.site);
@@ -90,6 +91,7 @@ std::vector<std::byte> constants_of(const ir::Graph& graph, const Layout& layout
 
 Result<Program> compile(const ir::Graph& graph, const DeviceCaps& caps, const CompileOptions& options) {
   if (auto failure = verify(graph)) return *failure;
+  if (auto failure = check_sizes(graph, caps)) return *failure;  // kernels may count in 32 bits
 
   auto lowered = decompose(graph, caps, options);
   if (!lowered) return lowered.error();
@@ -97,6 +99,7 @@ Result<Program> compile(const ir::Graph& graph, const DeviceCaps& caps, const Co
   if (options.fuse) work = fuse(work, caps);
   work = materialize_outputs(work);  // every output owns its bytes
   if (auto failure = verify(work)) return *failure;
+  if (auto failure = check_sizes(work, caps)) return *failure;
 
   const auto choices = select(work, caps, options);
   if (!choices) return choices.error();

@@ -23,6 +23,9 @@ ir::Graph rewrite(const ir::Graph& graph, const Emit& emit, ir::Graph&& into = {
 // ids and types are consistent, operators are present, every output has a value.
 Failure verify(const ir::Graph& graph);
 
+// Every value that is needed fits what the device can bind.
+Failure check_sizes(const ir::Graph& graph, const DeviceCaps& caps);
+
 // Nodes whose results no output needs: false. Values read by how many operands and outputs.
 std::vector<bool> live_nodes(const ir::Graph& graph);
 std::vector<std::uint32_t> use_counts(const ir::Graph& graph);

@@ -20,13 +20,15 @@ std::string range_text(const Program& program, const Binding& binding) {
   return cat(access, range.kind == BufferKind::arena ? "arena" : "constants", '[', range.offset, "..", range.offset + range.size, ')');
 }
 
+// Words in decimal; a run of zeros at the end as "0*16".
 std::string words_text(std::span<const std::byte> bytes) {
+  std::vector<std::uint32_t> words(bytes.size() / 4);
+  if (!words.empty()) std::memcpy(words.data(), bytes.data(), words.size() * 4);
+  std::size_t count = words.size();
+  while (count > 0 && words[count - 1] == 0) --count;
   std::string text;
-  for (std::size_t i = 0; i + 4 <= bytes.size(); i += 4) {
-    std::uint32_t word;
-    std::memcpy(&word, bytes.data() + i, 4);
-    text += cat(i ? " " : "", word);
-  }
+  for (std::size_t i = 0; i < count; ++i) text += cat(i ? " " : "", words[i]);
+  if (count < words.size()) text += cat(count ? " " : "", "0*", words.size() - count);
   return text;
 }
 
@@ -34,8 +36,7 @@ std::string words_text(std::span<const std::byte> bytes) {
 
 std::string to_text(const Program& program, const Dispatch& dispatch) {
   std::string text = cat(dispatch.shader->name, '<');
-  for (std::size_t i = 0; i < dispatch.constants.size(); ++i) text += cat(i ? " " : "", dispatch.constants[i]);
-  text += cat("> (", words_text(dispatch.push), ") {");
+  text += cat(words_text(std::as_bytes(std::span(dispatch.constants))), "> (", words_text(dispatch.push), ") {");
   for (std::size_t i = 0; i < dispatch.bindings.size(); ++i) text += (i ? ", " : "") + range_text(program, dispatch.bindings[i]);
   const auto& groups = dispatch.groups;
   return text + cat("} x ", groups[0], ',', groups[1], ',', groups[2], "  # ", dispatch.label);

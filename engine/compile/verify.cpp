@@ -75,5 +75,32 @@ Failure verify(const ir::Graph& graph) {
   return std::nullopt;
 }
 
+namespace {
+
+std::string value_text(const ir::Graph& graph, ir::ValueId id) {
+  const ir::Value& value = graph.value(id);
+  if (!value.name.empty()) return cat('"', value.name, '"');
+  if (value.kind == ir::ValueKind::constant) return "a constant";
+  const ir::Node& node = graph.nodes[value.producer];
+  return cat("the result of ", node.op->name, ' ', ir::to_string(node.site));
+}
+
+}  // namespace
+
+Failure check_sizes(const ir::Graph& graph, const DeviceCaps& caps) {
+  const auto live = live_nodes(graph);
+  for (ir::ValueId id = 0; id < graph.values.size(); ++id) {
+    const ir::Value& value = graph.value(id);
+    if (value.kind == ir::ValueKind::result && !live[value.producer]) continue;
+    const auto bytes = storage_bytes(value.type);
+    if (bytes && *bytes <= caps.max_storage_range) continue;
+    return Error{ErrorCode::unsupported,
+                 cat("compile: ", value_text(graph, id), ' ', to_string(value.type.dtype), to_string(value.type.shape), " takes ",
+                     bytes ? cat(*bytes) : std::string("more than 2^56"), " bytes, and ", caps.device_name, " binds at most ",
+                     caps.max_storage_range)};
+  }
+  return std::nullopt;
+}
+
 }  // namespace compile
 }  // namespace fovea

@@ -159,7 +159,7 @@ Graph random_graph(std::uint32_t seed) {
   std::mt19937 draw(seed);
   Graph graph;
   std::vector<Tensor> values;
-  for (const char* name : {"a", "b", "c"}) values.push_back(graph.input(name, {1 + draw() % 64, 8}));
+  for (const char* name : {"a", "b", "c"}) values.push_back(graph.input(name, {1 + static_cast<std::int64_t>(draw() % 64), 8}));
   const auto pick = [&] { return values[draw() % values.size()]; };
   for (int i = 0; i < 20; ++i) {
     const Tensor x = pick(), y = pick();
