@@ -1,0 +1,17 @@
+# `cmake --install` and find_package(fovea): fovea::fovea, and fovea::io where it was built.
+include(CMakePackageConfigHelpers)
+
+set(fovea_targets fovea)
+if(TARGET fovea_io)
+  list(APPEND fovea_targets fovea_io)
+endif()
+install(TARGETS ${fovea_targets} EXPORT fovea
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY include/fovea DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT fovea NAMESPACE fovea:: FILE fovea-targets.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/fovea)
+configure_package_config_file(cmake/fovea-config.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/fovea-config.cmake
+  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/fovea)
+write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/fovea-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES cmake/FoveaVulkanHeaders.cmake ${CMAKE_CURRENT_BINARY_DIR}/fovea-config.cmake
+    ${CMAKE_CURRENT_BINARY_DIR}/fovea-config-version.cmake
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/fovea)

@@ -1,0 +1,16 @@
+// What a program that embeds Fovea sees: the public headers alone. Describes a graph and shows its error; needs no device.
+#include <fovea/fovea.hpp>
+#include <fovea/vulkan.hpp>
+
+#include <cstdio>
+
+int main() {
+  fovea::Graph graph;
+  const fovea::Tensor x = graph.input("x", {2, 3});
+  graph.output("y", fovea::softmax(x) * 2.0f);
+  if (graph.error()) return std::puts(graph.error()->message.c_str()), 1;
+  fovea::softmax(x, {.axis = 5});
+  if (!graph.error()) return std::puts("a wrong axis was accepted"), 1;
+  std::puts(graph.error()->message.c_str());
+  return 0;
+}
