@@ -1,0 +1,73 @@
+#include "vk/physical_device.hpp"
+#include "vk/quirks.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace fovea;
+
+namespace {
+
+std::vector<DeviceInfo> some_devices() {
+  std::vector<DeviceInfo> devices(3);
+  devices[0].name = "Radeon 7900";
+  devices[0].driver = "radv Mesa 25.0.7";
+  devices[1].name = "llvmpipe (LLVM 15.0.6, 256 bits)";
+  devices[1].driver = "llvmpipe Mesa 22.3.6";
+  devices[2].name = "SwiftShader Device (Subzero)";
+  devices[2].driver = "SwiftShader driver";
+  return devices;
+}
+
+vk::Candidate candidate(const char* name, DeviceType type) {
+  vk::Candidate out;
+  out.caps.device_name = name;
+  out.caps.type = type;
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a device is chosen by index, by part of its name or its driver's in any case, and else the first") {
+  const std::vector<DeviceInfo> devices = some_devices();
+  CHECK(vk::choose(devices, "").value() == 0);
+  CHECK(vk::choose(devices, "2").value() == 2);
+  CHECK(vk::choose(devices, "swiftSHADER").value() == 2);
+  CHECK(vk::choose(devices, "mesa 22").value() == 1);
+  CHECK(vk::choose(devices, "7900").value() == 0);  // a number that is no index is part of a name
+}
+
+TEST_CASE("an unknown device is refused with a list of those found") {
+  const Result<std::size_t> chosen = vk::choose(some_devices(), "geforce");
+  REQUIRE_FALSE(chosen);
+  CHECK(chosen.error().code == ErrorCode::invalid_argument);
+  CHECK(chosen.error().message ==
+        "no device 'geforce'; found 0: Radeon 7900 / radv Mesa 25.0.7; 1: llvmpipe (LLVM 15.0.6, 256 bits) / llvmpipe "
+        "Mesa 22.3.6; 2: SwiftShader Device (Subzero) / SwiftShader driver");
+  CHECK_FALSE(vk::choose({}, ""));
+}
+
+TEST_CASE("GPUs rank before CPU drivers, equals keep their order") {
+  std::vector<vk::Candidate> candidates{candidate("a", DeviceType::cpu),         candidate("b", DeviceType::other),
+                                        candidate("c", DeviceType::virtual_gpu), candidate("d", DeviceType::integrated),
+                                        candidate("e", DeviceType::discrete),    candidate("f", DeviceType::discrete)};
+  vk::rank(candidates);
+  std::string order;
+  for (const vk::Candidate& one : candidates) order += one.caps.device_name;
+  CHECK(order == "efdcba");
+}
+
+TEST_CASE("lavapipe 22.3 limits loops; a later one and other drivers do not") {
+  DeviceCaps caps;
+  caps.driver_id = VK_DRIVER_ID_MESA_LLVMPIPE;
+  caps.driver_info = "Mesa 22.3.6 (LLVM 15.0.6)";
+  vk::apply_quirks(caps);
+  CHECK(caps.max_loop_iterations == 65535);
+  caps.max_loop_iterations = 0;
+  caps.driver_info = "Mesa 25.0.7-2~bpo12+1 (LLVM 15.0.6)";
+  vk::apply_quirks(caps);
+  CHECK(caps.max_loop_iterations == 0);
+  caps.driver_id = VK_DRIVER_ID_MESA_RADV;
+  caps.driver_info = "Mesa 22.3.6";
+  vk::apply_quirks(caps);
+  CHECK(caps.max_loop_iterations == 0);
+}
