@@ -24,7 +24,7 @@ const std::map<std::string, std::set<std::string>> may_see{
     {"vk", {"vk", "base"}},
     {"run", {"run", "compile", "vk", "base"}},
     {"api", {"api", "run", "compile", "vk", "ops", "ir", "base"}},
-    {"io", {"io"}},
+    {"io", {"io", "base"}},
     {"nn", {"nn"}},
 };
 
