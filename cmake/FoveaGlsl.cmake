@@ -10,12 +10,14 @@ function(fovea_glsl_headers target)
     get_filename_component(name ${shader} NAME)
     get_filename_component(folder ${shader} DIRECTORY)
     string(REPLACE "." "_" symbol "spirv_${name}")
-    add_custom_command(OUTPUT ${out}/${name}.h
+    # glslang's output knows no includes of its own.
+    file(CONFIGURE OUTPUT ${out}/${name}.h CONTENT "#pragma once\n#include <cstdint>\n#include \"${name}.inc\"\n")
+    add_custom_command(OUTPUT ${out}/${name}.inc
       COMMAND ${FOVEA_GLSLANG} --quiet --target-env vulkan1.1 -I${folder} -I${PROJECT_SOURCE_DIR}/shaders --vn ${symbol}
-        --depfile ${out}/${name}.d -o ${out}/${name}.h ${shader}
+        --depfile ${out}/${name}.d -o ${out}/${name}.inc ${shader}
       DEPENDS ${shader} DEPFILE ${out}/${name}.d VERBATIM
       COMMENT "GLSL ${name}")
-    list(APPEND headers ${out}/${name}.h)
+    list(APPEND headers ${out}/${name}.inc)
   endforeach()
   add_custom_target(${target}-glsl DEPENDS ${headers})
   add_dependencies(${target} ${target}-glsl)

@@ -6,6 +6,7 @@
 #include "vk/newer_headers.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 namespace fovea::vk {
@@ -29,13 +30,16 @@ Result<std::vector<VkExtensionProperties>> list_extensions(const GlobalTable& gl
   return list;
 }
 
-bool has_layer(const GlobalTable& global, std::string_view name) {
+// The version of Vulkan a layer was built for; nothing when it is not installed.
+std::optional<std::uint32_t> layer_version(const GlobalTable& global, std::string_view name) {
   std::uint32_t count = 0;
-  if (global.EnumerateInstanceLayerProperties(&count, nullptr) != VK_SUCCESS) return false;
+  if (global.EnumerateInstanceLayerProperties(&count, nullptr) != VK_SUCCESS) return std::nullopt;
   std::vector<VkLayerProperties> layers(count);
-  if (global.EnumerateInstanceLayerProperties(&count, layers.data()) < VK_SUCCESS) return false;
+  if (global.EnumerateInstanceLayerProperties(&count, layers.data()) < VK_SUCCESS) return std::nullopt;
   layers.resize(count);
-  return std::any_of(layers.begin(), layers.end(), [&](const auto& layer) { return name == layer.layerName; });
+  for (const VkLayerProperties& layer : layers)
+    if (name == layer.layerName) return layer.specVersion;
+  return std::nullopt;
 }
 
 VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity,
@@ -43,8 +47,9 @@ VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlagBitsEXT
                                           const VkDebugUtilsMessengerCallbackDataEXT* data, void* user) {
   const auto& log = *static_cast<const LogFunction*>(user);
   const bool is_error = (severity & VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT) != 0;
-  log_message(log, is_error ? LogLevel::error : LogLevel::warning,
-              "validation: ", data->pMessage ? data->pMessage : "");
+  const char* id = data->pMessageIdName ? data->pMessageIdName : "";
+  log_message(log, is_error ? LogLevel::error : LogLevel::warning, "validation: ", id, ": ",
+              data->pMessage ? data->pMessage : "");
   return VK_FALSE;
 }
 
@@ -70,18 +75,19 @@ struct SynchronizationValidation {
   VkValidationFeaturesEXT features{VK_STRUCTURE_TYPE_VALIDATION_FEATURES_EXT, nullptr, 1, &enable, 0, nullptr};
 };
 
-// Links what the installed layer takes behind `info`, and names the extension that carries it.
-void turn_on(SynchronizationValidation& sync, const GlobalTable& global, VkInstanceCreateInfo& info,
-             std::vector<const char*>& extensions) {
+// Links what the installed layer takes behind `info`, and names the extension that carries it where it is listed: a
+// layer reads its settings from the chain even when its manifest lists no extensions, as some distributions cut it.
+void turn_on(SynchronizationValidation& sync, const GlobalTable& global, std::uint32_t version,
+             VkInstanceCreateInfo& info, std::vector<const char*>& extensions) {
   const Result<std::vector<VkExtensionProperties>> list = list_extensions(global, validation_layer);
-  if (!list) return;
-  const Extensions offered(*list);
-  if (offered.has(layer_settings_extension)) {
-    extensions.push_back(layer_settings_extension);
+  const Extensions offered = list ? Extensions(*list) : Extensions();
+  const bool takes_settings = version >= layer_settings_version;
+  const char* extension = takes_settings ? layer_settings_extension : VK_EXT_VALIDATION_FEATURES_EXTENSION_NAME;
+  if (offered.has(extension)) extensions.push_back(extension);
+  if (takes_settings) {
     sync.layer_settings.pNext = info.pNext;
     info.pNext = &sync.layer_settings;
-  } else if (offered.has(VK_EXT_VALIDATION_FEATURES_EXTENSION_NAME)) {
-    extensions.push_back(VK_EXT_VALIDATION_FEATURES_EXTENSION_NAME);
+  } else {
     sync.features.pNext = info.pNext;
     info.pNext = &sync.features;
   }
@@ -137,13 +143,14 @@ Result<void> Instance::make(const Options& options) {
   if (debug_utils_) info.pNext = &messenger;
 
   SynchronizationValidation sync;
-  const bool validate = options.validation && has_layer(*global, validation_layer);
-  if (options.validation && !validate)
+  const std::optional<std::uint32_t> layer =
+      options.validation ? layer_version(*global, validation_layer) : std::nullopt;
+  if (options.validation && !layer)
     log_message(log_, LogLevel::warning, "validation was asked for, but ", validation_layer, " is not installed");
-  if (validate) {
+  if (layer) {
     info.enabledLayerCount = 1;
     info.ppEnabledLayerNames = &validation_layer;
-    turn_on(sync, *global, info, *extensions);
+    turn_on(sync, *global, *layer, info, *extensions);
   }
   info.enabledExtensionCount = static_cast<std::uint32_t>(extensions->size());
   info.ppEnabledExtensionNames = extensions->data();

@@ -19,6 +19,7 @@ struct CooperativeMatrixFeatures {
 
 // VK_EXT_layer_settings, since 1.3.272
 inline constexpr const char* layer_settings_extension = "VK_EXT_layer_settings";
+inline constexpr std::uint32_t layer_settings_version = VK_MAKE_API_VERSION(0, 1, 3, 272);
 inline constexpr auto layer_settings_type = static_cast<VkStructureType>(1000496000);
 struct LayerSetting {
   const char* pLayerName;

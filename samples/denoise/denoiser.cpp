@@ -1,0 +1,183 @@
+#include "denoise/denoiser.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace denoise {
+
+using fovea::Graph;
+using fovea::Tensor;
+
+double bandwidth_for(double sigma, double strength) { return strength * sigma; }
+
+namespace {
+
+// [1,3,H,W] -> the patch around every pixel that has a whole one: [1, 3(2r+1)², H-2r, W-2r].
+Tensor patches(Tensor picture, int radius) {
+  const std::int64_t side = 2 * radius + 1;
+  const Tensor columns = fovea::unfold(picture, {.kernel = {side, side}});
+  return fovea::reshape(columns, {1, -1, picture.dim(2) - 2 * radius, picture.dim(3) - 2 * radius});
+}
+
+// [1,C,H,W] -> windows of `size` pixels a side, `stride` apart, as sequences: [windows, 1, size², C].
+Tensor windows(Tensor x, std::int64_t size, std::int64_t stride) {
+  const Tensor columns = fovea::unfold(x, {.kernel = {size, size}, .stride = {stride, stride}});
+  const Tensor apart = fovea::reshape(columns, {x.dim(1), size * size, -1});
+  const Tensor sequences = fovea::permute(apart, {2, 1, 0});
+  return fovea::reshape(sequences, {sequences.dim(0), 1, size * size, x.dim(1)});
+}
+
+// The similarity -|q - k|²/2h² is, but for a constant a query that softmax does not see, (q·k - |k|²/2)/h²: a dot product
+// with one more axis, 1 in the query and -|k|²/2 in the key.
+Tensor extend_keys(Tensor k) {
+  return fovea::concat({k, fovea::reduce(fovea::Reduce::sum_square, k, {.axes = {-1}, .keep_dims = true}) * -0.5f}, -1);
+}
+Tensor extend_queries(Graph& graph, Tensor q) {
+  const float one[] = {1.0f};
+  const fovea::Shape shape{q.dim(0), 1, q.dim(2), 1};
+  return fovea::concat({q, fovea::broadcast_to(graph.constant({1, 1, 1, 1}, one), shape)}, -1);
+}
+
+float scale_of(const Settings& settings) { return static_cast<float>(1 / (settings.bandwidth * settings.bandwidth)); }
+
+// Which keys of its window a query of its tile may see: [1, 1, tile², window²].
+Tensor search_mask(Graph& graph, std::int64_t tile, int radius) {
+  const std::int64_t window = tile + 2 * radius;
+  std::vector<std::int32_t> allowed;
+  for (std::int64_t qy = 0; qy < tile; ++qy)
+    for (std::int64_t qx = 0; qx < tile; ++qx)
+      for (std::int64_t ky = 0; ky < window; ++ky)
+        for (std::int64_t kx = 0; kx < window; ++kx) {
+          const std::int64_t dy = ky - radius - qy, dx = kx - radius - qx;
+          allowed.push_back(std::abs(dy) <= radius && std::abs(dx) <= radius && (dy != 0 || dx != 0));
+        }
+  const Tensor words = graph.constant({1, 1, tile * tile, window * window}, allowed);
+  return fovea::cast(words, fovea::DType::boolean);
+}
+
+std::span<const std::byte> bytes_of(const std::vector<float>& values) { return std::as_bytes(std::span(values)); }
+
+// The square of the picture that starts at (y, x), continued by reflection: [3, size, size].
+std::vector<float> crop(const Image& picture, std::int64_t y, std::int64_t x, std::int64_t size) {
+  std::vector<float> values;
+  values.reserve(static_cast<std::size_t>(3 * size * size));
+  for (int c = 0; c < 3; ++c)
+    for (std::int64_t dy = 0; dy < size; ++dy)
+      for (std::int64_t dx = 0; dx < size; ++dx)
+        values.push_back(picture.at(c, reflect(y + dy, picture.height), reflect(x + dx, picture.width)));
+  return values;
+}
+
+}  // namespace
+
+fovea::Result<Denoiser> Denoiser::create(fovea::Context& context, const Settings& settings) {
+  const int patch = settings.patch_radius, search = settings.search_radius;
+  const std::int64_t side = block + 2 * (patch + search), tiles = block / tile;
+  Graph graph;
+  // Values around 0 keep the squared norms small, and with them their rounding.
+  const Tensor picture = graph.input("picture", {1, 3, side, side}) - 0.5f;
+  const Tensor around = patches(picture, patch);
+  const Tensor inner = fovea::slice(fovea::slice(around, {.axis = 2, .start = search, .stop = search + block}),
+                                    {.axis = 3, .start = search, .stop = search + block});
+  const Tensor pixels = fovea::slice(fovea::slice(picture, {.axis = 2, .start = patch, .stop = side - patch}),
+                                     {.axis = 3, .start = patch, .stop = side - patch});
+  const Tensor q = extend_queries(graph, windows(inner, tile, tile));
+  const Tensor k = extend_keys(windows(around, tile + 2 * search, tile));
+  const Tensor v = windows(pixels, tile + 2 * search, tile);
+  const Tensor out = fovea::attention(q, k, v, {.mask = search_mask(graph, tile, search), .scale = scale_of(settings)});
+  const Tensor rows = fovea::reshape(out, {tiles, tiles, tile, tile, 3});
+  graph.output("denoised", fovea::reshape(fovea::permute(rows, {4, 0, 2, 1, 3}), {3, block, block}) + 0.5f);
+  auto plan = context.compile(graph, {.timestamps = true});
+  if (!plan) return plan.error();
+  return Denoiser(std::move(*plan), settings);
+}
+
+fovea::Result<Image> Denoiser::run(const Image& noisy, const std::function<void(std::size_t, std::size_t)>& progress) {
+  const std::int64_t margin = settings_.patch_radius + settings_.search_radius;
+  const std::int64_t columns = (noisy.width + block - 1) / block, rows = (noisy.height + block - 1) / block;
+  Image result(noisy.width, noisy.height);
+  report_ = {};
+  for (std::int64_t i = 0; i < rows * columns; ++i) {
+    const std::int64_t y0 = i / columns * block, x0 = i % columns * block;
+    const std::vector<float> input = crop(noisy, y0 - margin, x0 - margin, block + 2 * margin);
+    const fovea::PortData data[] = {{"picture", bytes_of(input)}};
+    const auto outputs = plan_.run(data);
+    if (!outputs) return outputs.error();
+    const auto* values = reinterpret_cast<const float*>((*outputs)[0].data());
+    for (int c = 0; c < 3; ++c)
+      for (std::int64_t y = 0; y < std::min(block, noisy.height - y0); ++y)
+        for (std::int64_t x = 0; x < std::min(block, noisy.width - x0); ++x)
+          result.at(c, y0 + y, x0 + x) = values[(c * block + y) * block + x];
+
+    fovea::Report one = plan_.report();
+    for (std::size_t d = 0; d < report_.dispatches.size(); ++d) {
+      one.dispatches[d].milliseconds += report_.dispatches[d].milliseconds;
+      one.dispatches[d].flops += report_.dispatches[d].flops;
+      one.dispatches[d].bytes += report_.dispatches[d].bytes;
+    }
+    one.milliseconds += report_.milliseconds;
+    report_ = std::move(one);
+    progress(static_cast<std::size_t>(i + 1), static_cast<std::size_t>(rows * columns));
+  }
+  return result;
+}
+
+fovea::Result<std::vector<float>> attention_map(fovea::Context& context, const Image& noisy, const Settings& settings,
+                                                std::int64_t x, std::int64_t y) {
+  const int patch = settings.patch_radius, search = settings.search_radius;
+  const std::int64_t side = 2 * (patch + search) + 1, window = 2 * search + 1;
+  Graph graph;
+  const Tensor picture = graph.input("picture", {1, 3, side, side}) - 0.5f;
+  const Tensor around = patches(picture, patch);  // [1, C, window, window]
+  const Tensor k = windows(around, window, 1);    // [1, 1, window², C]
+  const Tensor q = fovea::slice(k, {.axis = 2, .start = window * window / 2, .stop = window * window / 2 + 1});
+  const auto result = fovea::attention_full(extend_queries(graph, q), extend_keys(k), k,
+                                            {.mask = search_mask(graph, 1, search), .scale = scale_of(settings), .return_weights = true});
+  graph.output("weights", result.weights);
+  auto plan = context.compile(graph);
+  if (!plan) return plan.error();
+  const std::vector<float> input = crop(noisy, y - patch - search, x - patch - search, side);
+  const fovea::PortData data[] = {{"picture", bytes_of(input)}};
+  const auto outputs = plan->run(data);
+  if (!outputs) return outputs.error();
+  const auto* weights = reinterpret_cast<const float*>((*outputs)[0].data());
+  return std::vector<float>(weights, weights + window * window);
+}
+
+std::array<double, 3> reference_pixel(const Image& noisy, const Settings& settings, std::int64_t x, std::int64_t y) {
+  const int patch = settings.patch_radius, search = settings.search_radius;
+  const auto pixel = [&](int c, std::int64_t py, std::int64_t px) {
+    return static_cast<double>(noisy.at(c, reflect(py, noisy.height), reflect(px, noisy.width)));
+  };
+  struct Neighbour {
+    double distance;
+    std::array<double, 3> value;
+  };
+  std::vector<Neighbour> neighbours;
+  double nearest = HUGE_VAL;
+  for (std::int64_t dy = -search; dy <= search; ++dy)
+    for (std::int64_t dx = -search; dx <= search; ++dx) {
+      if (dy == 0 && dx == 0) continue;
+      double distance = 0;
+      for (int c = 0; c < 3; ++c)
+        for (std::int64_t v = -patch; v <= patch; ++v)
+          for (std::int64_t u = -patch; u <= patch; ++u) {
+            const double difference = pixel(c, y + v, x + u) - pixel(c, y + dy + v, x + dx + u);
+            distance += difference * difference;
+          }
+      neighbours.push_back({distance, {pixel(0, y + dy, x + dx), pixel(1, y + dy, x + dx), pixel(2, y + dy, x + dx)}});
+      nearest = std::min(nearest, distance);
+    }
+  double total = 0;
+  std::array<double, 3> sum{};
+  for (const Neighbour& neighbour : neighbours) {
+    const double weight = std::exp((nearest - neighbour.distance) / (2 * settings.bandwidth * settings.bandwidth));
+    total += weight;
+    for (std::size_t c = 0; c < 3; ++c) sum[c] += weight * neighbour.value[c];
+  }
+  for (double& value : sum) value /= total;
+  return sum;
+}
+
+}  // namespace denoise

@@ -1,0 +1,54 @@
+#pragma once
+// Non-local attention denoising: each pixel's patch attends to the patches around it, weights exp(-|p_i - p_j|² / 2h²),
+// and the pixel becomes the weighted sum of theirs. (Buades, Coll & Morel 2005; the Gaussian non-local operation of
+// Wang et al. 2018, eq. 2)
+
+#include "denoise/image.hpp"
+
+#include <fovea/fovea.hpp>
+
+#include <functional>
+#include <vector>
+
+namespace denoise {
+
+struct Settings {
+  int patch_radius = 2;    // patches of (2r+1)² pixels, three channels
+  int search_radius = 10;  // patches up to this many pixels away, per axis; the pixel itself does not take part
+  double bandwidth = 0.5;  // h, in the units of |p_i - p_j|; see bandwidth_for
+};
+
+// h for noise of this standard deviation: `strength` times the deviation of |p_i - p_j| between two noisy copies of one
+// patch grows with sigma alone.
+double bandwidth_for(double sigma, double strength = 5);
+
+// A picture is cut into square blocks, each one run of the same plan, so that any size fits any device.
+class Denoiser {
+ public:
+  static constexpr std::int64_t tile = 16;    // pixels on a side whose queries share one window of keys
+  static constexpr std::int64_t block = 128;  // pixels on a side of one run
+
+  static fovea::Result<Denoiser> create(fovea::Context& context, const Settings& settings);
+
+  // progress(done, all) after each block. The picture is continued by reflection at its edges.
+  fovea::Result<Image> run(const Image& noisy, const std::function<void(std::size_t, std::size_t)>& progress);
+
+  // The dispatches of one block with their times summed over all blocks of the last run, and the rest of a report.
+  const fovea::Report& report() const { return report_; }
+  std::string program_text() const { return plan_.program_text(); }
+
+ private:
+  Denoiser(fovea::Plan plan, const Settings& settings) : plan_(std::move(plan)), settings_(settings) {}
+  fovea::Plan plan_;
+  Settings settings_;
+  fovea::Report report_;
+};
+
+// Where pixel (x, y) looks: its weights over the (2·search_radius+1)² patches around it, rows from the top, sum 1.
+fovea::Result<std::vector<float>> attention_map(fovea::Context& context, const Image& noisy, const Settings& settings,
+                                                std::int64_t x, std::int64_t y);
+
+// The same by naive loops in double: pixel (x, y) of the result, three channels. For tests and --check.
+std::array<double, 3> reference_pixel(const Image& noisy, const Settings& settings, std::int64_t x, std::int64_t y);
+
+}  // namespace denoise

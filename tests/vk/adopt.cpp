@@ -1,0 +1,174 @@
+#include "tests/support/check.hpp"
+#include "tests/support/host.hpp"
+#include "tests/vk/programs.hpp"
+
+using namespace fovea;
+using namespace fovea::test;
+
+namespace {
+
+AdoptOptions quiet(std::vector<std::string>& log) {
+  AdoptOptions options;
+  options.log = [&log](LogLevel level, std::string_view text) {
+    if (level != LogLevel::info) log.emplace_back(text);
+  };
+  return options;
+}
+
+void check_silence(const Host& host, const std::vector<std::string>& log) {
+  for (const std::string& message : host.messages) FAIL_CHECK(message);
+  for (const std::string& message : log) FAIL_CHECK(message);
+}
+
+}  // namespace
+
+TEST_CASE("a plain Vulkan 1.1 device serves, with nothing assumed enabled") {
+  Host host(VK_API_VERSION_1_1, HostFeatures::none);
+  std::vector<std::string> log;
+  {
+    Context context = adopt(host.description(), quiet(log)).value();
+    const DeviceCaps& caps = caps_of(context);
+    CHECK_FALSE(caps.storage16);
+    CHECK_FALSE(caps.float16);
+    CHECK_FALSE(caps.timeline_semaphore);
+    CHECK_FALSE(caps.int64);
+    CHECK_FALSE(caps.subgroup_size_control);
+    CHECK(caps.api_version < VK_API_VERSION_1_2);
+    Plan plan = plan_from_program(context, two_sums(500), {.timestamps = true}).value();
+    const std::vector<float> a = numbers(500, 1), b = numbers(500, 2);
+    const PortData inputs[] = {port_data<float>("a", a), port_data<float>("b", b)};
+    for (int run = 0; run < 3; ++run) {
+      const std::vector<float> y = floats(plan.run(inputs).value().at(0));
+      CHECK(y[499] == two_sums_of(a[499], b[499]));
+    }
+    // Fences stand in for timeline semaphores; points of the host's cannot be taken.
+    const Buffer buffer = context.make_buffer(2000, true).value();
+    const Buffer other = context.make_buffer(2000, true).value();
+    const PortBuffer ports[] = {{"a", &buffer}, {"b", &buffer}, {"y", &other}};
+    const Bindings bindings = plan.bind(ports).value();
+    for (int run = 0; run < 5; ++run) plan.submit(bindings).value();
+    plan.wait().value();
+    const TimelinePoint point[] = {{VK_NULL_HANDLE, 1}};
+    const Result<void> refused = submit(plan, bindings, {}, point);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::unsupported);
+  }
+  check_silence(host, log);
+}
+
+TEST_CASE("features that the host enabled are seen, from Fovea's chain and from the host's own") {
+  for (const HostFeatures features : {HostFeatures::fovea, HostFeatures::merged}) {
+    for (const std::uint32_t version : {VK_API_VERSION_1_1, VK_API_VERSION_1_3}) {
+      Host host(version, features);
+      std::vector<std::string> log;
+      {
+        Context context = adopt(host.description(), quiet(log)).value();
+        const DeviceCaps& caps = caps_of(context);
+        const DeviceCaps& own = caps_of(test::context());  // a device of Fovea's own, with everything
+        CHECK(caps.timeline_semaphore == own.timeline_semaphore);
+        CHECK(caps.storage16 == own.storage16);
+        CHECK(caps.float16 == own.float16);
+        CHECK(caps.int64 == own.int64);
+        CHECK(caps.subgroup_size_control == own.subgroup_size_control);
+        CHECK(caps.cooperative_matrix == own.cooperative_matrix);
+        CHECK(caps.driver_info == own.driver_info);
+      }
+      check_silence(host, log);
+    }
+  }
+}
+
+TEST_CASE("a host without a queue records into its own command buffer") {
+  constexpr std::int64_t n = 1000;
+  Host host(VK_API_VERSION_1_1);
+  std::vector<std::string> log;
+  HostDevice description = host.description();
+  description.queue = VK_NULL_HANDLE;
+  {
+    Context context = adopt(description, quiet(log)).value();
+    Plan plan = plan_from_program(context, two_sums(n), {.timestamps = true}).value();
+    const Host::Mapped bytes = host.make_buffer(3 * 4096, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT);
+    const std::vector<float> a = numbers(n, 1), b = numbers(n, 2);
+    std::memcpy(bytes.data, a.data(), n * 4);
+    std::memcpy(bytes.data + 4096, b.data(), n * 4);
+    const PortVkBuffer ports[] = {{"a", bytes.buffer, 0}, {"b", bytes.buffer, 4096}, {"y", bytes.buffer, 8192}};
+    {
+      const Bindings bindings = bind(plan, ports).value();
+      CHECK(plan.report().milliseconds == 0);
+      const VkCommandBuffer commands = host.begin_commands();
+      record(plan, commands, bindings).value();
+      VkMemoryBarrier barrier{};
+      barrier.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER;
+      barrier.srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT;
+      barrier.dstAccessMask = VK_ACCESS_HOST_READ_BIT;
+      host.vk.CmdPipelineBarrier(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_PIPELINE_STAGE_HOST_BIT, 0, 1,
+                                 &barrier, 0, nullptr, 0, nullptr);
+      host.submit_and_wait(commands);
+      const std::vector<float> y = floats({bytes.data + 8192, n * 4});
+      std::size_t wrong = 0;
+      for (std::size_t i = 0; i < y.size(); ++i) wrong += y[i] != two_sums_of(a[i], b[i]);
+      CHECK(wrong == 0);
+      CHECK((plan.report().milliseconds > 0) == (caps_of(context).timestamp_period_ns > 0));
+      const Result<void> submitted = plan.submit(bindings);
+      REQUIRE_FALSE(submitted);
+      CHECK(submitted.error().message == "the host that was adopted gave no queue to submit to");
+    }
+    compile::Program with_constants = two_sums(n);
+    with_constants.constants.resize(4096);
+    const Result<Plan> uploaded = plan_from_program(context, with_constants);
+    if (!uploaded) CHECK(uploaded.error().code == ErrorCode::invalid_argument);
+    host.destroy(bytes);
+  }
+  check_silence(host, log);
+}
+
+TEST_CASE("adopting refuses null handles, Vulkan 1.0 and a family without compute") {
+  Host host(VK_API_VERSION_1_1);
+  CHECK_FALSE(adopt(HostDevice{}));
+  HostDevice description = host.description();
+  description.device = VK_NULL_HANDLE;
+  CHECK_FALSE(adopt(description));
+  description = host.description();
+  description.api_version = VK_API_VERSION_1_0;
+  const Result<Context> old = adopt(description);
+  REQUIRE_FALSE(old);
+  CHECK(old.error().code == ErrorCode::unsupported);
+  description = host.description();
+  description.queue_family = 99;
+  const Result<Context> family = adopt(description);
+  REQUIRE_FALSE(family);
+  CHECK(family.error().message == "adopt: queue family 99 has no compute");
+}
+
+TEST_CASE("the host's allocation callbacks are used for everything Fovea makes") {
+  struct Counter {
+    int live = 0, made = 0;
+  } counter;
+  VkAllocationCallbacks callbacks{};
+  callbacks.pUserData = &counter;
+  callbacks.pfnAllocation = [](void* user, std::size_t size, std::size_t alignment, VkSystemAllocationScope) {
+    static_cast<Counter*>(user)->live++, static_cast<Counter*>(user)->made++;
+    return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+  };
+  callbacks.pfnFree = [](void* user, void* memory) {
+    if (memory) static_cast<Counter*>(user)->live--;
+    std::free(memory);
+  };
+  callbacks.pfnReallocation = [](void*, void*, std::size_t, std::size_t, VkSystemAllocationScope) -> void* {
+    return nullptr;
+  };
+  Host host(VK_API_VERSION_1_1);
+  std::vector<std::string> log;
+  HostDevice description = host.description();
+  description.allocation_callbacks = &callbacks;
+  {
+    Context context = adopt(description, quiet(log)).value();
+    Plan plan = plan_from_program(context, two_sums(100)).value();
+    const std::vector<float> a = numbers(100, 1);
+    const PortData inputs[] = {port_data<float>("a", a), port_data<float>("b", a)};
+    CHECK(plan.run(inputs));
+  }
+  CHECK(counter.made > 0);
+  CHECK(counter.live == 0);
+  check_silence(host, log);
+}
