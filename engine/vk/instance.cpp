@@ -142,6 +142,7 @@ Result<void> Instance::make(const Options& options) {
   const VkDebugUtilsMessengerCreateInfoEXT messenger = messenger_info(&log_);
   if (debug_utils_) info.pNext = &messenger;
 
+  const auto own_extensions = static_cast<std::uint32_t>(extensions->size());
   SynchronizationValidation sync;
   const std::optional<std::uint32_t> layer =
       options.validation ? layer_version(*global, validation_layer) : std::nullopt;
@@ -154,8 +155,14 @@ Result<void> Instance::make(const Options& options) {
   }
   info.enabledExtensionCount = static_cast<std::uint32_t>(extensions->size());
   info.ppEnabledExtensionNames = extensions->data();
-  if (VkResult result = global->CreateInstance(&info, nullptr, &handle_); result != VK_SUCCESS)
-    return error(result, "vkCreateInstance");
+  VkResult result = global->CreateInstance(&info, nullptr, &handle_);
+  if (result == VK_ERROR_EXTENSION_NOT_PRESENT && layer) {
+    // A loader before 1.3.272 refuses the settings' extension by name although the layer lists it; the layer reads its
+    // settings from the chain all the same.
+    info.enabledExtensionCount = own_extensions;
+    result = global->CreateInstance(&info, nullptr, &handle_);
+  }
+  if (result != VK_SUCCESS) return error(result, "vkCreateInstance");
 
   Result<InstanceTable> table = load_instance(get_instance_proc_addr_, handle_);
   if (!table) return table.error();
