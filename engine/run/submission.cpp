@@ -40,8 +40,10 @@ Result<Submissions> Submissions::create(const vk::Device& device) {
 
 Result<vk::Fence> Submissions::take_fence() {
   // What has finished meanwhile is used again.
-  while (!pending_.empty() &&
-         device_->fn.WaitForFences(device_->handle, 1, pending_.front().address(), VK_TRUE, 0) == VK_SUCCESS) {
+  while (!pending_.empty()) {
+    const VkResult result = device_->fn.WaitForFences(device_->handle, 1, pending_.front().address(), VK_TRUE, 0);
+    if (result == VK_TIMEOUT) break;
+    if (result != VK_SUCCESS) return vk::error(result, "vkWaitForFences");
     free_.push_back(std::move(pending_.front()));
     pending_.erase(pending_.begin());
   }
