@@ -46,7 +46,8 @@ struct Choice {
 };
 // Why no kernel takes the node; empty when `choice` was filled. `forced`: the only kernel to consider, or empty.
 std::string choose_kernel(const ops::NodeView& node, const DeviceCaps& caps, std::string_view forced, Choice& choice);
-// The kernel that options.force_kernel names for an operator, or empty. "decompose" forces the decomposition.
+// The kernel that options.force_kernel names for an operator, or empty. "decompose" forces the decomposition
+// wherever there is one; what it leads to, the operator itself too, then takes its best kernel.
 std::string_view forced_kernel(const CompileOptions& options, const ops::OpDef& op);
 // Rewrites nodes that no kernel takes as other operators, until every one has a kernel.
 Result<ir::Graph> decompose(const ir::Graph& graph, const DeviceCaps& caps, const CompileOptions& options);

@@ -88,11 +88,13 @@ Result<ir::Graph> decompose(const ir::Graph& graph, const DeviceCaps& caps, cons
       const ops::OpDef& op = *node.node.op;
       if (failure || op.is_view) return false;
       const std::string_view forced = forced_kernel(options, op);
-      Choice choice;
-      std::string why;
-      if (forced != "decompose" && (why = choose_kernel(node, caps, forced, choice)).empty()) return false;
       ops::Builder builder{*in[0].graph(), node.node.site};
-      if ((forced.empty() || forced == "decompose") && op.decompose && op.decompose(builder, node, in, out)) return changed = true;
+      const auto decomposes = [&] { return op.decompose && op.decompose(builder, node, in, out); };
+      if (forced == "decompose" && decomposes()) return changed = true;
+      Choice choice;
+      const std::string why = choose_kernel(node, caps, forced == "decompose" ? "" : forced, choice);
+      if (why.empty()) return false;
+      if (forced.empty() && decomposes()) return changed = true;
       failure = no_kernel(node, caps, why);
       return false;
     }, std::move(next));
@@ -111,7 +113,8 @@ Result<std::vector<Choice>> select(const ir::Graph& graph, const DeviceCaps& cap
     const ir::Node& node = graph.nodes[n];
     if (!live[n] || node.op->is_view) continue;
     const ops::NodeView view{graph, node};
-    const std::string why = choose_kernel(view, caps, forced_kernel(options, *node.op), choices[n]);
+    const std::string_view forced = forced_kernel(options, *node.op);
+    const std::string why = choose_kernel(view, caps, forced == "decompose" ? "" : forced, choices[n]);
     if (!why.empty()) return no_kernel(view, caps, why);
   }
   return choices;

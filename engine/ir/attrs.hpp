@@ -19,6 +19,12 @@ namespace fovea::ir {
 
 namespace detail {
 
+// Declared before use: lists may hold lists.
+template <class T, std::size_t N>
+void append_field(std::string& out, const std::array<T, N>& values);
+template <class T>
+void append_field(std::string& out, const std::vector<T>& values);
+
 template <class T>
 void append_field(std::string& out, const T& value) {
   if constexpr (std::is_enum_v<T>)
