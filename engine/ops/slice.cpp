@@ -1,0 +1,76 @@
+// A range of one axis, with a step; a negative step walks backwards.
+
+#include "ops/strided_copy.hpp"
+
+#include <algorithm>
+
+namespace fovea {
+namespace ops {
+namespace {
+
+struct SliceAttrs {
+  std::int64_t axis = 0, start = 0, stop = std::numeric_limits<std::int64_t>::max(), step = 1;
+};
+template <class F>
+void describe(const SliceAttrs& attrs, F&& field) {
+  field("axis", attrs.axis);
+  field("start", attrs.start);
+  field("stop", attrs.stop);
+  field("step", attrs.step);
+}
+
+struct Range {
+  std::int64_t first, count;
+};
+
+// As Python's slice.indices: bounds count from the end when negative and are then clamped to the positions that a walk
+// in that direction can begin or end at.
+Range range_of(const SliceAttrs& attrs, std::int64_t extent) {
+  const std::int64_t low = attrs.step > 0 ? 0 : -1, high = attrs.step > 0 ? extent : extent - 1;
+  const auto position = [&](std::int64_t bound) { return std::clamp(bound < 0 ? bound + extent : bound, low, high); };
+  const std::int64_t first = position(attrs.start);
+  // The default, "to the end", is position -1 of a backward walk, which no bound can say.
+  const bool open = attrs.stop == std::numeric_limits<std::int64_t>::max();
+  const std::int64_t stop = open && attrs.step < 0 ? -1 : position(attrs.stop);
+  const std::int64_t span = attrs.step > 0 ? stop - first : first - stop;
+  if (span <= 0) return {first, 0};
+  // In unsigned arithmetic: a step may be INT64_MIN.
+  const auto step = static_cast<std::uint64_t>(attrs.step);
+  return {first, static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(span), attrs.step > 0 ? step : 0 - step))};
+}
+
+void infer(InferContext& context) {
+  const auto& attrs = context.attrs.as<SliceAttrs>();
+  Shape y = context.shape(0);
+  const auto axis = ir::normalize_axis(attrs.axis, y.rank());
+  if (!axis) return context.fail("axis ", attrs.axis, " is out of range for x ", to_string(y));
+  if (attrs.step == 0) return context.fail("step is 0");
+  y[*axis] = range_of(attrs, y[*axis]).count;
+  context.out = {{y, context.dtype(0)}};
+}
+
+Region region_of(const NodeView& node) {
+  const auto& attrs = node.attrs<SliceAttrs>();
+  const Shape& x = node.in(0).shape;
+  const int axis = *ir::normalize_axis(attrs.axis, x.rank());
+  const Range range = range_of(attrs, x[axis]);
+  Region region = dense_region(x);
+  std::int64_t& stride = region.strides[static_cast<std::size_t>(axis)];
+  region.offset = range.first * stride;
+  if (range.count > 1) stride *= attrs.step;  // else it may overflow, and nobody takes it
+  return region;
+}
+
+using Read = StridedRead<region_of>;
+
+}  // namespace
+
+extern constexpr OpDef slice_op{.name = "slice", .infer = infer, .decompose = Read::decompose, .kernels = Read::kernels};
+
+}  // namespace ops
+
+Tensor slice(Tensor x, const SliceDesc& desc, CallSite site) {
+  return ops::append_one(ops::slice_op, {x}, ir::Attrs::of(ops::SliceAttrs{desc.axis, desc.start, desc.stop, desc.step}), site);
+}
+
+}  // namespace fovea
