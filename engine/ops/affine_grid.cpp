@@ -1,0 +1,73 @@
+// The points at which grid_sample samples for an affine transform.
+
+#include "ops/op_def.hpp"
+#include "shaders/affine_grid.h"
+
+#include <fovea/ops.hpp>
+
+namespace fovea {
+namespace ops {
+namespace {
+
+struct AffineGridAttrs {
+  std::vector<std::int64_t> size{};  // of the picture to be made: N, C(, D), H, W
+  bool align_corners = false;
+};
+template <class F>
+void describe(const AffineGridAttrs& attrs, F&& field) {
+  field("size", attrs.size);
+  field("align_corners", attrs.align_corners);
+}
+
+void infer(InferContext& context) {
+  const auto& size = context.attrs.as<AffineGridAttrs>().size;
+  const Shape& theta = context.shape(0);
+  const DType dtype = context.dtype(0);
+  if (dtype != DType::f32 && dtype != DType::f16) return context.fail("theta is ", to_string(dtype), ", not f32 or f16");
+  if (size.size() != 4 && size.size() != 5)
+    return context.fail("the size has ", size.size(), " extents, not 4 (N,C,H,W) or 5 (N,C,D,H,W)");
+  const auto dims = static_cast<std::int64_t>(size.size()) - 2;
+  const Shape expected{size[0], dims, dims + 1};
+  if (theta != expected) return context.fail("theta is ", to_string(theta), ", not ", to_string(expected));
+  std::vector<std::int64_t> grid{size[0]};
+  grid.insert(grid.end(), size.begin() + 2, size.end());
+  grid.push_back(dims);
+  context.out = {{Shape(std::span<const std::int64_t>(grid)), dtype}};
+}
+
+void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
+  const auto& attrs = node.attrs<AffineGridAttrs>();
+  const Shape& grid = node.out(0).shape;
+  shader::AffineGridSpec spec;
+  spec.DIMS = u32(grid.at(-1));
+  spec.ALIGN_CORNERS = attrs.align_corners;
+  shader::AffineGridParams params{u32(grid.elements() / grid.at(-1)), {1, 1, 1}};
+  for (int k = 0; k < grid.rank() - 2; ++k) params.size[k] = u32(grid.at(-2 - k));
+  Launch& launch = plan.launches.emplace_back();
+  launch.shader = shader_for("affine_grid", node.in(0).dtype);
+  launch.set_constants(spec);
+  launch.set_push(params);
+  launch.operands = {in(0), out(0)};
+  launch.groups = flat_groups(params.n, spec.WG, caps);
+}
+
+double flops(const NodeView& node) {
+  const Shape& grid = node.out(0).shape;
+  return 2 * static_cast<double>(grid.elements() * grid.at(-1));  // a multiply-add an axis and coordinate
+}
+
+constexpr Kernel kernels[] = {{"affine_grid", [](const NodeView&, const DeviceCaps&) { return true; }, plan}};
+
+}  // namespace
+
+extern constexpr OpDef affine_grid_op{.name = "affine_grid", .infer = infer, .kernels = kernels, .flops = flops};
+
+}  // namespace ops
+
+Tensor affine_grid(Tensor theta, const Shape& size, const AffineGridDesc& desc, CallSite site) {
+  const auto extents = size.extents();
+  return ops::append_one(ops::affine_grid_op, {theta},
+                         ir::Attrs::of(ops::AffineGridAttrs{{extents.begin(), extents.end()}, desc.align_corners}), site);
+}
+
+}  // namespace fovea
