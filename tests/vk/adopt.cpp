@@ -1,6 +1,8 @@
 #include "tests/support/check.hpp"
 #include "tests/support/host.hpp"
-#include "tests/vk/programs.hpp"
+#include "tests/support/programs.hpp"
+
+#include <cstring>
 
 using namespace fovea;
 using namespace fovea::test;

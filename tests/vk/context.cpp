@@ -1,8 +1,9 @@
 #include "loops.comp.h"
 #include "tests/support/check.hpp"
-#include "tests/vk/programs.hpp"
+#include "tests/support/programs.hpp"
 
 #include <cstdlib>
+#include <cstring>
 #include <numeric>
 
 using namespace fovea;

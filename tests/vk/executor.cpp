@@ -1,9 +1,10 @@
 #include "tests/support/check.hpp"
-#include "tests/vk/programs.hpp"
+#include "tests/support/programs.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 
 using namespace fovea;
 using namespace fovea::test;

@@ -1,7 +1,7 @@
 #include "tests/support/check.hpp"
 #include "tests/support/host.hpp"
+#include "tests/support/programs.hpp"
 #include "tests/support/trap.hpp"
-#include "tests/vk/programs.hpp"
 
 #include <algorithm>
 

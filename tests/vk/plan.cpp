@@ -1,5 +1,5 @@
 #include "tests/support/check.hpp"
-#include "tests/vk/programs.hpp"
+#include "tests/support/programs.hpp"
 
 #include <algorithm>
 #include <optional>
