@@ -162,6 +162,9 @@ Result<void> Instance::make(const Options& options) {
     info.enabledExtensionCount = own_extensions;
     result = global->CreateInstance(&info, nullptr, &handle_);
   }
+  if (result == VK_ERROR_INCOMPATIBLE_DRIVER)
+    return Error{ErrorCode::unsupported,
+                 "no Vulkan driver is installed: vkCreateInstance: VK_ERROR_INCOMPATIBLE_DRIVER"};
   if (result != VK_SUCCESS) return error(result, "vkCreateInstance");
 
   Result<InstanceTable> table = load_instance(get_instance_proc_addr_, handle_);

@@ -42,6 +42,11 @@ int rank_of(DeviceType type) {
   return 5;
 }
 
+int optional_features(const DeviceCaps& caps) {
+  return caps.storage16 + caps.storage8 + caps.float16 + caps.int64 + caps.buffer_address + caps.timeline_semaphore +
+         caps.subgroup_size_control + caps.cooperative_matrix + (caps.subgroup_size > 0);
+}
+
 std::string lower(std::string_view text) {
   std::string out(text);
   for (char& c : out)
@@ -102,8 +107,10 @@ DeviceInfo device_info(const DeviceCaps& caps) {
 }
 
 void rank(std::vector<Candidate>& candidates) {
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const Candidate& a, const Candidate& b) { return rank_of(a.caps.type) < rank_of(b.caps.type); });
+  std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    if (a.caps.type != b.caps.type) return rank_of(a.caps.type) < rank_of(b.caps.type);
+    return optional_features(a.caps) > optional_features(b.caps);
+  });
 }
 
 Result<std::size_t> choose(std::span<const DeviceInfo> devices, std::string_view wanted) {
@@ -111,10 +118,11 @@ Result<std::size_t> choose(std::span<const DeviceInfo> devices, std::string_view
   if (wanted.empty()) return std::size_t{0};
   std::size_t index = 0;
   const auto [end, status] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), index);
-  const bool is_number = status == std::errc() && end == wanted.data() + wanted.size();
-  if (is_number && index < devices.size()) return index;
+  // One or two digits are an index; "4090" is part of a name.
+  const bool is_index = status == std::errc() && end == wanted.data() + wanted.size() && wanted.size() <= 2;
+  if (is_index && index < devices.size()) return index;
   const std::string part = lower(wanted);
-  for (std::size_t i = 0; i < devices.size(); ++i)
+  for (std::size_t i = 0; i < devices.size() && !is_index; ++i)
     if (contains(devices[i].name, part) || contains(devices[i].driver, part)) return i;
   return Error{ErrorCode::invalid_argument, cat("no device '", wanted, "'; found ", listed(devices))};
 }

@@ -25,11 +25,12 @@ Result<Candidates> find_candidates(const Instance& instance);
 
 DeviceInfo device_info(const DeviceCaps& caps);
 
-// discrete, integrated, virtual, other, CPU; equals keep their order.
+// discrete, integrated, virtual, other, CPU; among those of a kind the one with more of the optional features first;
+// equals keep their order.
 void rank(std::vector<Candidate>& candidates);
 
-// Index of the device that `wanted` means: an index, or part of the device's or driver's name in any case; empty: 0.
-// Error: none such (the message lists those found), or an empty list.
+// Index of the device that `wanted` means: an index (one or two digits), or part of the device's or driver's name in
+// any case; empty: 0. Error: none such (the message lists those found), or an empty list.
 Result<std::size_t> choose(std::span<const DeviceInfo> devices, std::string_view wanted);
 
 }  // namespace fovea::vk

@@ -31,8 +31,9 @@ struct DeviceInfo {
 };
 
 struct ContextOptions {
-  // Part of a device's or driver's name (any case), or its index in Context::devices(). Empty: the environment's
-  // FOVEA_DEVICE, and without that the best device: discrete, integrated, virtual, other, CPU.
+  // Part of a device's or driver's name (any case), or its index in Context::devices() (one or two digits). Empty: the
+  // environment's FOVEA_DEVICE, and without that the best device: discrete, integrated, virtual, other, CPU, and of a
+  // kind the one with the most optional features.
   std::string device{};
   // Turn on VK_LAYER_KHRONOS_validation with synchronization validation, if it is installed (a warning if not).
   bool validation = false;

@@ -33,7 +33,8 @@ TEST_CASE("a device is chosen by index, by part of its name or its driver's in a
   CHECK(vk::choose(devices, "2").value() == 2);
   CHECK(vk::choose(devices, "swiftSHADER").value() == 2);
   CHECK(vk::choose(devices, "mesa 22").value() == 1);
-  CHECK(vk::choose(devices, "7900").value() == 0);  // a number that is no index is part of a name
+  CHECK(vk::choose(devices, "7900").value() == 0);  // four digits are part of a name
+  CHECK_FALSE(vk::choose(devices, "15"));           // two are an index, though "LLVM 15" is there
 }
 
 TEST_CASE("an unknown device is refused with a list of those found") {
@@ -54,6 +55,13 @@ TEST_CASE("GPUs rank before CPU drivers, equals keep their order") {
   std::string order;
   for (const vk::Candidate& one : candidates) order += one.caps.device_name;
   CHECK(order == "efdcba");
+}
+
+TEST_CASE("of two devices of a kind the one with more optional features ranks first") {
+  std::vector<vk::Candidate> candidates{candidate("plain", DeviceType::cpu), candidate("rich", DeviceType::cpu)};
+  candidates[1].caps.float16 = true;
+  vk::rank(candidates);
+  CHECK(candidates[0].caps.device_name == "rich");
 }
 
 TEST_CASE("lavapipe 22.3 limits loops; a later one and other drivers do not") {
