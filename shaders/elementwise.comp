@@ -11,6 +11,7 @@
 #extension GL_EXT_shader_16bit_storage : require
 #endif
 #include "elementwise.h"
+#include "lib/divide.glsl"
 #include "lib/math.glsl"
 
 layout(local_size_x_id = 0) in;
@@ -148,24 +149,21 @@ void main() {
   uint i = FLAT_GROUP * WG + gl_LocalInvocationID.x;
   if (i >= p.n) return;
 
+  const uint STRIDES = (RANK - 1) * DIVISOR_WORDS;
   uint rest = i, offsets[ELEMENTWISE_INPUTS] = uint[](0u, 0u, 0u, 0u);
   [[unroll]] for (uint k = 0; k < RANK; ++k) {
     uint axis = RANK - 1 - k;  // innermost first; the outermost takes what is left
     uint at = rest;
-    if (axis > 0) {
-      uint extent = p.words[axis - 1];
-      at = rest % extent;
-      rest /= extent;
-    }
+    if (axis > 0) at = SPLIT(rest, p.words, axis - 1);
     [[unroll]] for (uint k_in = 0; k_in < INPUTS; ++k_in)
-      offsets[k_in] += at * p.words[RANK - 1 + k_in * RANK + axis];
+      offsets[k_in] += at * p.words[STRIDES + k_in * RANK + axis];
   }
   registers[0] = FETCH(0, a, a_half, offsets[0]);
   if (INPUTS > 1) registers[1] = FETCH(1, b, b_half, offsets[1]);
   if (INPUTS > 2) registers[2] = FETCH(2, c, c_half, offsets[2]);
   if (INPUTS > 3) registers[3] = FETCH(3, d, d_half, offsets[3]);
   [[unroll]] for (uint s = 0; s < SCALARS; ++s)
-    registers[ELEMENTWISE_FIRST_SCALAR + s] = p.words[RANK - 1 + INPUTS * RANK + s];
+    registers[ELEMENTWISE_FIRST_SCALAR + s] = p.words[STRIDES + INPUTS * RANK + s];
 
   uint result = step_result(STEP0);
 #define STEP(k, word) if (STEPS > k) { registers[ELEMENTWISE_FIRST_RESULT + k - 1] = result; result = step_result(word); }

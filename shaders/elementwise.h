@@ -37,14 +37,14 @@ ELEMENTWISE_CODES(FOVEA_CODE)
 #define ELEMENTWISE_FIRST_SCALAR 4
 #define ELEMENTWISE_FIRST_RESULT 8
 #define ELEMENTWISE_REGISTERS 16
-// Words of the push constants: extents of all axes but the outermost, then the strides of each input, then scalars.
+// Words of the push constants: extents of all axes but the outermost, as divisors; the strides of each input; scalars.
 #define ELEMENTWISE_WORDS 31
 
 #define ELEMENTWISE_SPEC(X) \
-  X(0, WG, 128) X(1, RANK, 1) X(2, INPUTS, 1) X(3, SCALARS, 0) X(4, STEPS, 1) \
-  X(5, HALF_INPUTS, 0) /* bit i: input i is f16 */ X(6, HALF_OUTPUT, 0) \
-  X(7, STEP0, 0) X(8, STEP1, 0) X(9, STEP2, 0) X(10, STEP3, 0) X(11, STEP4, 0) X(12, STEP5, 0) X(13, STEP6, 0) \
-  X(14, STEP7, 0)
+  X(0, WG, 128) X(1, RANK, 1) X(2, DIVISOR_WORDS, 1) X(3, INPUTS, 1) X(4, SCALARS, 0) X(5, STEPS, 1) \
+  X(6, HALF_INPUTS, 0) /* bit i: input i is f16 */ X(7, HALF_OUTPUT, 0) \
+  X(8, STEP0, 0) X(9, STEP1, 0) X(10, STEP2, 0) X(11, STEP3, 0) X(12, STEP4, 0) X(13, STEP5, 0) X(14, STEP6, 0) \
+  X(15, STEP7, 0)
 FOVEA_SPEC(ElementwiseSpec, ELEMENTWISE_SPEC)
 
 struct ElementwiseParams {

@@ -12,6 +12,7 @@
 #define UNIT_T uint
 #endif
 #include "pad.h"
+#include "lib/divide.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(push_constant) uniform Push { PadParams p; };
@@ -30,22 +31,19 @@ void main() {
   uint i = FLAT_GROUP * WG + gl_LocalInvocationID.x;
   if (i >= p.n) return;
 
+  const uint EXTENTS = (RANK - 1) * DIVISOR_WORDS, BEFORE = EXTENTS + RANK, STRIDES = BEFORE + RANK;
   uint rest = i, from = p.x_from;
   bool inside = true;
   [[unroll]] for (uint k = 0; k < RANK; ++k) {
     uint axis = RANK - 1 - k;  // innermost first; the outermost takes what is left
     uint at = rest;
-    if (axis > 0) {
-      uint extent = p.words[axis - 1];
-      at = rest % extent;
-      rest /= extent;
-    }
+    if (axis > 0) at = SPLIT(rest, p.words, axis - 1);
     if ((PADDED >> axis & 1u) != 0u) {
-      int j = int(at - p.words[2 * RANK - 1 + axis]), n = int(p.words[RANK - 1 + axis]);
+      int j = int(at - p.words[BEFORE + axis]), n = int(p.words[EXTENTS + axis]);
       inside = inside && j >= 0 && j < n;
       at = uint(mapped(j, n));
     }
-    from += k == 0 ? at : at * p.words[3 * RANK - 1 + axis];
+    from += k == 0 ? at : at * p.words[STRIDES + axis];
   }
   uint fill = FILL;  // a variable: SPIR-V 1.3 cannot convert a specialisation constant to 16 bits
   if (MODE == PAD_CONSTANT && !inside)

@@ -7,6 +7,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #pragma variant UNIT half word quad
 #include "strided_copy.h"
+#include "lib/divide.glsl"
 
 #if defined(UNIT_half)
 #extension GL_EXT_shader_16bit_storage : require
@@ -26,17 +27,14 @@ void main() {
   uint i = FLAT_GROUP * WG + gl_LocalInvocationID.x;
   if (i >= p.n) return;
 
+  const uint STRIDES = (RANK - 1) * DIVISOR_WORDS;
   uint rest = i, from = p.x_from, to = DENSE != 0 ? i : p.y_from;
   [[unroll]] for (uint k = 0; k < RANK; ++k) {
     uint axis = RANK - 1 - k;  // innermost first; the outermost takes what is left
     uint at = rest;
-    if (axis > 0) {
-      uint extent = p.words[axis - 1];
-      at = rest % extent;
-      rest /= extent;
-    }
-    from += at * p.words[RANK - 1 + axis];
-    if (DENSE == 0) to += at * p.words[2 * RANK - 1 + axis];
+    if (axis > 0) at = SPLIT(rest, p.words, axis - 1);
+    from += at * p.words[STRIDES + axis];
+    if (DENSE == 0) to += at * p.words[STRIDES + RANK + axis];
   }
   y[to] = x[from];
 }

@@ -138,20 +138,21 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
     const auto& [code, operands] = attrs.steps[k];
     *steps[k] = code | uint{operands[0]} << 8 | uint{operands[1]} << 16 | uint{operands[2]} << 24;
   }
-  const bool words = moves_words(node);
+  const bool as_words = moves_words(node);
   bool half = false;
   for (std::size_t i = 0; i < shapes.size(); ++i)
-    if (node.in(i).dtype == DType::f16 && !words) half = true, spec.HALF_INPUTS |= 1u << i;
-  if (node.out(0).dtype == DType::f16 && !words) half = true, spec.HALF_OUTPUT = 1;
+    if (node.in(i).dtype == DType::f16 && !as_words) half = true, spec.HALF_INPUTS |= 1u << i;
+  if (node.out(0).dtype == DType::f16 && !as_words) half = true, spec.HALF_OUTPUT = 1;
 
   ElementwiseParams params{};
-  const std::int64_t elements = node.out(0).shape.elements(), bytes = elements * static_cast<std::int64_t>(size_of(node.out(0).dtype));
-  params.n = u32(words ? (bytes + 3) / 4 : elements);
-  std::size_t word = 0;
-  for (std::size_t axis = 1; axis < rank; ++axis) params.words[word++] = u32(walk.extents[axis]);
+  const auto elements = static_cast<std::uint64_t>(node.out(0).shape.elements());
+  params.n = static_cast<uint>(as_words ? ceil_div(elements * size_of(node.out(0).dtype), 4) : elements);
+  PushWords words(params.words);
+  spec.DIVISOR_WORDS = words.divisor_words(rank - 1, shapes.size() * rank + attrs.scalars.size());
+  for (std::size_t axis = 1; axis < rank; ++axis) words.put_divisor(walk.extents[axis], spec.DIVISOR_WORDS);
   for (const auto& strides : walk.strides)
-    for (std::int64_t stride : strides) params.words[word++] = u32(stride);
-  for (float scalar : attrs.scalars) params.words[word++] = std::bit_cast<uint>(scalar);
+    for (std::int64_t stride : strides) words.put(stride);
+  for (float scalar : attrs.scalars) words.put(std::bit_cast<std::int32_t>(scalar));
 
   Launch& launch = plan.launches.emplace_back();
   launch.shader = find_shader(half ? "elementwise.half" : "elementwise.word");

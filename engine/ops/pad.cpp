@@ -1,20 +1,23 @@
 // Padding and cropping: constant, reflect, replicate, circular. Crops come first, then what is left is padded.
 
-#include "base/half.hpp"
-#include "ops/op_def.hpp"
 #include "shaders/pad.h"
 
+#include "base/half.hpp"
+#include "ops/op_def.hpp"
+#include "ops/strided.hpp"
 #include <fovea/ops.hpp>
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 namespace fovea {
 
 const char* to_string(PadMode mode) {
   static constexpr const char* names[] = {"constant", "reflect", "replicate", "circular"};
   static_assert(std::size(names) == static_cast<std::size_t>(PadMode::circular) + 1);
-  static_assert(static_cast<int>(PadMode::circular) == PAD_CIRCULAR && static_cast<int>(PadMode::reflect) == PAD_REFLECT);
+  static_assert(static_cast<int>(PadMode::circular) == PAD_CIRCULAR &&
+                static_cast<int>(PadMode::reflect) == PAD_REFLECT);
   return names[static_cast<std::size_t>(mode)];
 }
 
@@ -107,7 +110,9 @@ std::uint32_t bits_of(float value, DType dtype) {
   switch (dtype) {
     case DType::f16: return half_from_float(value);
     case DType::bf16: return bfloat_from_float(value);
-    case DType::i32: return static_cast<std::uint32_t>(static_cast<std::int32_t>(value));
+    case DType::i32:  // as cast does: saturating, NaN gives 0
+      if (std::isnan(value)) return 0;
+      return static_cast<std::uint32_t>(static_cast<std::int32_t>(std::clamp<double>(value, INT32_MIN, INT32_MAX)));
     case DType::boolean: return value != 0 ? 1 : 0;
     case DType::f32: break;
   }
@@ -124,11 +129,12 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   spec.PADDED = 0;
   spec.FILL = bits_of(attrs.value, dtype);
   shader::PadParams params{u32(node.out(0).shape.elements()), u32(first_offset(attrs, x)), {}};
-  std::size_t word = 0;
-  for (std::size_t k = 1; k < axes.size(); ++k) params.words[word++] = u32(axes[k].pad.extent());
-  for (const WalkAxis& axis : axes) params.words[word++] = u32(axis.pad.kept);
-  for (const WalkAxis& axis : axes) params.words[word++] = u32(axis.pad.before);
-  for (std::size_t k = 0; k + 1 < axes.size(); ++k) params.words[word++] = u32(axes[k].stride);
+  PushWords words(params.words);
+  spec.DIVISOR_WORDS = words.divisor_words(axes.size() - 1, 3 * axes.size() - 1);
+  for (std::size_t k = 1; k < axes.size(); ++k) words.put_divisor(axes[k].pad.extent(), spec.DIVISOR_WORDS);
+  for (const WalkAxis& axis : axes) words.put(axis.pad.kept);
+  for (const WalkAxis& axis : axes) words.put(axis.pad.before);
+  for (std::size_t k = 0; k + 1 < axes.size(); ++k) words.put(axes[k].stride);
   for (std::size_t k = 0; k < axes.size(); ++k)
     if (axes[k].padded()) spec.PADDED |= 1u << k;
 

@@ -1,5 +1,8 @@
 #include "ops/strided.hpp"
 
+#include <algorithm>
+#include <bit>
+
 namespace fovea::ops {
 
 StridedWalk collapse(const Shape& shape, std::span<const ir::Strides> operands) {
@@ -23,6 +26,21 @@ StridedWalk collapse(const Shape& shape, std::span<const ir::Strides> operands) 
     for (auto& strides : walk.strides) strides.push_back(0);
   }
   return walk;
+}
+
+Divisor divisor(std::int64_t value) {
+  const auto d = static_cast<std::uint64_t>(std::max<std::int64_t>(value, 1));  // an empty walk divides nothing
+  const auto shift = static_cast<std::uint32_t>(std::bit_width(d - 1));         // 2^shift >= d
+  const std::uint64_t multiplier = (((std::uint64_t{1} << shift) - d) << 32) / d + 1;
+  return {static_cast<std::uint32_t>(d), static_cast<std::uint32_t>(multiplier), shift};
+}
+
+void PushWords::put_divisor(std::int64_t value, std::uint32_t divisor_words) {
+  const Divisor d = divisor(value);
+  put(d.value);
+  if (divisor_words == 1) return;
+  put(d.multiplier);
+  put(d.shift);
 }
 
 }  // namespace fovea::ops

@@ -46,7 +46,9 @@ bool walks_in_order(const Walk& walk, std::size_t side) {
 
 }  // namespace
 
-Region dense_region(const Shape& shape) { return {0, ir::strides_of(shape)}; }
+Region dense_region(const Shape& shape) {
+  return {0, ir::strides_of(shape)};
+}
 
 Launch strided_copy(const Shape& shape, DType dtype, const CopySide& from, const CopySide& to, const DeviceCaps& caps) {
   const ir::Strides both[] = {from.region.strides, to.region.strides};
@@ -60,13 +62,17 @@ Launch strided_copy(const Shape& shape, DType dtype, const CopySide& from, const
   spec.RANK = static_cast<shader::uint>(walk.extents.size());
   spec.DENSE = walks_in_order(walk, 1);
   shader::StridedCopyParams params{u32(shape.elements() / unit), u32(walk.offsets[0]), u32(walk.offsets[1]), {}};
-  std::size_t word = 0;
-  for (std::size_t axis = 1; axis < walk.extents.size(); ++axis) params.words[word++] = u32(walk.extents[axis]);
+  PushWords words(params.words);
+  const std::size_t rank = walk.extents.size();
+  spec.DIVISOR_WORDS = words.divisor_words(rank - 1, spec.DENSE ? rank : 2 * rank);
+  for (std::size_t axis = 1; axis < rank; ++axis) words.put_divisor(walk.extents[axis], spec.DIVISOR_WORDS);
   for (std::size_t side = 0; side < (spec.DENSE ? 1 : 2); ++side)
-    for (std::int64_t stride : walk.strides[side]) params.words[word++] = u32(stride);
+    for (std::int64_t stride : walk.strides[side]) words.put(stride);
 
   Launch launch;
-  launch.shader = find_shader(unit_bytes == 16 ? "strided_copy.quad" : unit_bytes == 4 ? "strided_copy.word" : "strided_copy.half");
+  launch.shader = find_shader(unit_bytes == 16  ? "strided_copy.quad"
+                              : unit_bytes == 4 ? "strided_copy.word"
+                                                : "strided_copy.half");
   launch.set_constants(spec);
   launch.set_push(params);
   launch.operands = {from.operand, to.operand};

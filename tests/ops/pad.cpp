@@ -5,7 +5,8 @@ namespace {
 
 // One axis at a time, outermost first: crop, then write every element of the padded axis by its meaning.
 template <class T>
-Array<T> padded_axis(const Array<T>& x, std::size_t axis, std::int64_t before, std::int64_t after, PadMode mode, T value) {
+Array<T> padded_axis(const Array<T>& x, std::size_t axis, std::int64_t before, std::int64_t after, PadMode mode,
+                     T value) {
   const int a = static_cast<int>(axis);
   const std::int64_t first = before < 0 ? -before : 0, last = x.shape[a] - 1 - (after < 0 ? -after : 0);
   Shape shape = x.shape;
@@ -31,16 +32,17 @@ Array<T> padded_axis(const Array<T>& x, std::size_t axis, std::int64_t before, s
 
 void check_pad(const Operand& x, const PadDesc& desc) {
   INFO(to_string(x.array.shape), " mode ", std::string(to_string(desc.mode)));
-  check("pad", {x}, [&](Graph&, const auto& in) { return std::vector{pad(in[0], desc)}; },
-        [&](const auto& in) {
-          auto y = in[0];
-          const auto skip = static_cast<std::size_t>(y.shape.rank()) - desc.amounts.size();
-          for (std::size_t k = 0; k < desc.amounts.size(); ++k)
-            y = padded_axis(y, skip + k, desc.amounts[k][0], desc.amounts[k][1], desc.mode,
-                            static_cast<std::decay_t<decltype(y[0])>>(desc.value));
-          return std::vector{y};
-        },
-        {.exact = true});
+  check(
+      "pad", {x}, [&](Graph&, const auto& in) { return std::vector{pad(in[0], desc)}; },
+      [&](const auto& in) {
+        auto y = in[0];
+        const auto skip = static_cast<std::size_t>(y.shape.rank()) - desc.amounts.size();
+        for (std::size_t k = 0; k < desc.amounts.size(); ++k)
+          y = padded_axis(y, skip + k, desc.amounts[k][0], desc.amounts[k][1], desc.mode,
+                          static_cast<std::decay_t<decltype(y[0])>>(desc.value));
+        return std::vector{y};
+      },
+      {.exact = true});
 }
 
 constexpr PadMode modes[] = {PadMode::constant, PadMode::reflect, PadMode::replicate, PadMode::circular};
@@ -91,19 +93,29 @@ TEST_CASE("pad: infinite and NaN constants, integers and booleans") {
   check_pad(random({2, 3}), {.amounts = {{1, 1}}, .value = std::numeric_limits<float>::quiet_NaN()});
   check_pad(random_i32({2, 5}, -2'000'000'000, 2'000'000'000), {.amounts = {{1, 3}}, .value = -7});
   check_pad(random_i32({2, 5}, -2'000'000'000, 2'000'000'000), {.amounts = {{1, 3}}, .mode = PadMode::reflect});
+  check(
+      "pad", {values({1}, {5}, DType::i32)},  // a constant saturates, as in cast
+      [](Graph&, const auto& in) {
+        return std::vector{pad(in[0], {.amounts = {{1, 0}}, .value = -3e9f})};
+      },
+      [](const auto& in) {
+        return std::vector{std::decay_t<decltype(in[0])>({2}, {-0x1p31f, 5})};
+      },
+      {.exact = true});
   check_pad(random_boolean({2, 5}), {.amounts = {{1, 3}}, .value = 1});
   check_pad(random_boolean({2, 5}), {.amounts = {{1, 3}}, .mode = PadMode::circular});
 }
 
 TEST_CASE("pad: errors name the axis and the amounts") {
-  const auto with = [](Shape shape, PadDesc desc) {
-    return [=](Graph& graph) { pad(graph.input("x", shape), desc); };
-  };
+  const auto with = [](Shape shape, PadDesc desc) { return [=](Graph& graph) { pad(graph.input("x", shape), desc); }; };
   check_error(with({5}, {.amounts = {{1, 1}, {1, 1}}}), {"pad", "amounts for 2 axes", "[5] has 1", "pad.cpp"});
   check_error(with({3, 5}, {.amounts = {{-3, -3}}}), {"pad", "crops 6 elements of axis 1", "has 5"});
-  check_error(with({3, 5}, {.amounts = {{0, 5}}, .mode = PadMode::reflect}), {"pad", "reflects 5 elements at axis 1", "has 5", "at most 4"});
-  check_error(with({3, 5}, {.amounts = {{-2, 3}}, .mode = PadMode::reflect}), {"pad", "reflects 3 elements", "has 3", "at most 2"});
-  check_error(with({3, 0}, {.amounts = {{1, 0}}, .mode = PadMode::reflect}), {"pad", "reflects 1", "has 0", "at most 0"});
+  check_error(with({3, 5}, {.amounts = {{0, 5}}, .mode = PadMode::reflect}),
+              {"pad", "reflects 5 elements at axis 1", "has 5", "at most 4"});
+  check_error(with({3, 5}, {.amounts = {{-2, 3}}, .mode = PadMode::reflect}),
+              {"pad", "reflects 3 elements", "has 3", "at most 2"});
+  check_error(with({3, 0}, {.amounts = {{1, 0}}, .mode = PadMode::reflect}),
+              {"pad", "reflects 1", "has 0", "at most 0"});
   check_error(with({3, 0}, {.amounts = {{1, 0}}, .mode = PadMode::replicate}), {"pad", "axis 1 is empty"});
   check_error(with({0, 5}, {.amounts = {{1, 0}, {0, 0}}, .mode = PadMode::circular}), {"pad", "axis 0 is empty"});
   check_error(with({5}, {.amounts = {{std::int64_t{1} << 40, 0}}}), {"pad", "amount 1099511627776 is out of range"});
