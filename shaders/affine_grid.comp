@@ -1,5 +1,5 @@
-// grid[n, position] = theta[n] · (x, y(, z), 1), with (x, y, z) the position in [-1, 1] (Jaderberg et al. 2015, eq. 1).
-// One invocation a position.
+// grid[n, position] = theta[n] · (x, y(, z), 1), with (x, y, z) the position in [-1, 1].
+// (Jaderberg et al. 2015, eq. 1) One invocation a position.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require

@@ -25,8 +25,8 @@ layout(set = 0, binding = 2) writeonly buffer Y { STORE_T y[]; };
 const uint AXIS_TAPS = INTERPOLATION == SAMPLE_NEAREST ? 1 : INTERPOLATION == SAMPLE_LINEAR ? 2 : 4;
 const uint TAPS = AXIS_TAPS * AXIS_TAPS * (DIMS == 3 ? AXIS_TAPS : 1);
 
-// The texels that a coordinate touches along one axis. Offsets are inside x whatever the coordinate; a texel outside has
-// mask 0 and counts as zero.
+// The texels that a coordinate touches along one axis. Offsets are inside x whatever the coordinate; a texel outside
+// has mask 0 and counts as zero.
 struct AxisTaps {
   float weight[4];
   uint offset[4], mask[4];
@@ -93,7 +93,8 @@ void main() {
   uint image = rest / p.blocks, channel = rest % p.blocks * p.block;
 
   uint g = (image * p.positions + position) * DIMS;
-  AxisTaps across = axis_taps(LOAD_GRID(g), p.size[0], 1), down = axis_taps(LOAD_GRID(g + 1), p.size[1], p.size[0]), deep;
+  AxisTaps across = axis_taps(LOAD_GRID(g), p.size[0], 1), down = axis_taps(LOAD_GRID(g + 1), p.size[1], p.size[0]);
+  AxisTaps deep;
   if (DIMS == 3) deep = axis_taps(LOAD_GRID(g + 2), p.size[2], p.size[0] * p.size[1]);
   float weight[16];
   uint offset[16], mask[16];

@@ -1,8 +1,8 @@
 // The points at which grid_sample samples for an affine transform.
 
-#include "ops/op_def.hpp"
 #include "shaders/affine_grid.h"
 
+#include "ops/op_def.hpp"
 #include <fovea/ops.hpp>
 
 namespace fovea {
@@ -23,7 +23,8 @@ void infer(InferContext& context) {
   const auto& size = context.attrs.as<AffineGridAttrs>().size;
   const Shape& theta = context.shape(0);
   const DType dtype = context.dtype(0);
-  if (dtype != DType::f32 && dtype != DType::f16) return context.fail("theta is ", to_string(dtype), ", not f32 or f16");
+  if (dtype != DType::f32 && dtype != DType::f16)
+    return context.fail("theta is ", to_string(dtype), ", not f32 or f16");
   if (size.size() != 4 && size.size() != 5)
     return context.fail("the size has ", size.size(), " extents, not 4 (N,C,H,W) or 5 (N,C,D,H,W)");
   const auto dims = static_cast<std::int64_t>(size.size()) - 2;
@@ -67,7 +68,8 @@ extern constexpr OpDef affine_grid_op{.name = "affine_grid", .infer = infer, .ke
 Tensor affine_grid(Tensor theta, const Shape& size, const AffineGridDesc& desc, CallSite site) {
   const auto extents = size.extents();
   return ops::append_one(ops::affine_grid_op, {theta},
-                         ir::Attrs::of(ops::AffineGridAttrs{{extents.begin(), extents.end()}, desc.align_corners}), site);
+                         ir::Attrs::of(ops::AffineGridAttrs{{extents.begin(), extents.end()}, desc.align_corners}),
+                         site);
 }
 
 }  // namespace fovea

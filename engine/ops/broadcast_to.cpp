@@ -21,7 +21,9 @@ void infer(InferContext& context) {
   context.out = {{to, context.dtype(0)}};
 }
 
-Region region_of(const NodeView& node) { return {0, ir::broadcast_strides(node.in(0).shape, node.out(0).shape)}; }
+Region region_of(const NodeView& node) {
+  return {0, ir::broadcast_strides(node.in(0).shape, node.out(0).shape)};
+}
 
 using Read = StridedRead<region_of>;
 
@@ -38,7 +40,8 @@ Tensor broadcast_to(Tensor x, const Shape& shape, CallSite site) {
     return {x.graph(), ir::none};
   }
   const auto extents = shape.extents();
-  return ops::append_one(ops::broadcast_to_op, {x}, ir::Attrs::of(ops::BroadcastToAttrs{{extents.begin(), extents.end()}}), site);
+  return ops::append_one(ops::broadcast_to_op, {x},
+                         ir::Attrs::of(ops::BroadcastToAttrs{{extents.begin(), extents.end()}}), site);
 }
 
 }  // namespace fovea

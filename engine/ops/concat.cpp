@@ -1,5 +1,5 @@
-// Tensors side by side along one axis: a launch a part, each writing its own region. The launches could run together, but
-// synchronization validation, which sees whole bindings, would report them to every host that has it on.
+// Tensors side by side along one axis: a launch a part, each writing its own region. The launches could run together,
+// but synchronization validation, which sees whole bindings, would report them to every host that has it on.
 
 #include "ops/strided_copy.hpp"
 
@@ -23,7 +23,8 @@ void infer(InferContext& context) {
   for (std::size_t i = 1; i < context.in.size(); ++i) {
     const Shape& part = context.shape(i);
     if (context.dtype(i) != context.dtype(0))
-      return context.fail("part ", i, " is ", to_string(context.dtype(i)), " and part 0 is ", to_string(context.dtype(0)));
+      return context.fail("part ", i, " is ", to_string(context.dtype(i)), " and part 0 is ",
+                          to_string(context.dtype(0)));
     if (part.rank() != y.rank())
       return context.fail("part ", i, ' ', to_string(part), " has ", part.rank(), " axes and part 0 has ", y.rank());
     for (int k = 0; k < y.rank(); ++k)

@@ -1,8 +1,8 @@
 // Sampling a picture or a volume at the points of a grid.
 
-#include "ops/op_def.hpp"
 #include "shaders/grid_sample.h"
 
+#include "ops/op_def.hpp"
 #include <fovea/ops.hpp>
 
 #include <algorithm>
@@ -11,7 +11,8 @@ namespace fovea {
 
 const char* to_string(Interpolation interpolation) {
   static constexpr const char* names[] = {"nearest", "linear", "cubic"};
-  static_assert(static_cast<int>(Interpolation::linear) == SAMPLE_LINEAR && static_cast<int>(Interpolation::cubic) == SAMPLE_CUBIC);
+  static_assert(static_cast<int>(Interpolation::linear) == SAMPLE_LINEAR &&
+                static_cast<int>(Interpolation::cubic) == SAMPLE_CUBIC);
   return names[static_cast<std::size_t>(interpolation)];
 }
 const char* to_string(SamplePadding padding) {
@@ -39,15 +40,16 @@ void infer(InferContext& context) {
   if (dtype != DType::f32 && dtype != DType::f16) return context.fail("x is ", to_string(dtype), ", not f32 or f16");
   if (grid_dtype != DType::f32 && grid_dtype != dtype)
     return context.fail("the grid is ", to_string(grid_dtype), ", not f32 or x's ", to_string(dtype));
-  if (x.rank() != 4 && x.rank() != 5)
-    return context.fail("x ", to_string(x), " has ", x.rank(), " axes, not 4 or 5");
+  if (x.rank() != 4 && x.rank() != 5) return context.fail("x ", to_string(x), " has ", x.rank(), " axes, not 4 or 5");
   const int dims = x.rank() - 2;
   if (grid.rank() != x.rank())
-    return context.fail("the grid ", to_string(grid), " has ", grid.rank(), " axes and x ", to_string(x), " has ", x.rank());
+    return context.fail("the grid ", to_string(grid), " has ", grid.rank(), " axes and x ", to_string(x), " has ",
+                        x.rank());
   if (grid[0] != x[0]) return context.fail("the grid has ", grid[0], " images at axis 0 and x has ", x[0]);
   if (grid.at(-1) != dims)
     return context.fail("the grid has ", grid.at(-1), " coordinates at axis ", grid.rank() - 1, ", not ", dims);
-  if (dims == 3 && desc.interpolation == Interpolation::cubic) return context.fail("cubic interpolation is for 2-D alone");
+  if (dims == 3 && desc.interpolation == Interpolation::cubic)
+    return context.fail("cubic interpolation is for 2-D alone");
   for (int axis = 2; axis < x.rank(); ++axis)
     if (x[axis] == 0) return context.fail("axis ", axis, " of x ", to_string(x), " is empty: nothing to sample");
   Shape y = x;
@@ -83,7 +85,8 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   spec.HALF_GRID = half_grid;
 
   const std::int64_t positions = positions_of(node), block = block_of(x[0], x[1], positions, caps);
-  const auto blocks = static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(x[1]), static_cast<std::uint64_t>(block)));
+  const auto blocks =
+      static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(x[1]), static_cast<std::uint64_t>(block)));
   shader::GridSampleParams params{};
   params.n = u32(x[0] * blocks * positions);
   params.positions = u32(positions);

@@ -65,7 +65,8 @@ Tensor transpose(Tensor x, int axis_a, int axis_b, CallSite site) {
   const int rank = x.shape().rank();
   const auto a = ir::normalize_axis(axis_a, rank), b = ir::normalize_axis(axis_b, rank);
   if (!a || !b) {
-    x.graph()->fail(cat("transpose: axis ", a ? axis_b : axis_a, " is out of range for x ", to_string(x.shape())), site);
+    x.graph()->fail(cat("transpose: axis ", a ? axis_b : axis_a, " is out of range for x ", to_string(x.shape())),
+                    site);
     return {x.graph(), ir::none};
   }
   std::vector<int> order(static_cast<std::size_t>(rank));

@@ -36,7 +36,8 @@ Range range_of(const SliceAttrs& attrs, std::int64_t extent) {
   if (span <= 0) return {first, 0};
   // In unsigned arithmetic: a step may be INT64_MIN.
   const auto step = static_cast<std::uint64_t>(attrs.step);
-  return {first, static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(span), attrs.step > 0 ? step : 0 - step))};
+  return {first,
+          static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(span), attrs.step > 0 ? step : 0 - step))};
 }
 
 void infer(InferContext& context) {
@@ -65,12 +66,14 @@ using Read = StridedRead<region_of>;
 
 }  // namespace
 
-extern constexpr OpDef slice_op{.name = "slice", .infer = infer, .decompose = Read::decompose, .kernels = Read::kernels};
+extern constexpr OpDef slice_op{
+    .name = "slice", .infer = infer, .decompose = Read::decompose, .kernels = Read::kernels};
 
 }  // namespace ops
 
 Tensor slice(Tensor x, const SliceDesc& desc, CallSite site) {
-  return ops::append_one(ops::slice_op, {x}, ir::Attrs::of(ops::SliceAttrs{desc.axis, desc.start, desc.stop, desc.step}), site);
+  return ops::append_one(ops::slice_op, {x},
+                         ir::Attrs::of(ops::SliceAttrs{desc.axis, desc.start, desc.stop, desc.step}), site);
 }
 
 }  // namespace fovea

@@ -2,7 +2,6 @@
 // Launches of the one kernel that copies: a region of one buffer into a region of another, bit for bit, any type.
 
 #include "ops/op_def.hpp"
-
 #include <fovea/ops.hpp>
 
 namespace fovea::ops {

@@ -52,7 +52,8 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   const auto& [x, dtype] = node.in(0);
   const Shape index{x[0], x[1], attrs.kernel[0], attrs.kernel[1], windows(attrs, x, 0), windows(attrs, x, 1)};
   const ir::Strides s = ir::strides_of(x);
-  const Region region{0, {s[0], s[1], attrs.dilation[0] * s[2], attrs.dilation[1], attrs.stride[0] * s[2], attrs.stride[1]}};
+  const Region region{
+      0, {s[0], s[1], attrs.dilation[0] * s[2], attrs.dilation[1], attrs.stride[0] * s[2], attrs.stride[1]}};
   plan.launches.push_back(strided_copy(index, dtype, {in(0), region}, {out(0), dense_region(index)}, caps));
 }
 

@@ -150,11 +150,12 @@ struct ReduceDesc {
 Tensor reduce(Reduce op, Tensor x, const ReduceDesc& desc = {}, CallSite site = CallSite::here());
 
 // ---- Layout -------------------------------------------------------------------------------------------------------
+// Any type; every bit arrives as it left.
 
 // Same elements in the same order; one extent may be -1. No copy. Error: element counts differ.
 Tensor reshape(Tensor x, std::span<const std::int64_t> shape, CallSite site = CallSite::here());
 Tensor reshape(Tensor x, std::initializer_list<std::int64_t> shape, CallSite site = CallSite::here());
-// Axis i of the result is axis order[i] of x.
+// Axis i of the result is axis order[i] of x; negative counts from the end.
 Tensor permute(Tensor x, std::initializer_list<int> order, CallSite site = CallSite::here());
 Tensor permute(Tensor x, std::span<const int> order, CallSite site = CallSite::here());
 // Swaps two axes; negative count from the end.
@@ -168,8 +169,10 @@ struct SliceDesc {
   std::int64_t stop = std::numeric_limits<std::int64_t>::max();  // exclusive; negative: from the end; clamped
   std::int64_t step = 1;                                         // not 0; negative walks backwards (NumPy)
 };
+// start, start + step, ... before stop, as Python's x[start:stop:step]. Walking backwards, the default stop is past the
+// first element: {.start = -1, .step = -1} reverses the axis. Nothing in range gives an empty axis.
 Tensor slice(Tensor x, const SliceDesc& desc, CallSite site = CallSite::here());
-// Extents equal but along `axis`. At least one tensor.
+// Extents and types equal but for the extent along `axis`. At least one tensor.
 Tensor concat(std::span<const Tensor> parts, std::int64_t axis, CallSite site = CallSite::here());
 Tensor concat(std::initializer_list<Tensor> parts, std::int64_t axis, CallSite site = CallSite::here());
 
@@ -181,7 +184,8 @@ struct PadDesc {
   PadMode mode = PadMode::constant;
   float value = 0;  // of constant
 };
-// reflect does not repeat the edge and needs amounts below the extent.
+// Crops come first, and what is left is padded. reflect does not repeat the edge and needs amounts below the extent;
+// circular may go around more than once; a constant is converted to x's type, as cast does.
 Tensor pad(Tensor x, const PadDesc& desc, CallSite site = CallSite::here());
 
 struct UnfoldDesc {
@@ -236,14 +240,18 @@ struct GridSampleDesc {
   bool align_corners = false;
 };
 // x [N,C,H,W], grid [N,Ho,Wo,2] of (x,y) in [-1,1] -> [N,C,Ho,Wo]; or x [N,C,D,H,W], grid [N,Do,Ho,Wo,3] of (x,y,z).
-// (Jaderberg et al. 2015, eq. 3-5)
+// A texel outside counts as zero (zeros), or the coordinate is clipped to the picture (border) or folded at its edges
+// (reflection) first; cubic clips or folds each of its texels instead. x is f32 or f16, the grid f32 or as x, coordinates
+// f32. A NaN coordinate is outside, or clipped to texel 0; cubic gives NaN for NaN and infinity.
+// Errors: extents that do not fit, an empty picture, cubic in 3-D. (Jaderberg et al. 2015, eq. 3-5; Keys 1981)
 Tensor grid_sample(Tensor x, Tensor grid, const GridSampleDesc& desc = {}, CallSite site = CallSite::here());
 
 struct AffineGridDesc {
   bool align_corners = false;
 };
 // theta [N,2,3] and size {N,C,H,W} -> [N,H,W,2]; theta [N,3,4] and {N,C,D,H,W} -> [N,D,H,W,3]:
-// grid = theta · (x, y(, z), 1) over the target's normalised coordinates. (Jaderberg et al. 2015, eq. 1)
+// grid = theta · (x, y(, z), 1) over the target's normalised coordinates. glm.hpp makes a theta of a GLM matrix.
+// Error: theta of another shape than the size asks for. (Jaderberg et al. 2015, eq. 1)
 Tensor affine_grid(Tensor theta, const Shape& size, const AffineGridDesc& desc = {}, CallSite site = CallSite::here());
 
 }  // namespace fovea

@@ -12,27 +12,29 @@ T position(std::int64_t k, std::int64_t size, bool align_corners) {
 
 void check_affine(const Operand& theta, const Shape& size, bool align_corners) {
   INFO(to_string(size));
-  check("affine_grid", {theta},
-        [&](Graph&, const auto& in) { return std::vector{affine_grid(in[0], size, {.align_corners = align_corners})}; },
-        [&](const auto& in) {
-          using T = std::decay_t<decltype(in[0][0])>;
-          const std::int64_t dims = size.rank() - 2, D = dims == 3 ? size[2] : 1, H = size.at(-2), W = size.at(-1);
-          std::decay_t<decltype(in[0])> grid(dims == 3 ? Shape{size[0], D, H, W, 3} : Shape{size[0], H, W, 2});
-          std::int64_t to = 0;
-          for (std::int64_t n = 0; n < size[0]; ++n)
-            for (std::int64_t z = 0; z < D; ++z)
-              for (std::int64_t y = 0; y < H; ++y)
-                for (std::int64_t x = 0; x < W; ++x)
-                  for (std::int64_t k = 0; k < dims; ++k) {
-                    const T base[] = {position<T>(x, W, align_corners), position<T>(y, H, align_corners), position<T>(z, D, align_corners)};
-                    T sum = in[0].at({n, k, dims});
-                    for (std::int64_t j = 0; j < dims; ++j) sum += in[0].at({n, k, j}) * base[j];
-                    grid[to++] = sum;
-                  }
-          return std::vector{grid};
-        },
-        // A position is a quotient (2.5 ulp) below 1, times dims entries of theta below 1; then dims sums.
-        {.extra_ulps = 16});
+  check(
+      "affine_grid", {theta},
+      [&](Graph&, const auto& in) { return std::vector{affine_grid(in[0], size, {.align_corners = align_corners})}; },
+      [&](const auto& in) {
+        using T = std::decay_t<decltype(in[0][0])>;
+        const std::int64_t dims = size.rank() - 2, D = dims == 3 ? size[2] : 1, H = size.at(-2), W = size.at(-1);
+        std::decay_t<decltype(in[0])> grid(dims == 3 ? Shape{size[0], D, H, W, 3} : Shape{size[0], H, W, 2});
+        std::int64_t to = 0;
+        for (std::int64_t n = 0; n < size[0]; ++n)
+          for (std::int64_t z = 0; z < D; ++z)
+            for (std::int64_t y = 0; y < H; ++y)
+              for (std::int64_t x = 0; x < W; ++x)
+                for (std::int64_t k = 0; k < dims; ++k) {
+                  const T base[] = {position<T>(x, W, align_corners), position<T>(y, H, align_corners),
+                                    position<T>(z, D, align_corners)};
+                  T sum = in[0].at({n, k, dims});
+                  for (std::int64_t j = 0; j < dims; ++j) sum += in[0].at({n, k, j}) * base[j];
+                  grid[to++] = sum;
+                }
+        return std::vector{grid};
+      },
+      // A position is a quotient (2.5 ulp) below 1, times dims entries of theta below 1; then dims sums.
+      {.extra_ulps = 16});
 }
 
 }  // namespace

@@ -5,13 +5,14 @@ namespace {
 
 void check_broadcast(const Operand& x, const Shape& shape) {
   INFO(to_string(x.array.shape), " to ", to_string(shape));
-  check("broadcast_to", {x}, [&](Graph&, const auto& in) { return std::vector{broadcast_to(in[0], shape)}; },
-        [&](const auto& in) {
-          std::decay_t<decltype(in[0])> y(shape);
-          for (std::int64_t i = 0; i < y.size(); ++i) y[i] = in[0][broadcast_offset(unflatten(i, shape), in[0].shape)];
-          return std::vector{y};
-        },
-        {.exact = true});
+  check(
+      "broadcast_to", {x}, [&](Graph&, const auto& in) { return std::vector{broadcast_to(in[0], shape)}; },
+      [&](const auto& in) {
+        std::decay_t<decltype(in[0])> y(shape);
+        for (std::int64_t i = 0; i < y.size(); ++i) y[i] = in[0][broadcast_offset(unflatten(i, shape), in[0].shape)];
+        return std::vector{y};
+      },
+      {.exact = true});
 }
 
 }  // namespace

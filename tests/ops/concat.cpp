@@ -4,22 +4,24 @@ namespace fovea::test {
 namespace {
 
 void check_concat(const std::vector<Operand>& parts, std::int64_t axis) {
-  check("concat", parts, [&](Graph&, const auto& in) { return std::vector{concat(in, axis)}; },
-        [&](const auto& in) {
-          Shape shape = in[0].shape;
-          const auto a = static_cast<std::size_t>(axis < 0 ? axis + shape.rank() : axis);
-          shape[static_cast<int>(a)] = 0;
-          for (const auto& part : in) shape[static_cast<int>(a)] += part.shape[static_cast<int>(a)];
-          std::decay_t<decltype(in[0])> y(shape);
-          for (std::int64_t i = 0; i < y.size(); ++i) {
-            auto index = unflatten(i, shape);
-            std::size_t part = 0;
-            for (; index[a] >= in[part].shape[static_cast<int>(a)]; ++part) index[a] -= in[part].shape[static_cast<int>(a)];
-            y[i] = in[part][broadcast_offset(index, in[part].shape)];
-          }
-          return std::vector{y};
-        },
-        {.exact = true});
+  check(
+      "concat", parts, [&](Graph&, const auto& in) { return std::vector{concat(in, axis)}; },
+      [&](const auto& in) {
+        Shape shape = in[0].shape;
+        const auto a = static_cast<std::size_t>(axis < 0 ? axis + shape.rank() : axis);
+        shape[static_cast<int>(a)] = 0;
+        for (const auto& part : in) shape[static_cast<int>(a)] += part.shape[static_cast<int>(a)];
+        std::decay_t<decltype(in[0])> y(shape);
+        for (std::int64_t i = 0; i < y.size(); ++i) {
+          auto index = unflatten(i, shape);
+          std::size_t part = 0;
+          for (; index[a] >= in[part].shape[static_cast<int>(a)]; ++part)
+            index[a] -= in[part].shape[static_cast<int>(a)];
+          y[i] = in[part][broadcast_offset(index, in[part].shape)];
+        }
+        return std::vector{y};
+      },
+      {.exact = true});
 }
 
 }  // namespace
@@ -37,7 +39,8 @@ TEST_CASE("concat: one part, empty parts, all empty, and more parts than a kerne
   check_concat({random({3, 0}, -1, 1, 1), random({3, 5}, -1, 1, 2), random({3, 0}, -1, 1, 3)}, 1);
   check_concat({random({3, 0}), random({3, 0})}, 1);
   std::vector<Operand> parts;
-  for (std::int64_t i = 0; i < 20; ++i) parts.push_back(random({2, 1 + i % 4, 3}, -1, 1, static_cast<std::uint32_t>(i)));
+  for (std::int64_t i = 0; i < 20; ++i)
+    parts.push_back(random({2, 1 + i % 4, 3}, -1, 1, static_cast<std::uint32_t>(i)));
   check_concat(parts, 1);
 }
 
@@ -54,14 +57,18 @@ TEST_CASE("concat: eight axes, integers and booleans") {
 }
 
 TEST_CASE("concat: the same tensor twice") {
-  check("concat", {random({3, 5})}, [](Graph&, const auto& in) { return std::vector{concat({in[0], in[0]}, 1)}; },
-        [](const auto& in) {
-          std::decay_t<decltype(in[0])> y(Shape{3, 10});
-          for (std::int64_t r = 0; r < 3; ++r)
-            for (std::int64_t c = 0; c < 10; ++c) y.at({r, c}) = in[0].at({r, c % 5});
-          return std::vector{y};
-        },
-        {.exact = true});
+  check(
+      "concat", {random({3, 5})},
+      [](Graph&, const auto& in) {
+        return std::vector{concat({in[0], in[0]}, 1)};
+      },
+      [](const auto& in) {
+        std::decay_t<decltype(in[0])> y(Shape{3, 10});
+        for (std::int64_t r = 0; r < 3; ++r)
+          for (std::int64_t c = 0; c < 10; ++c) y.at({r, c}) = in[0].at({r, c % 5});
+        return std::vector{y};
+      },
+      {.exact = true});
 }
 
 TEST_CASE("concat: errors name the part and the axis") {

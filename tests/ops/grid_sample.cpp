@@ -47,7 +47,8 @@ std::vector<T> weights(T c, std::int64_t size, const GridSampleDesc& desc) {
   if (desc.interpolation == Interpolation::cubic)  // the coordinate stays free; each of the four texels is folded
     for (int tap = -1; tap <= 2; ++tap) {
       const T k = std::floor(free) + static_cast<T>(tap), folded = into_picture(k, size, desc);
-      if (folded >= 0 && folded <= static_cast<T>(size - 1)) weight[static_cast<std::size_t>(std::lround(folded))] += cubic(free - k);
+      if (folded >= 0 && folded <= static_cast<T>(size - 1))
+        weight[static_cast<std::size_t>(std::lround(folded))] += cubic(free - k);
     }
   return weight;
 }
@@ -71,7 +72,8 @@ Array<T> sampled(const Array<T>& x, const Array<T>& grid, const GridSampleDesc& 
           for (std::size_t v = 0; v < wy.size(); ++v)
             for (std::size_t u = 0; u < wx.size(); ++u)
               if (const T w = wx[u] * wy[v] * wz[z]; w != 0)
-                sum += w * x[(((n * C + c) * D + static_cast<std::int64_t>(z)) * H + static_cast<std::int64_t>(v)) * W + static_cast<std::int64_t>(u)];
+                sum += w * x[(((n * C + c) * D + static_cast<std::int64_t>(z)) * H + static_cast<std::int64_t>(v)) * W +
+                             static_cast<std::int64_t>(u)];
         y[(n * C + c) * positions + p] = sum;
       }
     }
@@ -79,10 +81,11 @@ Array<T> sampled(const Array<T>& x, const Array<T>& grid, const GridSampleDesc& 
 }
 
 void check_sample(const Operand& x, const Operand& grid, const GridSampleDesc& desc, const CheckOptions& options = {}) {
-  INFO(to_string(x.array.shape), " ", std::string(to_string(desc.interpolation)), " ", std::string(to_string(desc.padding)),
-       std::string(desc.align_corners ? " corners aligned" : ""));
-  check("grid_sample", {x, grid}, [&](Graph&, const auto& in) { return std::vector{grid_sample(in[0], in[1], desc)}; },
-        [&](const auto& in) { return std::vector{sampled(in[0], in[1], desc)}; }, options);
+  INFO(to_string(x.array.shape), " ", std::string(to_string(desc.interpolation)), " ",
+       std::string(to_string(desc.padding)), std::string(desc.align_corners ? " corners aligned" : ""));
+  check(
+      "grid_sample", {x, grid}, [&](Graph&, const auto& in) { return std::vector{grid_sample(in[0], in[1], desc)}; },
+      [&](const auto& in) { return std::vector{sampled(in[0], in[1], desc)}; }, options);
 }
 
 // A grid that names points within 0.4 of a texel's centre, from two texels outside on: no rounding of the coordinate,
@@ -124,22 +127,26 @@ TEST_CASE("grid_sample: cubic, every padding and alignment") {
 
 TEST_CASE("grid_sample: nearest in two dimensions is exact, every padding and alignment") {
   for (const auto& desc : combinations(Interpolation::nearest))
-    check_sample(random({2, 3, 7, 9}), near_centres({2, 5, 6, 2}, {2, 3, 7, 9}, desc.align_corners, 4), desc, {.exact = true});
+    check_sample(random({2, 3, 7, 9}), near_centres({2, 5, 6, 2}, {2, 3, 7, 9}, desc.align_corners, 4), desc,
+                 {.exact = true});
 }
 
 TEST_CASE("grid_sample: three dimensions, linear and nearest, every padding and alignment") {
   for (const auto& desc : combinations(Interpolation::linear))
     check_sample(random({2, 2, 4, 5, 6}), random({2, 3, 2, 5, 3}, -1.8, 1.8, 5), desc, {.extra_ulps = coordinate_ulps});
   for (const auto& desc : combinations(Interpolation::nearest))
-    check_sample(random({2, 2, 4, 5, 6}), near_centres({2, 3, 2, 5, 3}, {2, 2, 4, 5, 6}, desc.align_corners, 6), desc, {.exact = true});
+    check_sample(random({2, 2, 4, 5, 6}), near_centres({2, 3, 2, 5, 3}, {2, 2, 4, 5, 6}, desc.align_corners, 6), desc,
+                 {.exact = true});
 }
 
 TEST_CASE("grid_sample: pictures one texel wide or high") {
   for (Interpolation interpolation : {Interpolation::nearest, Interpolation::linear, Interpolation::cubic})
     for (const auto& desc : combinations(interpolation)) {
       if (desc.padding == SamplePadding::border && desc.align_corners) continue;  // as reflection with aligned corners
-      check_sample(random({1, 2, 1, 1}), near_centres({1, 4, 3, 2}, {1, 2, 1, 1}, desc.align_corners, 7), desc, {.f16 = false, .extra_ulps = coordinate_ulps});
-      check_sample(random({1, 2, 1, 5}), near_centres({1, 4, 3, 2}, {1, 2, 1, 5}, desc.align_corners, 8), desc, {.f16 = false, .extra_ulps = coordinate_ulps});
+      check_sample(random({1, 2, 1, 1}), near_centres({1, 4, 3, 2}, {1, 2, 1, 1}, desc.align_corners, 7), desc,
+                   {.f16 = false, .extra_ulps = coordinate_ulps});
+      check_sample(random({1, 2, 1, 5}), near_centres({1, 4, 3, 2}, {1, 2, 1, 5}, desc.align_corners, 8), desc,
+                   {.f16 = false, .extra_ulps = coordinate_ulps});
     }
 }
 
@@ -148,16 +155,23 @@ TEST_CASE("grid_sample: nearest rounds half to even") {
   const auto grid = values({1, 1, 5, 2}, {-1, 0, -0.5, 0, 0, 0, 0.5, 0, 1, 0});
   for (const auto& desc : combinations(Interpolation::nearest))
     if (!desc.align_corners) check_sample(random({1, 3, 1, 4}), grid, desc, {.exact = true});
-  check("grid_sample", {values({1, 1, 1, 4}, {10, 11, 12, 13}), grid},
-        [](Graph&, const auto& in) { return std::vector{grid_sample(in[0], in[1], {.interpolation = Interpolation::nearest})}; },
-        [](const auto& in) { return std::vector{std::decay_t<decltype(in[0])>({1, 1, 1, 5}, {10, 10, 12, 12, 0})}; }, {.exact = true});
+  check(
+      "grid_sample", {values({1, 1, 1, 4}, {10, 11, 12, 13}), grid},
+      [](Graph&, const auto& in) {
+        return std::vector{grid_sample(in[0], in[1], {.interpolation = Interpolation::nearest})};
+      },
+      [](const auto& in) {
+        return std::vector{std::decay_t<decltype(in[0])>({1, 1, 1, 5}, {10, 10, 12, 12, 0})};
+      },
+      {.exact = true});
 }
 
 TEST_CASE("grid_sample: channels by the hundred, positions beside the group's size, more and fewer than the picture") {
   check_sample(random({1, 150, 3, 4}), random({1, 1, 3, 2}, -1, 1, 9), {}, {.extra_ulps = coordinate_ulps});
   check_sample(random({1, 1, 3, 4}), random({1, 1, 129, 2}, -1, 1, 10), {}, {.extra_ulps = coordinate_ulps});
   check_sample(random({3, 1, 3, 4}), random({3, 1, 1, 2}, -1, 1, 11), {}, {.extra_ulps = coordinate_ulps});
-  check_sample(random({2, 70, 2, 2}), random({2, 30, 40, 2}, -1, 1, 12), {.align_corners = true}, {.extra_ulps = coordinate_ulps});
+  check_sample(random({2, 70, 2, 2}), random({2, 30, 40, 2}, -1, 1, 12), {.align_corners = true},
+               {.extra_ulps = coordinate_ulps});
 }
 
 TEST_CASE("grid_sample: the identity grid returns the picture") {
@@ -165,8 +179,10 @@ TEST_CASE("grid_sample: the identity grid returns the picture") {
     Operand grid{Array<double>(Shape{1, 4, 8, 2})};
     for (std::int64_t y = 0; y < 4; ++y)
       for (std::int64_t x = 0; x < 8; ++x) {
-        grid.array.at({0, y, x, 0}) = static_cast<double>(static_cast<float>(align_corners ? static_cast<double>(x) * 2 / 7 - 1 : (static_cast<double>(x) * 2 + 1) / 8 - 1));
-        grid.array.at({0, y, x, 1}) = static_cast<double>(static_cast<float>(align_corners ? static_cast<double>(y) * 2 / 3 - 1 : (static_cast<double>(y) * 2 + 1) / 4 - 1));
+        grid.array.at({0, y, x, 0}) = static_cast<double>(static_cast<float>(
+            align_corners ? static_cast<double>(x) * 2 / 7 - 1 : (static_cast<double>(x) * 2 + 1) / 8 - 1));
+        grid.array.at({0, y, x, 1}) = static_cast<double>(static_cast<float>(
+            align_corners ? static_cast<double>(y) * 2 / 3 - 1 : (static_cast<double>(y) * 2 + 1) / 4 - 1));
       }
     check_sample(random({1, 2, 4, 8}), grid, {.align_corners = align_corners}, {.extra_ulps = coordinate_ulps});
   }
@@ -193,22 +209,23 @@ TEST_CASE("grid_sample: NaN, infinite and huge coordinates read nothing outside"
     grid.array.at({0, 0, i, 0}) = odd[static_cast<std::size_t>(i)];
     grid.array.at({0, 1, i, 1}) = odd[static_cast<std::size_t>(i)];
   }
-  // A picture of fives: whatever texel is read, the answer is known. Outside counts as zero, and NaN and infinity have no
-  // place between texels, so that cubic gives NaN for them.
+  // A picture of fives: whatever texel is read, the answer is known. Outside counts as zero, and NaN and infinity have
+  // no place between texels, so that cubic gives NaN for them.
   for (Interpolation interpolation : {Interpolation::nearest, Interpolation::linear, Interpolation::cubic})
     for (const auto& desc : combinations(interpolation))
-      check("grid_sample", {Operand{Array<double>(Shape{1, 2, 3, 4}, 5.0)}, grid},
-            [&](Graph&, const auto& in) { return std::vector{grid_sample(in[0], in[1], desc)}; },
-            [&](const auto& in) {
-              std::decay_t<decltype(in[0])> y(Shape{1, 2, 2, count});
-              using T = std::decay_t<decltype(y[0])>;
-              for (std::int64_t i = 0; i < y.size(); ++i) {
-                const double c = odd[static_cast<std::size_t>(i % count)];
-                const bool lost = desc.interpolation == Interpolation::cubic && !std::isfinite(c);
-                y[i] = lost ? static_cast<T>(nan) : desc.padding == SamplePadding::zeros ? T(0) : T(5);
-              }
-              return std::vector{y};
-            });
+      check(
+          "grid_sample", {Operand{Array<double>(Shape{1, 2, 3, 4}, 5.0)}, grid},
+          [&](Graph&, const auto& in) { return std::vector{grid_sample(in[0], in[1], desc)}; },
+          [&](const auto& in) {
+            std::decay_t<decltype(in[0])> y(Shape{1, 2, 2, count});
+            using T = std::decay_t<decltype(y[0])>;
+            for (std::int64_t i = 0; i < y.size(); ++i) {
+              const double c = odd[static_cast<std::size_t>(i % count)];
+              const bool lost = desc.interpolation == Interpolation::cubic && !std::isfinite(c);
+              y[i] = lost ? static_cast<T>(nan) : desc.padding == SamplePadding::zeros ? T(0) : T(5);
+            }
+            return std::vector{y};
+          });
 }
 
 TEST_CASE("grid_sample: an infinite texel stays out of where it has no part") {
@@ -218,16 +235,18 @@ TEST_CASE("grid_sample: an infinite texel stays out of where it has no part") {
   const auto grid = values({1, 1, 5, 2}, {-3, 0, 3, 0, -0.25, 0, 0.125, 0, 0.75, 0});
   for (Interpolation interpolation : {Interpolation::nearest, Interpolation::linear})
     check_sample(x, grid, {.interpolation = interpolation});
-  check("grid_sample", {x, values({1, 1, 2, 2}, {1, 0, 5, 0})},
-        [](Graph&, const auto& in) { return std::vector{grid_sample(in[0], in[1], {.padding = SamplePadding::border})}; },
-        [&](const auto& in) {
-          using T = std::decay_t<decltype(in[0][0])>;
-          return std::vector{std::decay_t<decltype(in[0])>({1, 1, 1, 2}, {static_cast<T>(inf), static_cast<T>(inf)})};
-        });
+  check(
+      "grid_sample", {x, values({1, 1, 2, 2}, {1, 0, 5, 0})},
+      [](Graph&, const auto& in) { return std::vector{grid_sample(in[0], in[1], {.padding = SamplePadding::border})}; },
+      [&](const auto& in) {
+        using T = std::decay_t<decltype(in[0][0])>;
+        return std::vector{std::decay_t<decltype(in[0])>({1, 1, 1, 2}, {static_cast<T>(inf), static_cast<T>(inf)})};
+      });
 }
 
 TEST_CASE("grid_sample: errors name the axis") {
-  const auto with = [](Shape x, Shape grid, GridSampleDesc desc = {}, DType x_type = DType::f32, DType grid_type = DType::f32) {
+  const auto with = [](Shape x, Shape grid, GridSampleDesc desc = {}, DType x_type = DType::f32,
+                       DType grid_type = DType::f32) {
     return [=](Graph& graph) { grid_sample(graph.input("x", x, x_type), graph.input("grid", grid, grid_type), desc); };
   };
   check_error(with({3, 4, 5}, {3, 4, 2}), {"grid_sample", "[3,4,5] has 3 axes, not 4 or 5", "grid_sample.cpp"});
@@ -235,12 +254,19 @@ TEST_CASE("grid_sample: errors name the axis") {
   check_error(with({2, 3, 4, 5}, {1, 2, 2, 2}), {"grid_sample", "the grid has 1 images at axis 0 and x has 2"});
   check_error(with({1, 3, 4, 5}, {1, 2, 2, 3}), {"grid_sample", "3 coordinates at axis 3, not 2"});
   check_error(with({1, 3, 4, 5, 6}, {1, 2, 2, 2, 2}), {"grid_sample", "2 coordinates at axis 4, not 3"});
-  check_error(with({1, 3, 4, 5, 6}, {1, 2, 2, 2, 3}, {.interpolation = Interpolation::cubic}), {"grid_sample", "2-D alone"});
+  check_error(with({1, 3, 4, 5, 6}, {1, 2, 2, 2, 3}, {.interpolation = Interpolation::cubic}),
+              {"grid_sample", "2-D alone"});
   check_error(with({1, 3, 0, 5}, {1, 2, 2, 2}), {"grid_sample", "axis 2 of x", "is empty"});
   check_error(with({1, 3, 4, 5}, {1, 2, 2, 2}, {}, DType::i32), {"grid_sample", "x is i32"});
-  check_error(with({1, 3, 4, 5}, {1, 2, 2, 2}, {}, DType::f32, DType::f16), {"grid_sample", "the grid is f16, not f32"});
-  check_error(with({1, 3, 4, 5}, {1, 2, 2, 2}, {}, DType::f16, DType::i32), {"grid_sample", "the grid is i32, not f32 or x's f16"});
-  check_error([](Graph& graph) { grid_sample(graph.input("x", {1, 1, 2, 2}), {}); }, {"grid_sample", "operand 1 is absent"});
+  check_error(with({1, 3, 4, 5}, {1, 2, 2, 2}, {}, DType::f32, DType::f16),
+              {"grid_sample", "the grid is f16, not f32"});
+  check_error(with({1, 3, 4, 5}, {1, 2, 2, 2}, {}, DType::f16, DType::i32),
+              {"grid_sample", "the grid is i32, not f32 or x's f16"});
+  check_error(
+      [](Graph& graph) {
+        grid_sample(graph.input("x", {1, 1, 2, 2}), {});
+      },
+      {"grid_sample", "operand 1 is absent"});
 }
 
 }  // namespace fovea::test

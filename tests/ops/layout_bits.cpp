@@ -1,8 +1,7 @@
 // Layout operators move bits: NaN payloads, signalling or quiet, denormals and signed zeros arrive as they left.
 
-#include "tests/support/check.hpp"
-
 #include "engine/api/internal.hpp"
+#include "tests/support/check.hpp"
 
 #include <cstring>
 
@@ -23,7 +22,8 @@ void check_bits(const char* name, const Layout& layout, DType dtype) {
   REQUIRE_MESSAGE(plan, plan.error().message);
 
   const std::size_t size = size_of(dtype);
-  const std::uint32_t patterns32[] = {0x7f800001, 0xffc0beef, 0x7fbfffff, 0x00000001, 0x80000000, 0xff800000, 0x807fffff};
+  const std::uint32_t patterns32[] = {0x7f800001, 0xffc0beef, 0x7fbfffff, 0x00000001,
+                                      0x80000000, 0xff800000, 0x807fffff};
   const std::uint32_t patterns16[] = {0x7c01, 0xfe55, 0x7dff, 0x0001, 0x8000, 0xfc00, 0x83ff};
   std::vector<std::byte> bits(static_cast<std::size_t>(count) * size);
   std::vector<std::int32_t> iota;
@@ -50,15 +50,52 @@ void check_bits(const char* name, const Layout& layout, DType dtype) {
 TEST_CASE("layout operators keep every bit, f32 and f16") {
   for (DType dtype : {DType::f32, DType::f16}) {
     if (dtype == DType::f16 && !caps_of(context()).storage16) continue;
-    check_bits("permute", [](Tensor x) { return permute(x, {3, 0, 1, 2}); }, dtype);
-    check_bits("transpose", [](Tensor x) { return transpose(x, 0, 2); }, dtype);
-    check_bits("broadcast_to", [](Tensor x) { return broadcast_to(x, {5, 3, 3, 4}); }, dtype);
-    check_bits("slice", [](Tensor x) { return slice(x, {.axis = 3, .start = -1, .step = -1}); }, dtype);
-    check_bits("concat", [](Tensor x) { return concat({x, slice(x, {.axis = 3, .stop = 1})}, 3); }, dtype);
-    check_bits("pad", [](Tensor x) { return pad(x, {.amounts = {{1, 1}, {2, 2}}, .mode = PadMode::reflect}); }, dtype);
-    check_bits("unfold", [](Tensor x) { return unfold(x, {.kernel = {2, 3}}); }, dtype);
-    check_bits("reshape", [](Tensor x) { return reshape(x, {5, 12}); }, dtype);
-    check_bits("a permute that is a view", [](Tensor x) { return permute(x, {1, 0, 2, 3}); }, dtype);
+    check_bits(
+        "permute",
+        [](Tensor x) {
+          return permute(x, {3, 0, 1, 2});
+        },
+        dtype);
+    check_bits(
+        "transpose", [](Tensor x) { return transpose(x, 0, 2); }, dtype);
+    check_bits(
+        "broadcast_to",
+        [](Tensor x) {
+          return broadcast_to(x, {5, 3, 3, 4});
+        },
+        dtype);
+    check_bits(
+        "slice", [](Tensor x) { return slice(x, {.axis = 3, .start = -1, .step = -1}); }, dtype);
+    check_bits(
+        "concat",
+        [](Tensor x) {
+          return concat({x, slice(x, {.axis = 3, .stop = 1})}, 3);
+        },
+        dtype);
+    check_bits(
+        "pad",
+        [](Tensor x) {
+          return pad(x, {.amounts = {{1, 1}, {2, 2}}, .mode = PadMode::reflect});
+        },
+        dtype);
+    check_bits(
+        "unfold",
+        [](Tensor x) {
+          return unfold(x, {.kernel = {2, 3}});
+        },
+        dtype);
+    check_bits(
+        "reshape",
+        [](Tensor x) {
+          return reshape(x, {5, 12});
+        },
+        dtype);
+    check_bits(
+        "a permute that is a view",
+        [](Tensor x) {
+          return permute(x, {1, 0, 2, 3});
+        },
+        dtype);
   }
 }
 

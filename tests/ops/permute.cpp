@@ -16,7 +16,8 @@ auto permuted(std::vector<int> order) {
     for (std::int64_t i = 0; i < y.size(); ++i) {
       const auto to = unflatten(i, shape);
       std::vector<std::int64_t> from(to.size());
-      for (std::size_t k = 0; k < to.size(); ++k) from[static_cast<std::size_t>(order[k] < 0 ? order[k] + shape.rank() : order[k])] = to[k];
+      for (std::size_t k = 0; k < to.size(); ++k)
+        from[static_cast<std::size_t>(order[k] < 0 ? order[k] + shape.rank() : order[k])] = to[k];
       y[i] = x[broadcast_offset(from, x.shape)];
     }
     return std::vector{y};
@@ -25,7 +26,8 @@ auto permuted(std::vector<int> order) {
 
 void check_permute(const Operand& x, const std::vector<int>& order) {
   INFO(to_string(x.array.shape));
-  check("permute", {x}, [&](Graph&, const auto& in) { return std::vector{permute(in[0], order)}; }, permuted(order), {.exact = true});
+  check("permute", {x}, [&](Graph&, const auto& in) { return std::vector{permute(in[0], order)}; }, permuted(order),
+        {.exact = true});
 }
 
 }  // namespace
@@ -78,20 +80,25 @@ TEST_CASE("permute: an order that moves no element is a view") {
 
 TEST_CASE("transpose swaps two axes, counted from either end") {
   const auto x = random({3, 4, 5});
-  check("permute", {x}, [](Graph&, const auto& in) { return std::vector{transpose(in[0], 0, -1)}; }, permuted({2, 1, 0}), {.exact = true});
-  check("permute", {x}, [](Graph&, const auto& in) { return std::vector{transpose(in[0], -1, -2)}; }, permuted({0, 2, 1}), {.exact = true});
-  check("permute", {x}, [](Graph&, const auto& in) { return std::vector{transpose(in[0], 1, 1)}; }, permuted({0, 1, 2}), {.exact = true});
+  check("permute", {x}, [](Graph&, const auto& in) { return std::vector{transpose(in[0], 0, -1)}; },
+        permuted({2, 1, 0}), {.exact = true});
+  check("permute", {x}, [](Graph&, const auto& in) { return std::vector{transpose(in[0], -1, -2)}; },
+        permuted({0, 2, 1}), {.exact = true});
+  check("permute", {x}, [](Graph&, const auto& in) { return std::vector{transpose(in[0], 1, 1)}; }, permuted({0, 1, 2}),
+        {.exact = true});
 }
 
 TEST_CASE("permute, transpose: errors name the axis") {
-  const auto with = [](auto make) {
-    return [make](Graph& graph) { make(graph.input("x", {2, 3, 4})); };
-  };
-  check_error(with([](Tensor x) { permute(x, {0, 1}); }), {"permute", "2 axes in the order", "[2,3,4] has 3", "permute.cpp"});
+  const auto with = [](auto make) { return [make](Graph& graph) { make(graph.input("x", {2, 3, 4})); }; };
+  check_error(with([](Tensor x) {
+                permute(x, {0, 1});
+              }),
+              {"permute", "2 axes in the order", "[2,3,4] has 3", "permute.cpp"});
   check_error(with([](Tensor x) { permute(x, {0, 1, 3}); }), {"permute", "axis 3 is out of range", "[2,3,4]"});
   check_error(with([](Tensor x) { permute(x, {0, 1, -4}); }), {"permute", "axis -4 is out of range"});
   check_error(with([](Tensor x) { permute(x, {0, 1, -2}); }), {"permute", "axis -2 stands twice"});
-  check_error(with([](Tensor x) { transpose(x, 0, 3); }), {"transpose", "axis 3 is out of range", "[2,3,4]", "permute.cpp"});
+  check_error(with([](Tensor x) { transpose(x, 0, 3); }),
+              {"transpose", "axis 3 is out of range", "[2,3,4]", "permute.cpp"});
   check_error(with([](Tensor x) { transpose(x, -4, 0); }), {"transpose", "axis -4 is out of range"});
 }
 

@@ -11,7 +11,8 @@ std::vector<std::int64_t> positions(const SliceDesc& desc, std::int64_t extent) 
   std::vector<std::int64_t> taken;
   if (desc.step > 0) {
     const std::int64_t stop = std::min(from_end(desc.stop), extent);
-    for (std::int64_t at = std::max<std::int64_t>(from_end(desc.start), 0); at < stop; at += desc.step) taken.push_back(at);
+    for (std::int64_t at = std::max<std::int64_t>(from_end(desc.start), 0); at < stop; at += desc.step)
+      taken.push_back(at);
   } else {
     const std::int64_t stop = desc.stop == open ? -1 : std::max<std::int64_t>(from_end(desc.stop), -1);
     for (std::int64_t at = std::min(from_end(desc.start), extent - 1); at > stop; at += desc.step) taken.push_back(at);
@@ -21,28 +22,30 @@ std::vector<std::int64_t> positions(const SliceDesc& desc, std::int64_t extent) 
 
 void check_slice(const Operand& x, const SliceDesc& desc) {
   INFO(to_string(x.array.shape), " axis ", desc.axis, ", ", desc.start, ':', desc.stop, ':', desc.step);
-  check("slice", {x}, [&](Graph&, const auto& in) { return std::vector{slice(in[0], desc)}; },
-        [&](const auto& in) {
-          const auto axis = static_cast<std::size_t>(desc.axis < 0 ? desc.axis + in[0].shape.rank() : desc.axis);
-          const auto taken = positions(desc, in[0].shape[static_cast<int>(axis)]);
-          Shape shape = in[0].shape;
-          shape[static_cast<int>(axis)] = static_cast<std::int64_t>(taken.size());
-          std::decay_t<decltype(in[0])> y(shape);
-          for (std::int64_t i = 0; i < y.size(); ++i) {
-            auto index = unflatten(i, shape);
-            index[axis] = taken[static_cast<std::size_t>(index[axis])];
-            y[i] = in[0][broadcast_offset(index, in[0].shape)];
-          }
-          return std::vector{y};
-        },
-        {.exact = true});
+  check(
+      "slice", {x}, [&](Graph&, const auto& in) { return std::vector{slice(in[0], desc)}; },
+      [&](const auto& in) {
+        const auto axis = static_cast<std::size_t>(desc.axis < 0 ? desc.axis + in[0].shape.rank() : desc.axis);
+        const auto taken = positions(desc, in[0].shape[static_cast<int>(axis)]);
+        Shape shape = in[0].shape;
+        shape[static_cast<int>(axis)] = static_cast<std::int64_t>(taken.size());
+        std::decay_t<decltype(in[0])> y(shape);
+        for (std::int64_t i = 0; i < y.size(); ++i) {
+          auto index = unflatten(i, shape);
+          index[axis] = taken[static_cast<std::size_t>(index[axis])];
+          y[i] = in[0][broadcast_offset(index, in[0].shape)];
+        }
+        return std::vector{y};
+      },
+      {.exact = true});
 }
 
 }  // namespace
 
 TEST_CASE("slice: every axis, forward with steps") {
   for (std::int64_t axis : {0, 1, 2, -1})
-    for (std::int64_t step : {1, 2, 3, 100}) check_slice(random({7, 8, 9}), {.axis = axis, .start = 1, .stop = 7, .step = step});
+    for (std::int64_t step : {1, 2, 3, 100})
+      check_slice(random({7, 8, 9}), {.axis = axis, .start = 1, .stop = 7, .step = step});
 }
 
 TEST_CASE("slice: backward walks") {
@@ -55,9 +58,19 @@ TEST_CASE("slice: backward walks") {
 
 TEST_CASE("slice: bounds from the end, clamped, and nothing left") {
   const auto x = random({3, 10});
-  for (const auto& [start, stop, step] : std::vector<std::array<std::int64_t, 3>>{
-           {-3, open, 1}, {0, -3, 1}, {-100, 100, 1}, {4, 4, 1}, {6, 2, 1}, {2, 6, -1}, {20, 30, 1}, {-30, -20, -1}, {9, 10, 5},
-           {0, open, open}, {-1, -open - 1, -open - 1}, {3, open, 1}, {0, open, 1}})
+  for (const auto& [start, stop, step] : std::vector<std::array<std::int64_t, 3>>{{-3, open, 1},
+                                                                                  {0, -3, 1},
+                                                                                  {-100, 100, 1},
+                                                                                  {4, 4, 1},
+                                                                                  {6, 2, 1},
+                                                                                  {2, 6, -1},
+                                                                                  {20, 30, 1},
+                                                                                  {-30, -20, -1},
+                                                                                  {9, 10, 5},
+                                                                                  {0, open, open},
+                                                                                  {-1, -open - 1, -open - 1},
+                                                                                  {3, open, 1},
+                                                                                  {0, open, 1}})
     check_slice(x, {.axis = 1, .start = start, .stop = stop, .step = step});
   check_slice(random({0, 4}), {.axis = 0});
   check_slice(random({0, 4}), {.axis = 0, .start = -1, .step = -1});
@@ -78,9 +91,7 @@ TEST_CASE("slice: eight axes, integers and booleans") {
 }
 
 TEST_CASE("slice: errors name the axis") {
-  const auto with = [](SliceDesc desc) {
-    return [desc](Graph& graph) { slice(graph.input("x", {3, 5}), desc); };
-  };
+  const auto with = [](SliceDesc desc) { return [desc](Graph& graph) { slice(graph.input("x", {3, 5}), desc); }; };
   check_error(with({.axis = 2}), {"slice", "axis 2 is out of range", "[3,5]", "slice.cpp"});
   check_error(with({.axis = -3}), {"slice", "axis -3 is out of range"});
   check_error(with({.axis = 0, .step = 0}), {"slice", "step is 0"});

@@ -5,28 +5,30 @@ namespace {
 
 void check_unfold(const Operand& x, const UnfoldDesc& desc) {
   INFO(to_string(x.array.shape));
-  check("unfold", {x}, [&](Graph&, const auto& in) { return std::vector{unfold(in[0], desc)}; },
-        [&](const auto& in) {
-          const auto& p = in[0];
-          const std::int64_t N = p.dim(0), C = p.dim(1), H = p.dim(2), W = p.dim(3), kh = desc.kernel[0], kw = desc.kernel[1];
-          const auto [top, left, bottom, right] = desc.padding;
-          const std::int64_t Ho = (H + top + bottom - desc.dilation[0] * (kh - 1) - 1) / desc.stride[0] + 1;
-          const std::int64_t Wo = (W + left + right - desc.dilation[1] * (kw - 1) - 1) / desc.stride[1] + 1;
-          std::decay_t<decltype(p)> y(Shape{N, C * kh * kw, Ho * Wo});
-          std::int64_t to = 0;
-          for (std::int64_t n = 0; n < N; ++n)
-            for (std::int64_t c = 0; c < C; ++c)
-              for (std::int64_t ky = 0; ky < kh; ++ky)
-                for (std::int64_t kx = 0; kx < kw; ++kx)
-                  for (std::int64_t oy = 0; oy < Ho; ++oy)
-                    for (std::int64_t ox = 0; ox < Wo; ++ox, ++to) {
-                      const std::int64_t iy = oy * desc.stride[0] - top + ky * desc.dilation[0];
-                      const std::int64_t ix = ox * desc.stride[1] - left + kx * desc.dilation[1];
-                      if (iy >= 0 && iy < H && ix >= 0 && ix < W) y[to] = p.at({n, c, iy, ix});
-                    }
-          return std::vector{y};
-        },
-        {.exact = true});
+  check(
+      "unfold", {x}, [&](Graph&, const auto& in) { return std::vector{unfold(in[0], desc)}; },
+      [&](const auto& in) {
+        const auto& p = in[0];
+        const std::int64_t N = p.dim(0), C = p.dim(1), H = p.dim(2), W = p.dim(3), kh = desc.kernel[0],
+                           kw = desc.kernel[1];
+        const auto [top, left, bottom, right] = desc.padding;
+        const std::int64_t Ho = (H + top + bottom - desc.dilation[0] * (kh - 1) - 1) / desc.stride[0] + 1;
+        const std::int64_t Wo = (W + left + right - desc.dilation[1] * (kw - 1) - 1) / desc.stride[1] + 1;
+        std::decay_t<decltype(p)> y(Shape{N, C * kh * kw, Ho * Wo});
+        std::int64_t to = 0;
+        for (std::int64_t n = 0; n < N; ++n)
+          for (std::int64_t c = 0; c < C; ++c)
+            for (std::int64_t ky = 0; ky < kh; ++ky)
+              for (std::int64_t kx = 0; kx < kw; ++kx)
+                for (std::int64_t oy = 0; oy < Ho; ++oy)
+                  for (std::int64_t ox = 0; ox < Wo; ++ox, ++to) {
+                    const std::int64_t iy = oy * desc.stride[0] - top + ky * desc.dilation[0];
+                    const std::int64_t ix = ox * desc.stride[1] - left + kx * desc.dilation[1];
+                    if (iy >= 0 && iy < H && ix >= 0 && ix < W) y[to] = p.at({n, c, iy, ix});
+                  }
+        return std::vector{y};
+      },
+      {.exact = true});
 }
 
 }  // namespace
@@ -59,7 +61,8 @@ TEST_CASE("unfold: errors name the axis and the attribute") {
   check_error(with({1, 1, 4, 4}, {.stride = {1, 0}}), {"unfold", "stride 0"});
   check_error(with({1, 1, 4, 4}, {.dilation = {-1, 1}}), {"unfold", "dilation -1"});
   check_error(with({1, 1, 4, 4}, {.padding = {0, 0, -1, 0}}), {"unfold", "padding -1"});
-  check_error(with({1, 1, 4, 4}, {.kernel = {1, 3}, .dilation = {1, 2}}), {"unfold", "axis 3 of x has 4", "reaches over 5"});
+  check_error(with({1, 1, 4, 4}, {.kernel = {1, 3}, .dilation = {1, 2}}),
+              {"unfold", "axis 3 of x has 4", "reaches over 5"});
 }
 
 }  // namespace fovea::test
