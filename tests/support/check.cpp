@@ -7,8 +7,11 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <optional>
 
 namespace fovea::test {
 
@@ -27,16 +30,42 @@ void collect(LogLevel level, std::string_view text) {
   messages.emplace_back(text);
 }
 
+std::optional<Context> shared_context;
+
+// Ends the context with the last test: the validation layer aborts in instances that static destructors end, and what
+// it says of objects left over is a failure like any other.
+struct LastMessages : doctest::IReporter {
+  explicit LastMessages(const doctest::ContextOptions&) {}
+  void test_run_end(const doctest::TestRunStats&) override {
+    shared_context.reset();
+    const std::vector<std::string> left = take_validation_messages();
+    for (const std::string& message : left) std::fprintf(stderr, "after the last test: %s\n", message.c_str());
+    if (!left.empty()) std::exit(1);
+  }
+  void report_query(const doctest::QueryData&) override {}
+  void test_run_start() override {}
+  void test_case_start(const doctest::TestCaseData&) override {}
+  void test_case_reenter(const doctest::TestCaseData&) override {}
+  void test_case_end(const doctest::CurrentTestCaseStats&) override {}
+  void test_case_exception(const doctest::TestCaseException&) override {}
+  void subcase_start(const doctest::SubcaseSignature&) override {}
+  void subcase_end() override {}
+  void log_assert(const doctest::AssertData&) override {}
+  void log_message(const doctest::MessageData&) override {}
+  void test_case_skipped(const doctest::TestCaseData&) override {}
+};
+REGISTER_LISTENER("last messages", 2, LastMessages);
+
 }  // namespace
 
 Context& context() {
-  static Result<Context> made = [] {
+  if (!shared_context) {
     ContextOptions options;
     options.validation = std::getenv("VK_INSTANCE_LAYERS") != nullptr;  // as tests/drivers.sh run --validate sets it
     options.log = collect;
-    return Context::create(options);
-  }();
-  return made.value();
+    shared_context.emplace(Context::create(options).value());
+  }
+  return *shared_context;
 }
 
 std::vector<std::string> take_validation_messages() {
