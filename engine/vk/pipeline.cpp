@@ -1,5 +1,7 @@
 #include "vk/pipeline.hpp"
 
+#include "base/specialize.hpp"
+
 #include <string>
 
 namespace fovea::vk {
@@ -65,15 +67,12 @@ Result<RawPipeline> PipelineStore::build(const PipelineRequest& request, const L
   const std::string name = name_of(request);
   VkShaderModuleCreateInfo module_info{};
   module_info.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
-  module_info.codeSize = request.shader->code.size_bytes();
-  module_info.pCode = request.shader->code.data();
+  const std::vector<std::uint32_t> code = specialize(request.shader->code, request.constants);
+  module_info.codeSize = code.size() * sizeof(std::uint32_t);
+  module_info.pCode = code.data();
   Result<ShaderModule> module = make<ShaderModule>(device_, &DeviceTable::CreateShaderModule, module_info, name);
   if (!module) return module.error();
 
-  std::vector<VkSpecializationMapEntry> entries(request.constants.size());
-  for (std::uint32_t i = 0; i < entries.size(); ++i) entries[i] = {i, i * 4, 4};
-  const VkSpecializationInfo constants{static_cast<std::uint32_t>(entries.size()), entries.data(),
-                                       request.constants.size_bytes(), request.constants.data()};
   VkComputePipelineCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO;
   info.layout = layout.layout.get();
@@ -81,7 +80,6 @@ Result<RawPipeline> PipelineStore::build(const PipelineRequest& request, const L
   info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
   info.stage.module = module->get();
   info.stage.pName = "main";
-  info.stage.pSpecializationInfo = entries.empty() ? nullptr : &constants;
   VkPipeline pipeline = VK_NULL_HANDLE;
   const VkResult result =
       device_.fn.CreateComputePipelines(device_.handle, cache_.get(), 1, &info, device_.allocator, &pipeline);
