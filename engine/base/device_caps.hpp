@@ -46,7 +46,9 @@ struct DeviceCaps {
   std::uint32_t subgroup_operations = 0;  // VkSubgroupFeatureFlags
 
   // Quirks (engine/vk/quirks.cpp says which driver, why, and the source).
-  std::uint32_t max_loop_iterations = 0;  // loop iterations one invocation may run before the driver cuts it; 0: no limit
+  // The most that the sum of (iterations + 1) over all loops of a shader, nested ones each time, may reach before the
+  // driver cuts them short; 0: no limit.
+  std::uint32_t max_loop_iterations = 0;
 };
 
 }  // namespace fovea

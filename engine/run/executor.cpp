@@ -59,8 +59,9 @@ Result<void> Executor::make_buffers() {
     arena_ = std::move(*arena);
   }
   if (program_.constants.empty()) return {};
-  Result<vk::Buffer> constants =
-      vk::Buffer::create(device_, program_.constants.size(), vk::MemoryKind::nearest, "fovea constants");
+  // A host that gave no queue cannot be asked to copy: its shaders then read constants from the host's memory.
+  const vk::MemoryKind kind = device_.queue ? vk::MemoryKind::nearest : vk::MemoryKind::host;
+  Result<vk::Buffer> constants = vk::Buffer::create(device_, program_.constants.size(), kind, "fovea constants");
   if (!constants) return constants.error();
   constants_ = std::move(*constants);
   return vk::upload(device_, constants_, 0, program_.constants);

@@ -25,7 +25,7 @@ struct BoundSets {
 class Executor {
  public:
   // Makes pipelines, arena and constants. Errors: internal where the Program contradicts itself, a shader or the
-  // device; out_of_memory; constants without a queue to upload them.
+  // device; out_of_memory.
   static Result<std::unique_ptr<Executor>> create(const vk::Device& device, vk::PipelineStore& pipelines,
                                                   compile::Program program, const CompileOptions& options);
   Executor(const Executor&) = delete;

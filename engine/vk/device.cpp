@@ -40,6 +40,7 @@ Result<std::unique_ptr<Device>> Device::create(std::unique_ptr<Instance> instanc
   device->owned_ = true;
   if (Result<void> loaded = device->load(); !loaded) return loaded.error();
   device->fn.GetDeviceQueue(device->handle, candidate.queue_family, 0, &device->queue);
+  device->name(VK_OBJECT_TYPE_DEVICE, device->handle, "fovea device");
   device->name(VK_OBJECT_TYPE_QUEUE, device->queue, "fovea queue");
   return device;
 }

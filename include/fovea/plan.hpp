@@ -90,7 +90,8 @@ class Plan {
   // The printable Program: dispatches, constants, buffer ranges, barriers.
   std::string program_text() const;
 
-  // Errors: a port missing or bound twice, no such name, a range too small, an offset that is not aligned.
+  // Errors: a port missing or bound twice, no such name, a range too small, an offset that is not aligned, an output
+  // that shares bytes with another port.
   Result<Bindings> bind(std::span<const PortBuffer> buffers);
 
   // Runs on the Context's own queue without waiting; the recorded commands are kept and replayed.

@@ -64,7 +64,7 @@ struct HostDevice {
   VkInstance instance = VK_NULL_HANDLE;
   VkPhysicalDevice physical_device = VK_NULL_HANDLE;
   VkDevice device = VK_NULL_HANDLE;
-  // For compile-time uploads and Plan::submit. VK_NULL_HANDLE: the host only records; graphs with constants then need it.
+  // For uploads and Plan::submit. VK_NULL_HANDLE: the host only records, and constants stay in host-visible memory.
   VkQueue queue = VK_NULL_HANDLE;
   std::uint32_t queue_family = 0;
   std::uint32_t api_version = VK_API_VERSION_1_1;  // VkApplicationInfo::apiVersion of the instance
@@ -107,7 +107,8 @@ Result<Bindings> bind(Plan& plan, std::span<const PortVkBuffer> buffers);
 // Appends the plan to a host's command buffer that is recording, outside a render pass. Touches nothing else.
 // Before it the host makes its writes to the inputs visible to COMPUTE_SHADER / SHADER_READ; after it the outputs are
 // written by COMPUTE_SHADER / SHADER_WRITE and the host makes them visible to whoever reads them. Compute pipeline,
-// descriptor set 0 and push constants of the compute bind point are left changed.
+// descriptor set 0 and push constants of the compute bind point are left changed. With CompileOptions::timestamps
+// Plan::report has times once the commands have run.
 Result<void> record(const Plan& plan, VkCommandBuffer commands, const Bindings& bindings);
 
 // Timeline semaphores to wait for before, and to signal after, a submission. Needs the timelineSemaphore feature.

@@ -117,8 +117,7 @@ TEST_CASE("a host without a queue records into its own command buffer") {
     }
     compile::Program with_constants = two_sums(n);
     with_constants.constants.resize(4096);
-    const Result<Plan> uploaded = plan_from_program(context, with_constants);
-    if (!uploaded) CHECK(uploaded.error().code == ErrorCode::invalid_argument);
+    CHECK(plan_from_program(context, with_constants));  // written through the mapping
     host.destroy(bytes);
   }
   check_silence(host, log);
