@@ -4,6 +4,7 @@
 #include "tests/support/check.hpp"
 
 #include <cstring>
+#include <numeric>
 
 namespace fovea::test {
 namespace {
@@ -97,6 +98,32 @@ TEST_CASE("layout operators keep every bit, f32 and f16") {
         },
         dtype);
   }
+}
+
+TEST_CASE("layout operators walk more elements than 65,535 workgroups of 128 hold") {
+  constexpr std::int64_t rows = 2801, columns = 3001;  // 8.4 million, odd: each moves as a word of its own
+  Graph graph;
+  const Tensor x = graph.input("x", {rows, columns}, DType::i32);
+  graph.output("reversed", slice(x, {.axis = 1, .start = -1, .step = -1}));
+  graph.output("padded", pad(x, {.amounts = {{1, 0}, {0, 0}}, .mode = PadMode::circular}));
+  auto plan = context().compile(graph);
+  REQUIRE_MESSAGE(plan, plan.error().message);
+  std::vector<std::int32_t> iota(rows * columns);
+  std::iota(iota.begin(), iota.end(), 0);
+  const auto outputs = plan->run(std::vector<PortData>{port_data<std::int32_t>("x", iota)});
+  REQUIRE_MESSAGE(outputs, outputs.error().message);
+  const auto* reversed = reinterpret_cast<const std::int32_t*>((*outputs)[0].data());
+  const auto* padded = reinterpret_cast<const std::int32_t*>((*outputs)[1].data());
+  std::int64_t wrong = 0;
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t column = 0; column < columns; ++column) {
+      const std::int64_t i = row * columns + column;
+      wrong += reversed[i] != row * columns + columns - 1 - column;
+      wrong += padded[i + columns] != i;
+      wrong += row == 0 && padded[i] != (rows - 1) * columns + column;
+    }
+  CHECK(wrong == 0);
+  for (const std::string& message : take_validation_messages()) FAIL_CHECK(message);
 }
 
 }  // namespace fovea::test
