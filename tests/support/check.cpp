@@ -261,7 +261,7 @@ void compare(const std::string& what, const Run& run, const std::vector<Array<do
       const double ratio = std::isfinite(got[i]) ? std::abs(got[i] - want[i]) / (bound + 1e-300) : HUGE_VAL;
       if (ratio >= worst_ratio) worst_ratio = ratio, worst = i, worst_bound = bound;
     }
-    CHECK_MESSAGE(wrong == 0, what, ": output ", k, ' ', to_string(want.shape), ": ", wrong, " of ", want.size(),
+    CHECK_MESSAGE(wrong == 0, what, ": output ", k, " ", to_string(want.shape), ": ", wrong, " of ", want.size(),
                   " are wrong; worst at ", index_text(worst, want.shape), ": got ", got[worst], ", expected ", want[worst],
                   ", bound ", worst_bound);
   }
