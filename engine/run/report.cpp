@@ -5,16 +5,26 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cmath>
 #include <cstdio>
 
 namespace fovea {
 namespace {
 
-// "3.142": a number of this printf format.
-std::string number(const char* format, double value) {
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), format, value);
-  return text.data();
+// "3.142": so many digits after the point, whatever the program's locale.
+std::string fixed(double value, int digits) {
+  std::array<char, 400> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed, digits).ptr;
+  return {text.data(), end};
+}
+
+// JSON has no infinities and no NaN.
+std::string json_number(double value) {
+  if (!std::isfinite(value)) return "null";
+  std::array<char, 32> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::general, 9).ptr;
+  return {text.data(), end};
 }
 
 std::string json_string(std::string_view text) {
@@ -41,7 +51,7 @@ class Object {
     return *this;
   }
   Object& text(std::string_view key, std::string_view value) { return add(key, json_string(value)); }
-  Object& number(std::string_view key, double value) { return add(key, fovea::number("%.9g", value)); }
+  Object& number(std::string_view key, double value) { return add(key, json_number(value)); }
   Object& count(std::string_view key, std::uint64_t value) { return add(key, std::to_string(value)); }
   std::string str() const { return text_.empty() ? "{}" : text_ + "}"; }
 
@@ -62,12 +72,12 @@ std::string bytes_text(std::uint64_t bytes) {
   double value = static_cast<double>(bytes);
   std::size_t unit = 0;
   for (; value >= 1024 && unit + 1 < units.size(); ++unit) value /= 1024;
-  return number(unit == 0 ? "%.0f " : "%.1f ", value) + units[unit];
+  return fixed(value, unit == 0 ? 0 : 1) + ' ' + units[unit];
 }
 
 // Work per second in giga-units; "-" where there is no time.
 std::string rate_text(double work, double milliseconds) {
-  return milliseconds > 0 && work > 0 ? number("%.2f", work / milliseconds * 1e-6) : "-";
+  return milliseconds > 0 && work > 0 ? fixed(work / milliseconds * 1e-6, 2) : "-";
 }
 
 std::string pad(std::string text, std::size_t width, bool left) {
@@ -78,7 +88,7 @@ std::string pad(std::string text, std::size_t width, bool left) {
 using Row = std::array<std::string, 6>;
 
 Row row_of(const DispatchReport& dispatch) {
-  return {dispatch.milliseconds > 0 ? number("%.3f", dispatch.milliseconds) : "-",
+  return {dispatch.milliseconds > 0 ? fixed(dispatch.milliseconds, 3) : "-",
           rate_text(dispatch.flops, dispatch.milliseconds),
           rate_text(static_cast<double>(dispatch.bytes), dispatch.milliseconds),
           bytes_text(dispatch.bytes),
@@ -110,8 +120,8 @@ std::string Report::to_text() const {
   std::string out = cat("device  ", device, driver.empty() ? "" : " / ", driver, '\n');
   out += cat("arena   ", bytes_text(arena_bytes), " (lower bound ", bytes_text(arena_lower_bound), ", unaliased ",
              bytes_text(arena_unaliased_bytes), ")\n");
-  out += cat("total   ", milliseconds > 0 ? number("%.3f ms", milliseconds) : "not timed", ", ",
-             number("%.3f GFLOP", flops * 1e-9), ", ", dispatches.size(), " dispatches\n");
+  out += cat("total   ", milliseconds > 0 ? fixed(milliseconds, 3) + " ms" : "not timed", ", ",
+             fixed(flops * 1e-9, 3) + " GFLOP", ", ", dispatches.size(), " dispatches\n");
   return out + table(rows);
 }
 
