@@ -20,23 +20,25 @@ Tensor patches(Tensor picture, int radius) {
   return fovea::reshape(columns, {1, -1, picture.dim(2) - 2 * radius, picture.dim(3) - 2 * radius});
 }
 
-// [1,C,H,W] -> windows of `size` pixels a side, `stride` apart, as sequences: [windows, 1, size², C].
+// [1,C,H,W] -> windows of `size` pixels a side, `stride` apart, as sequences: [windows, 1, size², C]. Channels go
+// innermost first, so that what is gathered lies together.
 Tensor windows(Tensor x, std::int64_t size, std::int64_t stride) {
-  const Tensor columns = fovea::unfold(x, {.kernel = {size, size}, .stride = {stride, stride}});
-  const Tensor apart = fovea::reshape(columns, {x.dim(1), size * size, -1});
-  const Tensor sequences = fovea::permute(apart, {2, 1, 0});
-  return fovea::reshape(sequences, {sequences.dim(0), 1, size * size, x.dim(1)});
+  const std::int64_t channels = x.dim(1);
+  const Tensor last = fovea::reshape(fovea::permute(x, {0, 2, 3, 1}), {1, 1, x.dim(2), x.dim(3) * channels});
+  const Tensor columns = fovea::unfold(last, {.kernel = {size, size * channels}, .stride = {stride, stride * channels}});
+  const Tensor sequences = fovea::permute(columns, {2, 0, 1});
+  return fovea::reshape(sequences, {sequences.dim(0), 1, size * size, channels});
 }
 
 // The similarity -|q - k|²/2h² is, but for a constant a query that softmax does not see, (q·k - |k|²/2)/h²: a dot product
-// with one more axis, 1 in the query and -|k|²/2 in the key.
-Tensor extend_keys(Tensor k) {
-  return fovea::concat({k, fovea::reduce(fovea::Reduce::sum_square, k, {.axes = {-1}, .keep_dims = true}) * -0.5f}, -1);
+// with one more channel, 1 in the query and -|k|²/2 in the key. x [1,C,H,W] -> [1,C+1,H,W].
+Tensor extend_keys(Tensor x) {
+  return fovea::concat({x, fovea::reduce(fovea::Reduce::sum_square, x, {.axes = {1}, .keep_dims = true}) * -0.5f}, 1);
 }
-Tensor extend_queries(Graph& graph, Tensor q) {
+Tensor extend_queries(Graph& graph, Tensor x) {
   const float one[] = {1.0f};
-  const fovea::Shape shape{q.dim(0), 1, q.dim(2), 1};
-  return fovea::concat({q, fovea::broadcast_to(graph.constant({1, 1, 1, 1}, one), shape)}, -1);
+  const fovea::Shape plane{1, 1, x.dim(2), x.dim(3)};
+  return fovea::concat({x, fovea::broadcast_to(graph.constant({1, 1, 1, 1}, one), plane)}, 1);
 }
 
 float scale_of(const Settings& settings) { return static_cast<float>(1 / (settings.bandwidth * settings.bandwidth)); }
@@ -82,8 +84,8 @@ fovea::Result<Denoiser> Denoiser::create(fovea::Context& context, const Settings
                                     {.axis = 3, .start = search, .stop = search + block});
   const Tensor pixels = fovea::slice(fovea::slice(picture, {.axis = 2, .start = patch, .stop = side - patch}),
                                      {.axis = 3, .start = patch, .stop = side - patch});
-  const Tensor q = extend_queries(graph, windows(inner, tile, tile));
-  const Tensor k = extend_keys(windows(around, tile + 2 * search, tile));
+  const Tensor q = windows(extend_queries(graph, inner), tile, tile);
+  const Tensor k = windows(extend_keys(around), tile + 2 * search, tile);
   const Tensor v = windows(pixels, tile + 2 * search, tile);
   const Tensor out = fovea::attention(q, k, v, {.mask = search_mask(graph, tile, search), .scale = scale_of(settings)});
   const Tensor rows = fovea::reshape(out, {tiles, tiles, tile, tile, 3});
@@ -130,9 +132,10 @@ fovea::Result<std::vector<float>> attention_map(fovea::Context& context, const I
   Graph graph;
   const Tensor picture = graph.input("picture", {1, 3, side, side}) - 0.5f;
   const Tensor around = patches(picture, patch);  // [1, C, window, window]
-  const Tensor k = windows(around, window, 1);    // [1, 1, window², C]
-  const Tensor q = fovea::slice(k, {.axis = 2, .start = window * window / 2, .stop = window * window / 2 + 1});
-  const auto result = fovea::attention_full(extend_queries(graph, q), extend_keys(k), k,
+  const Tensor centre = fovea::slice(fovea::slice(around, {.axis = 2, .start = search, .stop = search + 1}),
+                                     {.axis = 3, .start = search, .stop = search + 1});
+  const Tensor k = windows(extend_keys(around), window, 1);  // [1, 1, window², C+1]
+  const auto result = fovea::attention_full(windows(extend_queries(graph, centre), 1, 1), k, k,
                                             {.mask = search_mask(graph, 1, search), .scale = scale_of(settings), .return_weights = true});
   graph.output("weights", result.weights);
   auto plan = context.compile(graph);

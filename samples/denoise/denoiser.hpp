@@ -14,7 +14,7 @@ namespace denoise {
 
 struct Settings {
   int patch_radius = 2;    // patches of (2r+1)² pixels, three channels
-  int search_radius = 10;  // patches up to this many pixels away, per axis; the pixel itself does not take part
+  int search_radius = 7;   // patches up to this many pixels away, per axis; the pixel itself does not take part
   double bandwidth = 0.5;  // h, in the units of |p_i - p_j|; see bandwidth_for
 };
 
@@ -25,7 +25,7 @@ double bandwidth_for(double sigma, double strength = 5);
 // A picture is cut into square blocks, each one run of the same plan, so that any size fits any device.
 class Denoiser {
  public:
-  static constexpr std::int64_t tile = 16;    // pixels on a side whose queries share one window of keys
+  static constexpr std::int64_t tile = 8;     // pixels on a side whose queries share one window of keys
   static constexpr std::int64_t block = 128;  // pixels on a side of one run
 
   static fovea::Result<Denoiser> create(fovea::Context& context, const Settings& settings);

@@ -17,7 +17,10 @@ Image denoised(const Image& noisy, const Settings& settings) {
   auto denoiser = Denoiser::create(fovea::test::context(), settings);
   REQUIRE_MESSAGE(denoiser, denoiser.error().message);
   std::size_t calls = 0;
-  auto result = denoiser->run(noisy, [&](std::size_t done, std::size_t all) { CHECK(done == ++calls), CHECK(done <= all); });
+  auto result = denoiser->run(noisy, [&](std::size_t done, std::size_t all) {
+    CHECK(done == ++calls);
+    CHECK(done <= all);
+  });
   REQUIRE_MESSAGE(result, result.error().message);
   CHECK(calls == 4);
   return *result;
