@@ -44,14 +44,14 @@ uint unary(uint code, uint word) {
     case CODE_NEG: return word ^ 0x80000000u;
     case CODE_ABS: return word & 0x7fffffffu;
     case CODE_SIGN: return is_nan(x) ? word : float_result(sign(x));
-    case CODE_EXP: return float_result(exp(x));
-    case CODE_LOG: return float_result(log(x));
+    case CODE_EXP: return float_result(exp_ieee(x));
+    case CODE_LOG: return float_result(log_ieee(x));
     case CODE_SQRT: return float_result(sqrt(x));
     case CODE_RSQRT: return float_result(inversesqrt(x));
     case CODE_RECIPROCAL: return float_result(1.0 / x);
-    case CODE_SQUARE: return float_result(x * x);
-    case CODE_SIN: return float_result(sin(x));
-    case CODE_COS: return float_result(cos(x));
+    case CODE_SQUARE: { precise float r = x * x; return float_result(r); }
+    case CODE_SIN: return float_result(sin_ieee(x));
+    case CODE_COS: return float_result(cos_ieee(x));
     case CODE_TANH: return float_result(tanh_safe(x));
     case CODE_SIGMOID: return float_result(sigmoid(x));
     case CODE_RELU: return float_result(max_nan(x, 0.0));
@@ -61,15 +61,15 @@ uint unary(uint code, uint word) {
     case CODE_SOFTPLUS: return float_result(softplus(x));
     case CODE_ELU: return float_result(x > 0.0 ? x : expm1(x));
     case CODE_MISH: return float_result(x * tanh_safe(softplus(x)));
-    case CODE_HARDSWISH: return float_result(x * clamp(x + 3.0, 0.0, 6.0) * (1.0 / 6.0));
-    case CODE_HARDSIGMOID: return float_result(clamp(x + 3.0, 0.0, 6.0) * (1.0 / 6.0));
+    case CODE_HARDSWISH: return float_result(x * hardsigmoid(x));
+    case CODE_HARDSIGMOID: return float_result(hardsigmoid(x));
     case CODE_ERF: return float_result(erf(x));
     case CODE_FLOOR: return float_result(floor(x));
     case CODE_CEIL: return float_result(ceil(x));
     case CODE_ROUND: return float_result(roundEven(x));
     case CODE_NOT: return word != 0u ? 0u : 1u;
-    case CODE_EXP2: return float_result(exp2(x));
-    case CODE_LOG2: return float_result(log2(x));
+    case CODE_EXP2: return float_result(exp2_ieee(x));
+    case CODE_LOG2: return float_result(log2_ieee(x));
     case CODE_F_TO_I:
       return is_nan(x) ? 0u : x >= 2147483648.0 ? 0x7fffffffu : x <= -2147483648.0 ? 0x80000000u : uint(int(x));
     case CODE_I_TO_F: return float_result(float(int(word)));
@@ -85,9 +85,27 @@ uint unary(uint code, uint word) {
   return word;
 }
 
-// Python's and NumPy's remainder: the sign of the divisor.
+// a * b = high + low exactly, away from overflow (Dekker 1971).
+float product(float a, float b, out float low) {
+  precise float high = a * b, a_split = a * 4097.0, b_split = b * 4097.0;
+  precise float a_high = a_split - (a_split - a), b_high = b_split - (b_split - b);
+  precise float a_low = a - a_high, b_low = b - b_high;
+  precise float rest = ((a_high * b_high - high) + a_high * b_low + a_low * b_high) + a_low * b_low;
+  low = rest;
+  return high;
+}
+
+// Python's and NumPy's remainder: the sign of the divisor. Exact while |x / z| < 2^24.
 float mod_floor(float x, float z) {
-  float r = x - z * trunc(x / z);
+  const float infinity = uintBitsToFloat(0x7f800000u);
+  if (is_nan(x) || is_nan(z) || abs(x) == infinity || z == 0.0) return uintBitsToFloat(0x7fc00000u);
+  precise float r = x;
+  if (abs(z) < infinity) {
+    float unit = abs(x) > 1152921504606846976.0 ? 1.0 / 1152921504606846976.0 : 1.0;  // 2^60: no overflow
+    float low, high = product(trunc(x / z), z * unit, low);
+    r = ((x * unit - high) - low) / unit;
+    if (abs(r) >= abs(z)) r -= r < 0.0 == z < 0.0 ? z : -z;  // the quotient was one too small
+  }
   return r != 0.0 && ((r < 0.0) != (z < 0.0)) ? r + z : r;
 }
 int mod_floor(int x, int z) {
@@ -96,13 +114,14 @@ int mod_floor(int x, int z) {
   return r != 0 && ((r < 0) != (z < 0)) ? r + z : r;
 }
 
+// precise: no fused multiply-add across the steps of a chain, which so gives the bits of its steps.
 uint binary(uint code, uint u, uint v) {
   float x = F(u), z = F(v);
   int i = int(u), j = int(v);
   switch (code) {
-    case CODE_ADD: return float_result(x + z);
-    case CODE_SUB: return float_result(x - z);
-    case CODE_MUL: return float_result(x * z);
+    case CODE_ADD: { precise float r = x + z; return float_result(r); }
+    case CODE_SUB: { precise float r = x - z; return float_result(r); }
+    case CODE_MUL: { precise float r = x * z; return float_result(r); }
     case CODE_DIV: return float_result(x / z);
     case CODE_POW: return float_result(pow_c(x, z));
     case CODE_MIN: return float_result(min_nan(x, z));

@@ -101,6 +101,7 @@ enum class Unary : std::uint8_t {
 const char* to_string(Unary op);
 // round: half to even. gelu: x·Φ(x) with erf; gelu_tanh: Hendrycks & Gimpel's tanh form. hardsigmoid:
 // relu6(x+3)/6; hardswish: x·hardsigmoid(x). elu: alpha 1. softplus: log(1+eˣ), without overflow. logical_not: boolean.
+// sin, cos: full accuracy for |x| < 1e5, beyond it the driver's.
 // i32 accepts neg, abs, sign, square, relu; boolean accepts logical_not.
 Tensor unary(Unary op, Tensor x, CallSite site = CallSite::here());
 
@@ -110,8 +111,8 @@ enum class Binary : std::uint8_t {
 };
 const char* to_string(Binary op);
 // Broadcasting. Comparisons give boolean; logical_* take and give boolean; min and max propagate NaN; pow is the C
-// function; mod has the sign of the divisor; leaky_relu is x < 0 ? slope·x : x (PReLU). i32: all but pow, leaky_relu;
-// div truncates toward zero.
+// function; mod has the sign of the divisor and is exact for |a/b| < 2^24; leaky_relu is x < 0 ? slope·x : x (PReLU).
+// i32: all but pow, leaky_relu; div truncates toward zero.
 Tensor binary(Binary op, Tensor a, Tensor b, CallSite site = CallSite::here());
 // condition ? a : b, broadcasting; condition is boolean.
 Tensor select(Tensor condition, Tensor a, Tensor b, CallSite site = CallSite::here());
@@ -146,7 +147,7 @@ struct ReduceDesc {
   double correction = 1;             // variance: divides by n - correction (PyTorch's default 1)
 };
 // Over no elements: sum, l1, l2, sum_square 0; prod 1; max -inf; min +inf; logsumexp, log_sum -inf; mean, variance NaN.
-// argmax/argmin: exactly one axis, i32, first of equals; error over an empty axis. max, min propagate NaN.
+// argmax/argmin: exactly one axis, i32, first of equals or of NaNs; error over an empty axis. max, min propagate NaN.
 Tensor reduce(Reduce op, Tensor x, const ReduceDesc& desc = {}, CallSite site = CallSite::here());
 
 // ---- Layout -------------------------------------------------------------------------------------------------------

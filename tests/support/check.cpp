@@ -258,7 +258,7 @@ void compare(const std::string& what, const Run& run, const std::vector<Array<do
       const double bound = options.exact ? 0 : base + unit + storage_ulp(want[i], run.dtypes[k]);
       if (agrees(got[i], std::isinf(target) ? target : want[i], bound)) continue;
       ++wrong;
-      const double ratio = std::isfinite(got[i]) ? std::abs(got[i] - want[i]) / (bound + 1e-300) : HUGE_VAL;
+      const double ratio = std::isfinite(got[i]) && std::isfinite(want[i]) ? std::abs(got[i] - want[i]) / (bound + 1e-300) : HUGE_VAL;
       if (ratio >= worst_ratio) worst_ratio = ratio, worst = i, worst_bound = bound;
     }
     CHECK_MESSAGE(wrong == 0, what, ": output ", k, " ", to_string(want.shape), ": ", wrong, " of ", want.size(),
