@@ -6,12 +6,18 @@
 #if defined(DTYPE_f16)
 #extension GL_EXT_shader_16bit_storage : require
 #define STORE_T float16_t
+#define STORE_T4 f16vec4
 #define LOAD(buffer, i) float(buffer[i])
+#define LOAD4(buffer, i) vec4(buffer[i])
 #define STORE(buffer, i, x) buffer[i] = float16_t(x)
+#define STORE4(buffer, i, x) buffer[i] = f16vec4(x)
 #else
 #define STORE_T float
+#define STORE_T4 vec4
 #define LOAD(buffer, i) buffer[i]
+#define LOAD4(buffer, i) buffer[i]
 #define STORE(buffer, i, x) buffer[i] = (x)
+#define STORE4(buffer, i, x) buffer[i] = (x)
 #endif
 
 #define POSITIVE_INFINITY uintBitsToFloat(0x7f800000u)

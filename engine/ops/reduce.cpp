@@ -1,0 +1,244 @@
+// Reductions over any axes.
+
+#include "ops/op_def.hpp"
+#include "shaders/reduce.h"
+
+#include <fovea/ops.hpp>
+
+#include <algorithm>
+#include <limits>
+
+namespace fovea {
+
+const char* to_string(Reduce op) {
+  static constexpr const char* names[] = {"sum", "mean", "max", "min", "prod", "l1", "l2", "sum_square", "logsumexp",
+                                          "log_sum", "variance", "argmax", "argmin"};
+  static_assert(std::size(names) == static_cast<std::size_t>(Reduce::argmin) + 1);
+  static_assert(REDUCE_ARGMIN == static_cast<int>(Reduce::argmin));
+  return names[static_cast<std::size_t>(op)];
+}
+
+namespace ops {
+namespace {
+
+struct ReduceAttrs {
+  Reduce op = Reduce::sum;
+  std::vector<std::int64_t> axes{};
+  bool keep_dims = false;
+  double correction = 1;
+};
+template <class F>
+void describe(const ReduceAttrs& attrs, F&& field) {
+  field("op", attrs.op);
+  field("axes", attrs.axes);
+  field("keep_dims", attrs.keep_dims);
+  field("correction", attrs.correction);
+}
+
+bool finds_position(Reduce op) { return op == Reduce::argmax || op == Reduce::argmin; }
+
+// Which axes are reduced; an axis out of range or named twice goes to `fault`.
+std::array<bool, max_rank> reduced_axes(const ReduceAttrs& attrs, const Shape& x, std::string& fault) {
+  std::array<bool, max_rank> reduced{};
+  if (attrs.axes.empty()) reduced.fill(true);
+  for (std::int64_t axis : attrs.axes) {
+    const auto found = ir::normalize_axis(axis, x.rank());
+    if (!found) return fault = cat("axis ", axis, " is out of range for x ", to_string(x)), reduced;
+    bool& flag = reduced[static_cast<std::size_t>(*found)];
+    if (flag) return fault = cat("axis ", axis, " is named twice"), reduced;
+    flag = true;
+  }
+  return reduced;
+}
+
+void infer(InferContext& context) {
+  const auto& attrs = context.attrs.as<ReduceAttrs>();
+  context.op = cat("reduce ", to_string(attrs.op));
+  const Shape& x = context.shape(0);
+  if (context.dtype(0) != DType::f32 && context.dtype(0) != DType::f16)
+    return context.fail("x is ", to_string(context.dtype(0)), ", not f32 or f16");
+  std::string fault;
+  const auto reduced = reduced_axes(attrs, x, fault);
+  if (!fault.empty()) return context.fail(fault);
+  const bool position = finds_position(attrs.op);
+  if (position && attrs.axes.size() != 1) return context.fail("needs exactly one axis, ", attrs.axes.size(), " are given");
+  std::vector<std::int64_t> extents;
+  for (int axis = 0; axis < x.rank(); ++axis) {
+    const bool drops = reduced[static_cast<std::size_t>(axis)];
+    if (position && drops && x[axis] == 0) return context.fail("axis ", attrs.axes[0], " of x ", to_string(x), " is empty");
+    if (!drops || attrs.keep_dims) extents.push_back(drops ? 1 : x[axis]);
+  }
+  context.out = {{Shape{std::span<const std::int64_t>(extents)}, position ? DType::i32 : context.dtype(0)}};
+}
+
+// ---- Shapes -------------------------------------------------------------------------------------------------------
+
+struct Axis {
+  std::int64_t extent, stride;
+};
+// x as alternating groups of kept and of reduced axes; neighbours of one kind have become one.
+struct Form {
+  std::vector<Axis> kept, reduced;  // outermost first, at least one each
+  std::int64_t outputs = 1, n = 1;
+  bool dense_kept = false;  // neighbouring outputs stand side by side in x
+};
+
+Form form_of(const NodeView& node) {
+  const Shape& x = node.in(0).shape;
+  std::string fault;
+  const auto reduced = reduced_axes(node.attrs<ReduceAttrs>(), x, fault);
+  const auto strides = ir::strides_of(x);
+  Form form;
+  std::vector<Axis>* last = nullptr;
+  for (int axis = 0; axis < x.rank(); ++axis) {
+    const auto a = static_cast<std::size_t>(axis);
+    (reduced[a] ? form.n : form.outputs) *= x[axis];
+    if (x[axis] == 1) continue;
+    std::vector<Axis>* kind = reduced[a] ? &form.reduced : &form.kept;
+    if (kind == last)
+      kind->back() = {kind->back().extent * x[axis], strides[a]};
+    else
+      kind->push_back({x[axis], strides[a]});
+    last = kind;
+  }
+  form.dense_kept = last == &form.kept;
+  for (auto* kind : {&form.kept, &form.reduced})
+    if (kind->empty()) kind->push_back({1, 1});
+  return form;
+}
+
+// Four elements a load: the innermost reduced axis is dense, and every run along it starts at a multiple of four.
+bool loads_four(const Form& form) {
+  const auto aligned = [](const std::vector<Axis>& axes) {
+    return std::all_of(axes.begin(), axes.end(), [](Axis axis) { return axis.extent == 1 || axis.stride % 4 == 0; });
+  };
+  const std::vector<Axis> outer(form.reduced.begin(), form.reduced.end() - 1);
+  return form.reduced.back().stride == 1 && form.reduced.back().extent % 4 == 0 && aligned(form.kept) && aligned(outer);
+}
+
+// ---- Choice of kernel ---------------------------------------------------------------------------------------------
+
+// Iterations, and one test more a loop, that an invocation may take over `elements` of the reduced index space, `lanes`
+// of them sharing the work.
+bool loops_fit(const DeviceCaps& caps, const Form& form, std::int64_t elements, std::int64_t lanes) {
+  if (caps.max_loop_iterations == 0) return true;
+  const bool runs_apart = lanes == 1 && form.reduced.size() > 1;
+  const std::int64_t run = runs_apart ? std::min(form.reduced.back().extent, elements) : elements / lanes + 1;
+  const std::int64_t runs = runs_apart ? elements / std::max<std::int64_t>(run, 1) + 2 : 1;
+  const std::int64_t in_block = std::min<std::int64_t>(run, 64);
+  const std::int64_t block = 2 * (in_block + 8) + 1;  // two passes, four elements an iteration or one
+  return runs * ((run / 64 + 1) * block + 2) + 64 < caps.max_loop_iterations;
+}
+
+// Elements of a chunk where the reduction is split: enough chunks to occupy the device, each long enough to pay.
+std::int64_t chunk_of(const Form& form, const DeviceCaps& caps) {
+  const bool cpu = caps.type == DeviceType::cpu;
+  const std::int64_t rows = cpu ? 512 : form.dense_kept ? 1 << 16 : 1 << 11, least = cpu || form.dense_kept ? 512 : 8192;
+  std::int64_t chunk = std::max(form.n * form.outputs / rows, least);
+  chunk = static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(chunk), 64)) * 64;
+  while (chunk > 64 && !loops_fit(caps, form, chunk, 1)) chunk = chunk / 128 * 64;
+  return chunk;
+}
+
+bool few_outputs(const Form& form, const DeviceCaps& caps) {
+  if (caps.type == DeviceType::cpu) return form.outputs < 256 && form.n >= 4096;
+  return form.dense_kept ? form.outputs < 8192 && form.n >= 4096 : form.outputs < 512 && form.n >= 1 << 15;
+}
+
+bool supports_lane(const NodeView& node, const DeviceCaps& caps) {
+  const Form form = form_of(node);
+  const bool fast = caps.type == DeviceType::cpu || form.n <= 32 || form.dense_kept;
+  return fast && !few_outputs(form, caps) && loops_fit(caps, form, form.n, 1);
+}
+bool supports_split(const NodeView& node, const DeviceCaps& caps) {
+  const Form form = form_of(node);
+  const bool too_long = caps.type == DeviceType::cpu && !loops_fit(caps, form, form.n, 1);
+  return form.n > 64 && (few_outputs(form, caps) || too_long);
+}
+bool supports_group(const NodeView& node, const DeviceCaps& caps) {
+  return loops_fit(caps, form_of(node), form_of(node).n, 128);
+}
+
+// ---- Launches -----------------------------------------------------------------------------------------------------
+
+float scale_of(const ReduceAttrs& attrs, std::int64_t n) {
+  const auto count = static_cast<double>(n);
+  if (attrs.op == Reduce::mean) return static_cast<float>(1 / count);  // of nothing: 0 times infinity
+  if (n == 0) return std::numeric_limits<float>::quiet_NaN();
+  return static_cast<float>(1 / std::max(0.0, count - attrs.correction));
+}
+
+shader::ReduceParams params_of(const Form& form, const ReduceAttrs& attrs, std::int64_t chunk) {
+  shader::ReduceParams params{};
+  params.outputs = u32(form.outputs);
+  params.n = u32(form.n);
+  params.chunk = u32(chunk);
+  params.chunks = static_cast<std::uint32_t>(ceil_div(static_cast<std::uint64_t>(form.n), static_cast<std::uint64_t>(std::max<std::int64_t>(chunk, 1))));
+  const auto set = [&](const std::vector<Axis>& axes, std::size_t first) {
+    for (std::size_t i = 0; i < axes.size(); ++i)
+      params.extents[first + i] = u32(axes[i].extent), params.strides[first + i] = u32(axes[i].stride);
+  };
+  set(form.kept, 0);
+  set(form.reduced, REDUCE_AXES);
+  params.scale = scale_of(attrs, form.n);
+  return params;
+}
+
+void add_launch(KernelPlan& plan, const NodeView& node, const DeviceCaps& caps, const Form& form, std::uint32_t stage,
+                bool lane_a_row, const shader::ReduceParams& params) {
+  shader::ReduceSpec spec;
+  // Small groups on a CPU: each is one thread's work.
+  spec.WG = lane_a_row && caps.type == DeviceType::cpu ? 32 : 128;
+  spec.LANES = lane_a_row ? 1 : spec.WG;
+  spec.OP = static_cast<std::uint32_t>(node.attrs<ReduceAttrs>().op);
+  spec.STAGE = stage;
+  spec.KEPT = static_cast<std::uint32_t>(form.kept.size());
+  spec.REDUCED = static_cast<std::uint32_t>(form.reduced.size());
+  spec.VEC = loads_four(form);
+  Launch& launch = plan.launches.emplace_back();
+  launch.shader = shader_for("reduce", node.in(0).dtype);
+  launch.set_constants(spec);
+  launch.set_push(params);
+  launch.operands = {stage == REDUCE_COMBINE ? scratch_read(0) : in(0), stage == REDUCE_PARTIAL ? scratch_write(0) : out(0)};
+  const std::uint64_t rows = std::uint64_t{params.outputs} * (stage == REDUCE_PARTIAL ? params.chunks : 1);
+  launch.groups = flat_groups(rows, lane_a_row ? spec.WG : 1, caps);
+}
+
+void plan_whole(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan, bool lane_a_row) {
+  const Form form = form_of(node);
+  auto params = params_of(form, node.attrs<ReduceAttrs>(), form.n);
+  params.chunks = 1;
+  add_launch(plan, node, caps, form, REDUCE_WHOLE, lane_a_row, params);
+}
+void plan_lane(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) { plan_whole(node, caps, plan, true); }
+void plan_group(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) { plan_whole(node, caps, plan, false); }
+
+void plan_split(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
+  const Form form = form_of(node);
+  const auto params = params_of(form, node.attrs<ReduceAttrs>(), chunk_of(form, caps));
+  const bool cpu = caps.type == DeviceType::cpu;
+  plan.scratch_bytes = {std::uint64_t{params.outputs} * params.chunks * REDUCE_WORDS * 4};
+  add_launch(plan, node, caps, form, REDUCE_PARTIAL, cpu || form.dense_kept, params);
+  add_launch(plan, node, caps, form, REDUCE_COMBINE, cpu && params.chunks <= 1024, params);
+}
+
+constexpr Kernel kernels[] = {
+    {"reduce_lane", supports_lane, plan_lane},
+    {"reduce_split", supports_split, plan_split},
+    {"reduce_group", supports_group, plan_group},
+};
+
+double flops(const NodeView& node) { return static_cast<double>(node.in(0).shape.elements()); }
+
+}  // namespace
+
+extern constexpr OpDef reduce_op{.name = "reduce", .infer = infer, .kernels = kernels, .flops = flops};
+
+}  // namespace ops
+
+Tensor reduce(Reduce op, Tensor x, const ReduceDesc& desc, CallSite site) {
+  const ops::ReduceAttrs attrs{op, desc.axes, desc.keep_dims, desc.correction};
+  return ops::append_one(ops::reduce_op, {x}, ir::Attrs::of(attrs), site);
+}
+
+}  // namespace fovea

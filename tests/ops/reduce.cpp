@@ -1,0 +1,247 @@
+#include "tests/support/check.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace fovea::test {
+namespace {
+
+constexpr Reduce all_reductions[] = {Reduce::sum, Reduce::mean, Reduce::max, Reduce::min, Reduce::prod, Reduce::l1,
+                                     Reduce::l2, Reduce::sum_square, Reduce::logsumexp, Reduce::log_sum,
+                                     Reduce::variance, Reduce::argmax, Reduce::argmin};
+constexpr double inf = std::numeric_limits<double>::infinity();
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+bool finds_position(Reduce op) { return op == Reduce::argmax || op == Reduce::argmin; }
+
+// One reduction of a list, in the order given.
+template <class T>
+T reduced(Reduce op, const std::vector<T>& x, double correction) {
+  const T infinity = std::numeric_limits<T>::infinity(), n = static_cast<T>(x.size());
+  T sum = 0, l1 = 0, squares = 0, prod = 1, most = -infinity, least = infinity;
+  std::size_t at_most = 0, at_least = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    sum += x[i], l1 += std::abs(x[i]), squares += x[i] * x[i], prod *= x[i];
+    if (x[i] > most || (std::isnan(x[i]) && !std::isnan(most)) || i == 0) most = x[i], at_most = i;
+    if (x[i] < least || (std::isnan(x[i]) && !std::isnan(least)) || i == 0) least = x[i], at_least = i;
+  }
+  T exponentials = 0, deviations = 0;
+  const T shift = std::isinf(most) ? 0 : most;
+  for (T v : x) exponentials += std::exp(v - shift), deviations += (v - sum / n) * (v - sum / n);
+  switch (op) {
+    case Reduce::sum: return sum;
+    case Reduce::mean: return sum / n;
+    case Reduce::max: return most;
+    case Reduce::min: return least;
+    case Reduce::prod: return prod;
+    case Reduce::l1: return l1;
+    case Reduce::l2: return std::sqrt(squares);
+    case Reduce::sum_square: return squares;
+    case Reduce::logsumexp: return shift + std::log(exponentials);
+    case Reduce::log_sum: return std::log(sum);
+    case Reduce::variance: return x.empty() ? T(nan) : deviations / std::max(T(0), n - static_cast<T>(correction));
+    case Reduce::argmax: return static_cast<T>(at_most);
+    case Reduce::argmin: return static_cast<T>(at_least);
+  }
+  return 0;
+}
+
+template <class T>
+Array<T> reduce_reference(Reduce op, const Array<T>& x, const ReduceDesc& desc) {
+  const int rank = x.shape.rank();
+  std::vector<bool> drop(static_cast<std::size_t>(rank), desc.axes.empty());
+  for (std::int64_t axis : desc.axes) drop[static_cast<std::size_t>(axis < 0 ? axis + rank : axis)] = true;
+  std::vector<std::int64_t> kept, without;
+  for (int axis = 0; axis < rank; ++axis) {
+    const bool drops = drop[static_cast<std::size_t>(axis)];
+    kept.push_back(drops ? 1 : x.shape[axis]);
+    if (!drops || desc.keep_dims) without.push_back(kept.back());
+  }
+  Array<T> y{Shape{std::span<const std::int64_t>(kept)}};
+  std::vector<std::vector<T>> lists(y.values.size());
+  for (std::int64_t i = 0; i < x.size(); ++i)
+    lists[static_cast<std::size_t>(broadcast_offset(unflatten(i, x.shape), y.shape))].push_back(x[i]);
+  for (std::int64_t i = 0; i < y.size(); ++i) y[i] = reduced(op, lists[static_cast<std::size_t>(i)], desc.correction);
+  y.shape = Shape{std::span<const std::int64_t>(without)};
+  return y;
+}
+
+void check_reduce(Reduce op, const Operand& x, const ReduceDesc& desc, CheckOptions options = {}) {
+  CAPTURE(std::string(to_string(op)));
+  CAPTURE(to_string(x.array.shape));
+  options.exact = finds_position(op);
+  check("reduce", {x}, [&](Graph&, const std::vector<Tensor>& in) { return std::vector{reduce(op, in[0], desc)}; },
+        [&](const auto& in) { return std::vector{reduce_reference(op, in[0], desc)}; }, options);
+}
+
+// Positive for log_sum; near 1 for prod, so that long products neither vanish nor overflow.
+Operand suitable(Reduce op, const Shape& shape, std::uint32_t seed = 1) {
+  if (op == Reduce::log_sum) return random(shape, 0.1, 1, seed);
+  if (op == Reduce::prod) return random(shape, 0.97, 1.03, seed);
+  return random(shape, -2, 2, seed);
+}
+
+// exp and log are within 3 + 2|x| and 3 ulp, division 2.5 ulp, sqrt 3 ulp of the result (Vulkan, precision of SPIR-V).
+constexpr double ulps = 8;
+
+}  // namespace
+
+// Every distinct shape class is a pipeline of its own, and compiling those is what these tests cost: all operations meet
+// one pattern, a few of different state meet all patterns.
+constexpr Reduce of_each_state[] = {Reduce::sum, Reduce::min, Reduce::logsumexp, Reduce::variance};
+
+TEST_CASE("every reduction, with and without kept extents") {
+  for (Reduce op : all_reductions)
+    for (bool keep_dims : {false, true})
+      check_reduce(op, suitable(op, {5, 37}), {.axes = {-1}, .keep_dims = keep_dims}, {.extra_ulps = ulps});
+}
+
+TEST_CASE("reductions over every pattern of axes") {
+  for (std::vector<std::int64_t> axes : {std::vector<std::int64_t>{0}, {2}, {0, 1}, {0, 2}, {2, 1}, {0, 1, 2}, {}})
+    for (Reduce op : {Reduce::sum, Reduce::variance}) check_reduce(op, random({3, 5, 7}), {.axes = axes}, {.f16 = false, .extra_ulps = ulps});
+  check_reduce(Reduce::argmax, random({3, 5, 7}), {.axes = {0}}, {.f16 = false});
+  check_reduce(Reduce::argmin, random({3, 5, 8}), {.axes = {2}});
+}
+
+TEST_CASE("reductions over alternating axes of rank 8") {
+  for (Reduce op : {Reduce::max, Reduce::variance}) {
+    check_reduce(op, random({2, 3, 2, 2, 3, 2, 2, 3}), {.axes = {0, 2, 4, 6}}, {.f16 = false, .extra_ulps = ulps});
+    check_reduce(op, random({2, 3, 2, 2, 3, 2, 2, 4}), {.axes = {1, 3, 5, 7}, .keep_dims = true}, {.extra_ulps = ulps});
+    check_reduce(op, random({2, 1, 3, 1, 4, 5}), {.axes = {1, 2, 4}}, {.f16 = false, .extra_ulps = ulps});
+  }
+}
+
+TEST_CASE("lengths around blocks and groups") {
+  for (Reduce op : {Reduce::sum, Reduce::min, Reduce::logsumexp, Reduce::variance, Reduce::argmax})
+    for (std::int64_t n : {1, 2, 3, 4, 63, 64, 65, 127, 128, 129, 256, 511, 516})
+      check_reduce(op, suitable(op, {3, n}, static_cast<std::uint32_t>(n)), {.axes = {1}}, {.f16 = n == 129 || n == 256, .extra_ulps = ulps});
+}
+
+TEST_CASE("outputs along the innermost axis") {
+  for (Reduce op : {Reduce::sum, Reduce::variance, Reduce::argmin})
+    for (std::int64_t inner : {1, 2, 31, 32, 33, 130})
+      check_reduce(op, random({2, 70, inner}, -1, 1, static_cast<std::uint32_t>(inner)), {.axes = {1}}, {.f16 = false, .extra_ulps = ulps});
+}
+
+TEST_CASE("long reductions to few outputs are split") {
+  for (Reduce op : all_reductions) check_reduce(op, suitable(op, {1, 5001}), {.axes = {1}}, {.f16 = false, .extra_ulps = ulps});
+  for (Reduce op : of_each_state) {
+    check_reduce(op, random({2, 4160}), {.axes = {1}}, {.f16 = op == Reduce::min, .extra_ulps = ulps});
+    check_reduce(op, random({5000, 3}), {.axes = {0}}, {.f16 = false, .extra_ulps = ulps});
+  }
+  check_reduce(Reduce::variance, random({40, 3, 121}), {.axes = {0, 2}}, {.f16 = false, .extra_ulps = ulps});
+  check_reduce(Reduce::variance, random({40, 2, 124}), {.axes = {0, 2}}, {.f16 = false, .extra_ulps = ulps});
+}
+
+TEST_CASE("more elements than some drivers' loops take") {
+  for (Reduce op : {Reduce::max, Reduce::argmax})
+    for (std::int64_t n : {70'001, 262'144}) check_reduce(op, random({1, n}), {.axes = {1}}, {.f16 = false});
+  // Runs of one to three elements cost a loop each.
+  check_reduce(Reduce::max, random({40'000, 2, 3}), {.axes = {0, 2}}, {.f16 = false});
+  check_reduce(Reduce::max, random({300, 70'001}), {.axes = {1}}, {.f16 = false});
+}
+
+// The error of one rounding of each element's own size, not one that grows with their number.
+TEST_CASE("a sum of ten million stays within a few roundings of the exact one") {
+  for (const auto& [op, n] : {std::pair{Reduce::sum, 10'000'000}, {Reduce::mean, 1'000'000}, {Reduce::variance, 1'000'000}}) {
+    const Operand x = random({n}, 0, 1);
+    check("reduce", {x}, [&](Graph&, const std::vector<Tensor>& in) { return std::vector{reduce(op, in[0])}; },
+          [&](const auto& in) {
+            const std::vector<double> exact(in[0].values.begin(), in[0].values.end());
+            using T = std::decay_t<decltype(in[0][0])>;
+            return std::vector{Array<T>(Shape{}, {static_cast<T>(reduced(op, exact, 1))})};
+          },
+          {.f16 = false, .extra_ulps = 4});
+  }
+}
+
+TEST_CASE("variance of a large mean does not cancel") {
+  Operand x = random({3, 1000}, 4095, 4097);
+  for (double correction : {0.0, 1.0, 2.5}) check_reduce(Reduce::variance, x, {.axes = {1}, .correction = correction}, {.f16 = false, .extra_ulps = 64});
+  x.array[0] = -1e6;  // an outlier first
+  check_reduce(Reduce::variance, x, {.axes = {1}}, {.f16 = false, .extra_ulps = ulps});
+}
+
+TEST_CASE("variance with no more elements than the correction is IEEE's quotient") {
+  check_reduce(Reduce::variance, values({3, 1}, {1, 2, 3}), {.axes = {1}});                        // 0/0
+  check_reduce(Reduce::variance, values({1, 2}, {1, 2}), {.axes = {1}, .correction = 3});          // x/0
+  check_reduce(Reduce::variance, values({1, 2}, {1, 2}), {.axes = {1}, .correction = 0});
+}
+
+TEST_CASE("over no elements each reduction gives its neutral value") {
+  for (Reduce op : all_reductions) {
+    if (finds_position(op)) continue;
+    check_reduce(op, values({0, 5}, {}), {.axes = {0}, .keep_dims = true});
+    check_reduce(op, values({0}, {}), {});
+  }
+}
+
+TEST_CASE("no outputs, no launch") {
+  for (Reduce op : all_reductions) check_reduce(op, values({2, 0, 4}, {}), {.axes = {2}});
+}
+
+TEST_CASE("a scalar reduces to itself") {
+  for (Reduce op : all_reductions)
+    if (!finds_position(op) && op != Reduce::variance) check_reduce(op, values({}, {1.5}), {}, {.extra_ulps = ulps});
+  check_reduce(Reduce::argmax, values({1}, {1.5}), {.axes = {0}});
+}
+
+TEST_CASE("NaN and infinities propagate") {
+  const double big = 3e4;
+  const Operand rows = values({8, 5}, {1, nan, 2, inf, -inf,       //
+                                       nan, 1, nan, 2, 3,          //
+                                       inf, 1, 2, 3, 4,            //
+                                       -inf, 1, 2, 3, 4,           //
+                                       -inf, -inf, -inf, -inf, -inf,  //
+                                       inf, inf, inf, inf, inf,    //
+                                       inf, -inf, 0, 1, 2,         //
+                                       big, -big, big, -big, 0});
+  for (Reduce op : {Reduce::sum, Reduce::mean, Reduce::max, Reduce::min, Reduce::prod, Reduce::l1, Reduce::sum_square,
+                    Reduce::l2, Reduce::logsumexp, Reduce::log_sum, Reduce::argmax, Reduce::argmin}) {
+    // prod, squares: 65,504 is f16's largest.
+    check_reduce(op, rows, {.axes = {1}}, {.f16 = op != Reduce::prod, .extra_ulps = ulps});
+    check_reduce(op, rows, {.axes = {0}}, {.f16 = op != Reduce::prod, .extra_ulps = ulps});
+  }
+}
+
+TEST_CASE("NaN and infinities far into a split reduction") {
+  for (double odd : {nan, inf, -inf})
+    for (Reduce op : all_reductions) {
+      if (op == Reduce::variance || op == Reduce::log_sum) continue;  // NaN already, or not ever
+      Operand x = suitable(op, {1, 5000});
+      x.array[3777] = odd;
+      x.array[4001] = odd;
+      check_reduce(op, x, {.axes = {1}}, {.f16 = false, .extra_ulps = ulps});
+    }
+}
+
+TEST_CASE("of equal extrema the first is named") {
+  for (Reduce op : {Reduce::argmax, Reduce::argmin}) {
+    check_reduce(op, values({9, 300}, random_i32({9, 300}, -2, 2).array.values), {.axes = {1}});
+    check_reduce(op, values({1, 6000}, std::vector<double>(6000, 0.5)), {.axes = {1}});
+    check_reduce(op, values({2, 3}, {0.0, -0.0, 0.0, -0.0, 0.0, -0.0}), {.axes = {1}});
+  }
+}
+
+TEST_CASE("logsumexp neither overflows nor vanishes") {
+  check_reduce(Reduce::logsumexp, random({4, 200}, 900, 1000), {.axes = {1}}, {.f16 = false, .extra_ulps = ulps});
+  check_reduce(Reduce::logsumexp, random({4, 200}, -1000, -900), {.axes = {1}}, {.f16 = false, .extra_ulps = ulps});
+  check_reduce(Reduce::logsumexp, random({1, 5000}, -100, 100), {.axes = {1}}, {.f16 = false, .extra_ulps = ulps});
+}
+
+TEST_CASE("reduce names what is wrong") {
+  const auto with = [](Reduce op, const ReduceDesc& desc, DType dtype = DType::f32, Shape shape = {2, 3}) {
+    return [=](Graph& graph) { reduce(op, graph.input("x", shape, dtype), desc); };
+  };
+  check_error(with(Reduce::sum, {.axes = {2}}), {"reduce sum", "axis 2", "[2,3]", "reduce.cpp"});
+  check_error(with(Reduce::mean, {.axes = {-3}}), {"reduce mean", "axis -3"});
+  check_error(with(Reduce::max, {.axes = {1, -1}}), {"reduce max", "axis -1", "twice"});
+  check_error(with(Reduce::argmax, {}), {"reduce argmax", "exactly one axis", "0"});
+  check_error(with(Reduce::argmin, {.axes = {0, 1}}), {"reduce argmin", "exactly one axis", "2"});
+  check_error(with(Reduce::argmax, {.axes = {1}}, DType::f32, {2, 0}), {"reduce argmax", "axis 1", "[2,0]", "empty"});
+  check_error(with(Reduce::sum, {}, DType::i32), {"reduce sum", "i32"});
+  check_error(with(Reduce::sum, {}, DType::boolean), {"reduce sum", "boolean"});
+}
+
+}  // namespace fovea::test
