@@ -1,10 +1,12 @@
-// y = exp(x - max x) / sum exp(x - max x) along one axis of [outer, n, inner]; LOG: x - max x - log sum.
+// y = exp(x - max x) / sum exp(x - max x) along one axis; LOG: x - max x - log sum.
 //
 // LANES = WG: a workgroup a row, its lanes stride over n and meet in shared memory (GPUs, long dense rows).
 // LANES = 1: a lane a row, no barrier (CPU drivers; short rows; rows along an outer axis, where neighbouring lanes read
-// neighbouring elements). Three passes over x: max, sum, write. The mask has x's own shape.
+// neighbouring elements). Two passes over x: maximum and sum together (online: Milakov & Gimelshein 2018, rescaled once
+// a block of 16 elements), then the results.
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #pragma variant DTYPE f32 f16
 #include "softmax.h"
 #include "lib/dtype.glsl"
@@ -13,57 +15,114 @@
 layout(local_size_x_id = 0) in;
 layout(push_constant) uniform Push { SoftmaxParams p; };
 layout(set = 0, binding = 0) readonly buffer X { STORE_T x[]; };
+layout(set = 0, binding = 0) readonly buffer X4 { STORE_T4 x4[]; };
 layout(set = 0, binding = 1) readonly buffer M { uint mask[]; };
 layout(set = 0, binding = 2) writeonly buffer Y { STORE_T y[]; };
+layout(set = 0, binding = 2) writeonly buffer Y4 { STORE_T4 y4[]; };
 
-shared float partial[WG];
+shared float partial_max[WG], partial_sum[WG];
+shared uint partial_any[WG], partial_magnitude[WG];
 
-bool takes_part(uint i) { return MASK == 0 || mask[i] != 0u; }
+uint base = 0, mask_base = 0;  // of the row, in elements
+
+bool takes_part(uint j) { return MASK == 0 || mask[mask_base + j * p.mask_step] != 0u; }
+
+// Four elements of the row from j on, those that do not take part as -inf; j + 3 < n, or j < n without VEC.
+vec4 load4(uint j, inout bool any) {
+  vec4 v = vec4(NEGATIVE_INFINITY);
+  if (VEC != 0) {
+    v = LOAD4(x4, (base + j) / 4);
+    if (MASK != 0) [[unroll]] for (uint c = 0; c < 4; ++c) {
+      bool part = takes_part(j + c);
+      any = any || part;
+      if (!part) v[c] = NEGATIVE_INFINITY;
+    }
+  } else {
+    [[unroll]] for (uint c = 0; c < 4; ++c) {
+      uint at = min(j + c * LANES, p.n - 1);
+      bool part = j + c * LANES < p.n && takes_part(at);
+      any = any || part;
+      float value = LOAD(x, base + at * p.step);
+      v[c] = part ? value : NEGATIVE_INFINITY;
+    }
+  }
+  return v;
+}
+
+float largest(vec4 v) { return max(max(v.x, v.y), max(v.z, v.w)); }
+float total(vec4 v) { return (v.x + v.y) + (v.z + v.w); }
+// What is subtracted before exp: -inf - -inf must not arise.
+float shift_of(float m) { return m == NEGATIVE_INFINITY ? 0.0 : m; }
 
 void main() {
   uint row = LANES == 1 ? FLAT_GROUP * WG + gl_LocalInvocationID.x : FLAT_GROUP;
   uint lane = LANES == 1 ? 0 : gl_LocalInvocationID.x;
   if (row >= p.rows) return;  // LANES = WG: the whole workgroup
-  uint base = row / p.inner * p.n * p.inner + row % p.inner;
-
-  float m = NEGATIVE_INFINITY;
-  for (uint j = lane; j < p.n; j += LANES) {
-    uint i = base + j * p.inner;
-    if (takes_part(i)) m = max_nan(m, LOAD(x, i));
+  uint rest = row;
+  [[unroll]] for (uint k = 0; k < AXES; ++k) {
+    uint axis = AXES - 1 - k, at = rest;
+    if (axis > 0) at = rest % p.extents[axis], rest /= p.extents[axis];
+    base += at * p.strides[axis];
+    mask_base += at * p.mask_strides[axis];
   }
+
+  // An invocation's share: four elements from each `first + i * hop` on. A NaN shows in the largest magnitude, taken as
+  // an integer: a driver's max() may drop it, and its exp() turn it into a number.
+  uint first = VEC != 0 ? 4 * lane : lane, hop = 4 * LANES;
+  bool any = MASK == 0;
+  float m = NEGATIVE_INFINITY, sum = 0.0;
+  uvec4 magnitudes = uvec4(0);
+  for (uint j = first; j < p.n; j += 4 * hop) {
+    vec4 v[4];
+    v[0] = load4(j, any);
+    [[unroll]] for (uint i = 1; i < 4; ++i) {
+      v[i] = vec4(NEGATIVE_INFINITY);
+      if (j + i * hop < p.n) v[i] = load4(j + i * hop, any);
+    }
+    [[unroll]] for (uint i = 0; i < 4; ++i) magnitudes = max(magnitudes, floatBitsToUint(v[i]) & 0x7fffffffu);
+    float before = m;
+    m = max(m, max(max(largest(v[0]), largest(v[1])), max(largest(v[2]), largest(v[3]))));
+    float shift = shift_of(m);
+    sum = sum * exp(before - shift) +
+          total((exp(v[0] - shift) + exp(v[1] - shift)) + (exp(v[2] - shift) + exp(v[3] - shift)));
+  }
+  uint magnitude = max(max(magnitudes.x, magnitudes.y), max(magnitudes.z, magnitudes.w));
   if (LANES > 1) {
-    partial[lane] = m;
+    partial_max[lane] = m;
+    partial_sum[lane] = sum;
+    partial_any[lane] = uint(any);
+    partial_magnitude[lane] = magnitude;
     barrier();
     for (uint half_lanes = WG / 2; half_lanes > 0; half_lanes /= 2) {
-      if (lane < half_lanes) partial[lane] = max_nan(partial[lane], partial[lane + half_lanes]);
+      if (lane < half_lanes) {
+        float a = partial_max[lane], b = partial_max[lane + half_lanes], shift = shift_of(max(a, b));
+        partial_max[lane] = max(a, b);
+        partial_sum[lane] = partial_sum[lane] * exp(a - shift) + partial_sum[lane + half_lanes] * exp(b - shift);
+        partial_any[lane] |= partial_any[lane + half_lanes];
+        partial_magnitude[lane] = max(partial_magnitude[lane], partial_magnitude[lane + half_lanes]);
+      }
       barrier();
     }
-    m = partial[0];
-    barrier();
+    m = partial_max[0];
+    sum = partial_sum[0];
+    any = partial_any[0] != 0;
+    magnitude = partial_magnitude[0];
   }
-  // A row with nothing to take part: weights 0. Without ZERO_EMPTY, a row of -inf gives NaN through -inf - -inf.
-  bool empty = (ZERO_EMPTY != 0 || MASK != 0) && m == NEGATIVE_INFINITY;
-  float shift = empty ? 0.0 : m;
 
-  float sum = 0.0;
-  for (uint j = lane; j < p.n; j += LANES) {
-    uint i = base + j * p.inner;
-    if (takes_part(i)) sum += exp(LOAD(x, i) - shift);
-  }
-  if (LANES > 1) {
-    partial[lane] = sum;
-    barrier();
-    for (uint half_lanes = WG / 2; half_lanes > 0; half_lanes /= 2) {
-      if (lane < half_lanes) partial[lane] += partial[lane + half_lanes];
-      barrier();
+  // Every entry is -inf or does not take part; or one is NaN or +inf, and exp(inf - inf) makes the row NaN.
+  bool nan = magnitude > 0x7f800000u || m == POSITIVE_INFINITY, vanishes = !nan && m == NEGATIVE_INFINITY;
+  bool zeros = vanishes && (ZERO_EMPTY != 0 || !any), invalid = nan || (vanishes && !zeros);
+  float shift = shift_of(m), scale = invalid ? QUIET_NAN : zeros ? 0.0 : 1.0 / sum;
+  float subtrahend = invalid ? QUIET_NAN : log(sum);
+  for (uint j = first; j < p.n; j += hop) {
+    bool unused_any = true;
+    vec4 v = load4(j, unused_any) - shift;
+    vec4 result = LOG != 0 ? v - subtrahend : exp(v) * scale;
+    if (VEC != 0) {
+      STORE4(y4, (base + j) / 4, result);
+    } else {
+      [[unroll]] for (uint c = 0; c < 4; ++c)
+        if (j + c * LANES < p.n) STORE(y, base + (j + c * LANES) * p.step, result[c]);
     }
-    sum = partial[0];
-  }
-  float scale = empty ? 0.0 : 1.0 / sum, log_sum = LOG != 0 ? log(sum) : 0.0;
-  for (uint j = lane; j < p.n; j += LANES) {
-    uint i = base + j * p.inner;
-    float value = LOG != 0 ? LOAD(x, i) - shift - log_sum
-                : takes_part(i) ? (empty ? 0.0 : exp(LOAD(x, i) - shift) * scale) : 0.0;
-    STORE(y, i, value);
   }
 }

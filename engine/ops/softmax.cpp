@@ -1,9 +1,13 @@
 // softmax and log_softmax along one axis, with an optional boolean mask.
 
 #include "ops/op_def.hpp"
+#include "ops/strided.hpp"
 #include "shaders/softmax.h"
 
 #include <fovea/ops.hpp>
+
+#include <algorithm>
+#include <limits>
 
 namespace fovea {
 namespace ops {
@@ -37,48 +41,75 @@ void infer(InferContext& context) {
   context.out = {{x, context.dtype(0)}};
 }
 
-shader::SoftmaxParams params_of(const NodeView& node) {
+// Rows as the index space of all other axes, which the mask may broadcast over.
+struct Rows {
+  std::int64_t count = 1, n = 1, step = 1, mask_step = 0;
+  StridedWalk walk;  // operand 0: x, 1: the mask
+
+  bool dense() const {  // every row starts at a multiple of four elements
+    return step == 1 && n % 4 == 0 && std::all_of(walk.strides[0].begin(), walk.strides[0].end(), [](auto stride) { return stride % 4 == 0; });
+  }
+};
+
+Rows rows_of(const NodeView& node) {
   const Shape& x = node.in(0).shape;
-  const int axis = *ir::normalize_axis(node.attrs<SoftmaxAttrs>().axis, x.rank());
-  std::int64_t outer = 1, inner = 1;
-  for (int i = 0; i < axis; ++i) outer *= x[i];
-  for (int i = axis + 1; i < x.rank(); ++i) inner *= x[i];
-  return {u32(outer * inner), u32(x[axis]), u32(inner)};
+  const auto axis = static_cast<std::size_t>(*ir::normalize_axis(node.attrs<SoftmaxAttrs>().axis, x.rank()));
+  const ir::Strides strides[] = {ir::strides_of(x), node.has(1) ? ir::broadcast_strides(node.in(1).shape, x) : ir::Strides{}};
+  Rows rows;
+  rows.n = x[static_cast<int>(axis)];
+  rows.step = strides[0][axis];
+  rows.mask_step = strides[1][axis];
+  Shape others = x;
+  others[static_cast<int>(axis)] = 1;
+  rows.count = others.elements();
+  rows.walk = collapse(others, strides);
+  return rows;
 }
 
 void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan, bool lane_a_row) {
   const auto& attrs = node.attrs<SoftmaxAttrs>();
-  const shader::SoftmaxParams params = params_of(node);
+  const Rows rows = rows_of(node);
   shader::SoftmaxSpec spec;
-  spec.WG = std::min(128u, caps.max_invocations);
+  // Small groups on a CPU: each is one thread's work.
+  spec.WG = lane_a_row && caps.type == DeviceType::cpu ? 32 : 128;
   spec.LANES = lane_a_row ? 1 : spec.WG;
   spec.MASK = node.has(1);
   spec.LOG = attrs.log;
   spec.ZERO_EMPTY = attrs.zero_empty_rows;
+  spec.AXES = static_cast<std::uint32_t>(rows.walk.extents.size());
+  spec.VEC = rows.dense();
+  shader::SoftmaxParams params{u32(rows.count), u32(rows.n), u32(rows.step), u32(rows.mask_step), {}, {}, {}};
+  for (std::size_t i = 0; i < rows.walk.extents.size(); ++i) {
+    params.extents[i] = u32(rows.walk.extents[i]);
+    params.strides[i] = u32(rows.walk.strides[0][i]);
+    params.mask_strides[i] = u32(rows.walk.strides[1][i]);
+  }
   Launch& launch = plan.launches.emplace_back();
   launch.shader = shader_for("softmax", node.in(0).dtype);
   launch.set_constants(spec);
   launch.set_push(params);
   launch.operands = {in(0), node.has(1) ? in(1) : unused(), out(0)};
-  const bool empty = params.n == 0;
-  launch.groups = flat_groups(empty ? 0 : params.rows, lane_a_row ? spec.WG : 1, caps);
+  launch.groups = flat_groups(rows.n == 0 ? 0 : params.rows, lane_a_row ? spec.WG : 1, caps);
 }
 
-// The mask is indexed as x is; another shape is expanded first, by decomposition.
-bool dense_mask(const NodeView& node) { return !node.has(1) || node.in(1).shape == node.in(0).shape; }
-// Three loops over a row; the driver may cut what one invocation runs.
-bool loops_fit(const DeviceCaps& caps, std::uint64_t iterations) {
-  return caps.max_loop_iterations == 0 || 3 * iterations + 64 < caps.max_loop_iterations;
+// Two loops over a row; the driver may cut what one invocation runs.
+bool loops_fit(const DeviceCaps& caps, std::int64_t elements) {
+  return caps.max_loop_iterations == 0 || elements / 16 + elements / 4 + 64 < caps.max_loop_iterations;
 }
+// Several passes with the whole device on each row beat one invocation or group a row.
+bool few_long_rows(const Rows& rows) { return rows.count < 16 && rows.n >= 1 << 15; }
 
 bool supports_lane(const NodeView& node, const DeviceCaps& caps) {
-  const auto params = params_of(node);
+  const Rows rows = rows_of(node);
+  const bool cpu = caps.type == DeviceType::cpu;
   // On a GPU a lane a row is only right where neighbouring lanes read neighbouring elements, or rows are short.
-  const bool fast = caps.type == DeviceType::cpu || params.inner > 1 || params.n <= 64;
-  return dense_mask(node) && fast && loops_fit(caps, params.n);
+  const bool fast = cpu ? rows.count >= 64 || rows.n <= 4096
+                        : rows.n <= 64 || (rows.step > 1 && (rows.count >= 8192 || rows.n <= 256));
+  return fast && loops_fit(caps, rows.n);
 }
 bool supports_group(const NodeView& node, const DeviceCaps& caps) {
-  return dense_mask(node) && loops_fit(caps, params_of(node).n / 128 + 1);
+  const Rows rows = rows_of(node);
+  return !few_long_rows(rows) && loops_fit(caps, rows.n / 128 + 1);
 }
 
 constexpr Kernel kernels[] = {
@@ -86,11 +117,32 @@ constexpr Kernel kernels[] = {
     {"softmax_group", supports_group, [](const NodeView& node, const DeviceCaps& caps, KernelPlan& out) { plan(node, caps, out, false); }},
 };
 
+// Rows in which something takes part, as 0 or 1, with the axis kept; the mask's own shape otherwise.
+Tensor takes_part(Tensor mask, int axis_from_end, CallSite site) {
+  const Tensor some = cast(mask, DType::f32, site);
+  const std::int64_t axis = mask.shape().rank() + axis_from_end;
+  if (axis < 0) return some;  // the mask broadcasts along it
+  return reduce(Reduce::max, some, {.axes = {axis}, .keep_dims = true}, site);
+}
+
 bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> in, std::span<Tensor> out) {
-  if (dense_mask(node)) return false;
   const auto& attrs = node.attrs<SoftmaxAttrs>();
-  const Tensor mask = broadcast_to(in[1], node.in(0).shape, builder.site);
-  out[0] = softmax(in[0], {.axis = attrs.axis, .mask = mask, .zero_empty_rows = attrs.zero_empty_rows}, builder.site);
+  const CallSite site = builder.site;
+  const int axis = *ir::normalize_axis(attrs.axis, node.in(0).shape.rank());
+  Tensor x = cast(in[0], DType::f32, site);  // sums and exponentials of f16 are kept in f32
+  const ReduceDesc along{.axes = {axis}, .keep_dims = true};
+  const Tensor zero = scalar(x, 0, site), lowest = scalar(x, -std::numeric_limits<float>::infinity(), site);
+  if (node.has(1)) x = select(in[1], x, lowest, site);
+  const Tensor most = reduce(Reduce::max, x, along, site);
+  const Tensor shifted = binary(Binary::sub, x, select(binary(Binary::equal, most, lowest, site), zero, most, site), site);
+  const Tensor weights = unary(Unary::exp, shifted, site);
+  const Tensor sum = reduce(Reduce::sum, weights, along, site);
+  Tensor y = attrs.log ? binary(Binary::sub, shifted, unary(Unary::log, sum, site), site) : binary(Binary::div, weights, sum, site);
+  if (attrs.zero_empty_rows)
+    y = select(binary(Binary::equal, sum, zero, site), zero, y, site);
+  else if (node.has(1))
+    y = select(binary(Binary::equal, takes_part(in[1], axis - node.in(0).shape.rank(), site), zero, site), zero, y, site);
+  out[0] = cast(y, node.out(0).dtype, site);
   return true;
 }
 
