@@ -49,6 +49,8 @@ struct DeviceCaps {
   // The most that the sum of (iterations + 1) over all loops of a shader, nested ones each time, may reach before the
   // driver cuts them short; 0: no limit.
   std::uint32_t max_loop_iterations = 0;
+  // Compiling takes seconds for a thousand unrolled multiply-adds: keep bodies short.
+  bool costly_unrolling = false;
 };
 
 }  // namespace fovea

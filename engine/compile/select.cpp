@@ -2,6 +2,8 @@
 
 #include "compile/passes.hpp"
 
+#include <algorithm>
+
 namespace fovea::compile {
 
 namespace {
@@ -23,8 +25,13 @@ std::string launch_fault(const ops::Launch& launch, const DeviceCaps& caps) {
 }  // namespace
 
 std::string choose_kernel(const ops::NodeView& node, const DeviceCaps& caps, std::string_view forced, Choice& choice) {
+  std::vector<const ops::Kernel*> kernels;
+  for (const ops::Kernel& kernel : node.node.op->kernels) kernels.push_back(&kernel);
+  std::stable_partition(kernels.begin(), kernels.end(),
+                        [&](const ops::Kernel* kernel) { return !kernel->prefers || kernel->prefers(node, caps); });
   std::string why;
-  for (const ops::Kernel& kernel : node.node.op->kernels) {
+  for (const ops::Kernel* candidate : kernels) {
+    const ops::Kernel& kernel = *candidate;
     if (!forced.empty() && forced != kernel.name) continue;
     std::string fault;
     if (!kernel.supports(node, caps)) {

@@ -106,6 +106,8 @@ struct Kernel {
   // the number of buffers and the size of each are checked for every kernel alike and need no mention here.
   bool (*supports)(const NodeView& node, const DeviceCaps& caps);
   void (*plan)(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan);
+  // Whether this device is one it was made for; null: any. Where it is not, the kernels after it come first.
+  bool (*prefers)(const NodeView& node, const DeviceCaps& caps) = nullptr;
 };
 
 // ---- Definitions --------------------------------------------------------------------------------------------------

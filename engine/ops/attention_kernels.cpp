@@ -1,0 +1,114 @@
+// attention's kernels: which shapes each takes, and its launch.
+
+#include "ops/attention.hpp"
+#include "shaders/attention.h"
+
+#include <algorithm>
+
+namespace fovea::ops {
+namespace {
+
+using namespace shader;
+
+constexpr std::int64_t most_head_size = 256;
+constexpr std::int64_t most_length = std::int64_t{1} << 29;  // a row number and two band offsets in 32 bits
+
+bool supports_shape(const NodeView& node) {
+  const AttentionShape shape(node);
+  return !node.attrs<AttentionAttrs>().weights && std::min(shape.D, shape.Dv) >= 1 &&
+         std::max(shape.D, shape.Dv) <= most_head_size && std::max(shape.Lq, shape.Lk) <= most_length;
+}
+
+uint mask_kind(const NodeView& node) {
+  if (!node.has(3)) return ATTENTION_MASK_NONE;
+  const DType dtype = node.in(3).dtype;
+  return dtype == DType::boolean ? ATTENTION_MASK_BOOLEAN : dtype == DType::f32 ? ATTENTION_MASK_F32 : ATTENTION_MASK_STORAGE;
+}
+
+AttentionSpec spec_of(const NodeView& node) {
+  const AttentionShape shape(node);
+  const auto& attrs = node.attrs<AttentionAttrs>();
+  AttentionSpec spec;
+  spec.D = u32(shape.D);
+  spec.DV = u32(shape.Dv);
+  spec.MASK = mask_kind(node);
+  spec.BAND = !band_of(attrs, shape).open;
+  spec.SOFTCAP = attrs.softcap > 0;
+  spec.LSE = attrs.lse;
+  return spec;
+}
+
+// One launch of `rows_a_group` query rows a workgroup.
+void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, const AttentionSpec& spec, uint rows_a_group,
+          KernelPlan& plan) {
+  const AttentionShape shape(node);
+  const auto& attrs = node.attrs<AttentionAttrs>();
+  const AttentionBand band = band_of(attrs, shape);
+  AttentionParams params{};
+  params.pairs = u32(shape.B * shape.Hk);
+  params.rows = u32(shape.heads_a_key_head() * shape.Lq);
+  params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(params.rows, rows_a_group)));
+  params.queries = u32(shape.Lq);
+  params.keys = u32(shape.Lk);
+  params.heads = u32(shape.H);
+  params.key_heads = u32(shape.Hk);
+  params.scale = attrs.scale;
+  params.softcap = attrs.softcap;
+  params.band_low = static_cast<std::int32_t>(band.low);
+  params.band_high = static_cast<std::int32_t>(band.high);
+  if (node.has(3)) {
+    const auto strides = ir::broadcast_strides(node.in(3).shape, {shape.B, shape.H, shape.Lq, shape.Lk});
+    params.mask_b = u32(strides[0]), params.mask_h = u32(strides[1]);
+    params.mask_i = u32(strides[2]), params.mask_j = u32(strides[3]);
+  }
+  Launch& launch = plan.launches.emplace_back();
+  launch.shader = shader_for(stem, node.in(0).dtype);
+  launch.set_constants(spec);
+  launch.set_push(params);
+  launch.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), out(0), attrs.lse ? out(1) : unused()};
+  const std::uint64_t groups = std::uint64_t{params.pairs} * params.row_blocks;
+  launch.groups = flat_groups(groups, 1, caps);
+}
+
+// Multiply-adds by fours, unrolled in a step of attention_row, that the driver compiles within seconds.
+std::int64_t most_unrolled(const DeviceCaps& caps) { return caps.costly_unrolling ? 512 : 1024; }
+std::int64_t unrolled_by_row(const AttentionSpec& spec) {
+  return static_cast<std::int64_t>(spec.KEYS * (ceil_div(spec.D, 4) + ceil_div(spec.DV, 4)));
+}
+
+// A lane a query row, and more rows a lane as far as compiling allows.
+AttentionSpec row_spec(const NodeView& node, const DeviceCaps& caps) {
+  const AttentionShape shape(node);
+  AttentionSpec spec = spec_of(node);
+  spec.WG = spec.KEYS = caps.subgroup_size;
+  const std::int64_t most = most_unrolled(caps) / std::max<std::int64_t>(unrolled_by_row(spec), 1);
+  const auto lanes = static_cast<std::int64_t>(
+      ceil_div(static_cast<std::uint64_t>(shape.heads_a_key_head() * shape.Lq), std::max(spec.WG, 1u)));
+  spec.ROWS = u32(std::clamp<std::int64_t>(std::min(most, lanes), 1, 4));
+  return spec;
+}
+
+bool supports_row(const NodeView& node, const DeviceCaps& caps) {
+  if (!supports_shape(node)) return false;
+  if (caps.subgroup_size < 1 || caps.subgroup_size > 16) return false;  // a step is a subgroup of keys, unrolled
+  const AttentionSpec spec = row_spec(node, caps);
+  if (caps.costly_unrolling && unrolled_by_row(spec) > most_unrolled(caps)) return false;
+  const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(AttentionShape(node).Lk), spec.KEYS);
+  const std::uint64_t iterations = steps + spec.D / 4 + spec.DV / 4 + 8;  // and those that load q and store y
+  return caps.max_loop_iterations == 0 || iterations <= caps.max_loop_iterations;
+}
+
+void plan_row(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
+  const AttentionSpec spec = row_spec(node, caps);
+  plan(node, caps, "attention_row", spec, spec.WG * spec.ROWS, out);
+}
+
+bool made_for_cpu(const NodeView&, const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
+
+}  // namespace
+
+extern constexpr Kernel attention_kernels[] = {
+    {"attention_row", supports_row, plan_row, made_for_cpu},
+};
+
+}  // namespace fovea::ops

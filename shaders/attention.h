@@ -1,0 +1,38 @@
+// What the attention kernels share: shapes, the band of visible keys, the mask.
+#ifndef FOVEA_ATTENTION_H
+#define FOVEA_ATTENTION_H
+#include "lib/shared.h"
+
+FOVEA_SHADER_BEGIN
+
+// Values of MASK: none, words (true = attend), f32 added to the score, the storage type added to the score.
+#define ATTENTION_MASK_NONE 0
+#define ATTENTION_MASK_BOOLEAN 1
+#define ATTENTION_MASK_F32 2
+#define ATTENTION_MASK_STORAGE 3
+
+#define ATTENTION_SPEC(X) \
+  X(0, WG, 128) \
+  X(1, D, 64)       /* head size of q and k */ \
+  X(2, DV, 64)      /* head size of v */ \
+  X(3, ROWS, 1)     /* query rows a lane */ \
+  X(4, KEYS, 4)     /* keys a step (attention_row) */ \
+  X(5, MASK, 0) \
+  X(6, BAND, 0)     /* causal or windowed: band_low and band_high hold */ \
+  X(7, SOFTCAP, 0) \
+  X(8, LSE, 0)      /* binding 5 takes the log-sum-exp */
+FOVEA_SPEC(AttentionSpec, ATTENTION_SPEC)
+
+// Query heads that share a key head lie one after another in q, so that they are one matrix of
+// rows = heads / key_heads * queries rows beside one of keys; `pairs` counts such matrices: batch * key_heads.
+struct AttentionParams {
+  uint pairs, row_blocks;  // workgroups: pairs * row_blocks
+  uint rows, queries, keys;
+  uint heads, key_heads;
+  float scale, softcap;
+  int band_low, band_high;  // query i sees keys i + band_low <= j <= i + band_high
+  uint mask_b, mask_h, mask_i, mask_j;  // elements from one batch, head, query, key to the next
+};
+
+FOVEA_SHADER_END
+#endif

@@ -1,0 +1,103 @@
+// y = softmax(scale q kᵀ + mask) v, ROWS query rows a lane, KEYS keys a step, for drivers that run shaders on a CPU.
+//
+// Such a driver runs a lane per SIMD element: no shared memory and no barrier. A subgroup reads one key a lane and hands
+// it round by shuffles with literal lanes, so that a load serves KEYS * ROWS dot products; KEYS is the subgroup's size.
+// A lane keeps its rows of q and of the sum of values in registers, and KEYS keys share one rescaling of that sum. A
+// workgroup skips the blocks of keys that none of its rows may see.
+//
+// GFLOP/s on two cores, B,H,L,D = 1,8,1024,64, f32 (CPU time of the process, which a busy machine disturbs least), with
+// the first dispatch's compilation:                       lavapipe 22.3     25.0        26.1       SwiftShader
+//   each lane reads every key itself, ROWS 2, KEYS 2        9 (1.2 s)     7 (9.4 s)   38 (0.5 s)   0.6
+//   a key a lane and shuffles, ROWS 1                      30 (0.5 s)    21 (2.7 s)   45 (0.3 s)   2.2 (0.7 s)
+//   ROWS 2                                                 43 (0.7 s)    26 (3.3 s)   62 (0.3 s)   3.5 (1.0 s)
+//   ROWS 4                                                 56 (1.4 s)    36 (6.6 s)   76 (0.7 s)   4.2 (2.0 s)
+// Loads cost most of it on 25. q and y cross in rolled loops, whose selections by literal index cost nothing beside
+// the keys: unrolled loads of q took a second to compile on 25.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#pragma variant DTYPE f32 f16
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_shuffle : require
+#include "attention.h"
+#include "lib/dtype.glsl"
+#include "lib/math.glsl"
+#include "lib/online_softmax.glsl"
+#include "lib/attention.glsl"
+
+#define EACH_ROW [[unroll]] for (uint r = 0; r < ROWS; ++r)
+#define EACH_KEY [[unroll]] for (uint j = 0; j < KEYS; ++j)
+
+void attend() {
+  uint pair = FLAT_GROUP / p.row_blocks;
+  // The last rows first: under a causal mask they take longest.
+  uint first = (p.row_blocks - 1 - FLAT_GROUP % p.row_blocks) * (WG * ROWS);
+  uint last = min(first + WG * ROWS, p.rows) - 1;
+  uint row[ROWS];
+  QueryRow at[ROWS];
+  vec4 query[ROWS][QUADS], sum[ROWS][V_QUADS];
+  OnlineSoftmax state[ROWS];
+  EACH_ROW {
+    row[r] = min(first + r * WG + gl_LocalInvocationID.x, last);  // past the end: the last row again, not stored
+    at[r] = query_row(pair, row[r]);
+    state[r] = online_softmax_start();
+    [[unroll]] for (uint i = 0; i < QUADS; ++i) query[r][i] = vec4(0.0);
+    [[unroll]] for (uint i = 0; i < V_QUADS; ++i) sum[r][i] = vec4(0.0);
+  }
+  for (uint i = 0; i < QUADS; ++i) EACH_ROW {
+    vec4 x = load_q(pair * p.rows + row[r], i) * p.scale;
+    [[unroll]] for (uint n = 0; n < QUADS; ++n) query[r][n] = mix(query[r][n], x, bvec4(n == i));
+  }
+
+  KeyRange keys = visible_keys(first, last);
+  for (uint j0 = keys.begin; j0 < keys.end; j0 += KEYS) {
+    // Past the end: the last key again, forbidden below.
+    uint own_key = pair * p.keys + min(j0 + gl_SubgroupInvocationID, p.keys - 1);
+    float score[ROWS][KEYS];
+    EACH_ROW EACH_KEY score[r][j] = 0.0;
+    [[unroll]] for (uint i = 0; i < QUADS; ++i) {
+      vec4 own = load_k(own_key, i);
+      EACH_KEY {
+        vec4 x = subgroupShuffle(own, j);
+        EACH_ROW {
+          score[r][j] += query[r][i].x * x.x;
+          score[r][j] += query[r][i].y * x.y;
+          score[r][j] += query[r][i].z * x.z;
+          score[r][j] += query[r][i].w * x.w;
+        }
+      }
+    }
+    if (SOFTCAP != 0) EACH_ROW EACH_KEY score[r][j] = capped(score[r][j]);
+    if (MASK != ATTENTION_MASK_NONE) EACH_ROW EACH_KEY score[r][j] = masked(score[r][j], at[r], min(j0 + j, p.keys - 1));
+    if (j0 < keys.all_begin || j0 + KEYS > keys.all_end)
+      EACH_ROW EACH_KEY if (j0 + j >= p.keys || !in_band(at[r].query, j0 + j)) score[r][j] = NEGATIVE_INFINITY;
+
+    EACH_ROW {
+      float to = state[r].m;
+      EACH_KEY to = max(to, score[r][j]);
+      float keep = raise(state[r], to);
+      EACH_KEY score[r][j] = weight(state[r], score[r][j]);
+      EACH_KEY state[r].l += score[r][j];
+      [[unroll]] for (uint i = 0; i < V_QUADS; ++i) sum[r][i] *= keep;
+    }
+    [[unroll]] for (uint i = 0; i < V_QUADS; ++i) {
+      vec4 own = load_v(own_key, i);
+      EACH_KEY {
+        vec4 x = subgroupShuffle(own, j);
+        EACH_ROW sum[r][i] += score[r][j] * x;
+      }
+    }
+  }
+
+  for (uint i = 0; i < V_QUADS; ++i) EACH_ROW {
+    vec4 x = vec4(0.0);
+    [[unroll]] for (uint n = 0; n < V_QUADS; ++n) x = mix(x, sum[r][n], bvec4(n == i));
+    if (first + r * WG + gl_LocalInvocationID.x <= last) store_y(pair * p.rows + row[r], i, normalized(state[r], x));
+  }
+  if (LSE != 0) EACH_ROW
+    if (first + r * WG + gl_LocalInvocationID.x <= last) lse[pair * p.rows + row[r]] = log_sum_exp(state[r]);
+}
+
+void main() {
+  if (FLAT_GROUP < p.pairs * p.row_blocks) attend();
+}

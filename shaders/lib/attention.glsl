@@ -1,0 +1,93 @@
+// What both attention kernels do alike: rows by fours, the mask, the store.
+// After dtype.glsl, math.glsl and online_softmax.glsl.
+#ifndef FOVEA_ATTENTION_GLSL
+#define FOVEA_ATTENTION_GLSL
+
+layout(local_size_x_id = 0) in;
+layout(push_constant) uniform Push { AttentionParams p; };
+layout(set = 0, binding = 0) readonly buffer Q { STORE_T q[]; };
+layout(set = 0, binding = 0) readonly buffer Q4 { STORE_T4 q4[]; };
+layout(set = 0, binding = 1) readonly buffer K { STORE_T k[]; };
+layout(set = 0, binding = 1) readonly buffer K4 { STORE_T4 k4[]; };
+layout(set = 0, binding = 2) readonly buffer V { STORE_T v[]; };
+layout(set = 0, binding = 2) readonly buffer V4 { STORE_T4 v4[]; };
+layout(set = 0, binding = 3) readonly buffer M { uint mask_words[]; };
+layout(set = 0, binding = 3) readonly buffer MStorage { STORE_T mask_storage[]; };
+layout(set = 0, binding = 4) writeonly buffer Y { STORE_T y[]; };
+layout(set = 0, binding = 4) writeonly buffer Y4 { STORE_T4 y4[]; };
+layout(set = 0, binding = 5) writeonly buffer Lse { float lse[]; };
+
+const uint QUADS = (D + 3) / 4, V_QUADS = (DV + 3) / 4;  // a row by fours; the last one is filled with zeros
+
+// Elements 4 i to 4 i + 3 of a row.
+#define FOVEA_ROW_LOADER(name, view, view4, SIZE)                   \
+  vec4 name(uint row, uint i) {                                     \
+    vec4 x = vec4(0.0);                                             \
+    if (SIZE % 4 == 0) {                                            \
+      x = LOAD4(view4, row * (SIZE / 4) + i);                       \
+    } else {                                                        \
+      uint at = row * SIZE + 4 * i;                                 \
+      x.x = LOAD(view, at);                                         \
+      if (4 * i + 1 < SIZE) x.y = LOAD(view, at + 1);               \
+      if (4 * i + 2 < SIZE) x.z = LOAD(view, at + 2);               \
+      if (4 * i + 3 < SIZE) x.w = LOAD(view, at + 3);               \
+    }                                                               \
+    return x;                                                       \
+  }
+FOVEA_ROW_LOADER(load_q, q, q4, D)
+FOVEA_ROW_LOADER(load_k, k, k4, D)
+FOVEA_ROW_LOADER(load_v, v, v4, DV)
+
+void store_y(uint row, uint i, vec4 x) {
+  if (DV % 4 == 0) {
+    STORE4(y4, row * (DV / 4) + i, x);
+  } else {
+    uint at = row * DV + 4 * i;
+    STORE(y, at, x.x);
+    if (4 * i + 1 < DV) STORE(y, at + 1, x.y);
+    if (4 * i + 2 < DV) STORE(y, at + 2, x.z);
+    if (4 * i + 3 < DV) STORE(y, at + 3, x.w);
+  }
+}
+
+// A row of the matrix of a pair (attention.h): its query, and where its mask begins.
+struct QueryRow {
+  uint query, mask;
+};
+QueryRow query_row(uint pair, uint row) {
+  QueryRow result = QueryRow(row % p.queries, 0);
+  if (MASK != ATTENTION_MASK_NONE) {
+    uint head = pair % p.key_heads * (p.heads / p.key_heads) + row / p.queries;
+    result.mask = pair / p.key_heads * p.mask_b + head * p.mask_h + result.query * p.mask_i;
+  }
+  return result;
+}
+
+// Of the rows first..last: the keys [begin, end) that some of them may see, and [all_begin, all_end) that all of them do.
+struct KeyRange {
+  uint begin, end, all_begin, all_end;
+};
+KeyRange visible_keys(uint first, uint last) {
+  if (BAND == 0) return KeyRange(0, p.keys, 0, p.keys);
+  bool one_head = first / p.queries == last / p.queries;
+  int low = one_head ? int(first % p.queries) : 0, high = one_head ? int(last % p.queries) : int(p.queries) - 1;
+  ivec4 range = ivec4(low + p.band_low, high + p.band_high + 1, high + p.band_low, low + p.band_high + 1);
+  uvec4 keys = uvec4(clamp(range, ivec4(0), ivec4(int(p.keys))));
+  return KeyRange(keys.x, keys.y, keys.z, keys.w);
+}
+
+bool in_band(uint query, uint key) {
+  return BAND == 0 || (int(key) >= int(query) + p.band_low && int(key) <= int(query) + p.band_high);
+}
+
+float capped(float score) { return SOFTCAP != 0 ? p.softcap * tanh_safe(score / p.softcap) : score; }
+
+float masked(float score, QueryRow row, uint key) {
+  uint at = row.mask + key * p.mask_j;
+  if (MASK == ATTENTION_MASK_BOOLEAN) return mask_words[at] != 0u ? score : NEGATIVE_INFINITY;
+  if (MASK == ATTENTION_MASK_F32) return score + uintBitsToFloat(mask_words[at]);
+  if (MASK == ATTENTION_MASK_STORAGE) return score + LOAD(mask_storage, at);
+  return score;
+}
+
+#endif

@@ -1,0 +1,216 @@
+// Attention against its definition, every feature alone and together, on every kernel and on the unfused chain.
+
+#include "tests/support/check.hpp"
+
+#include <cmath>
+#include <limits>
+
+using namespace fovea;
+using namespace fovea::test;
+
+namespace {
+
+struct Sizes {
+  std::int64_t B = 1, H = 1, Hk = 1, Lq = 5, Lk = 7, D = 8, Dv = 8;
+};
+
+// The definition, row by row. in: q, k, v and, if there is one, the mask. Gives out, lse, weights.
+template <class T>
+std::vector<Array<T>> naive(const std::vector<Array<T>>& in, const AttentionDesc& desc, bool boolean_mask) {
+  const Array<T>&q = in[0], &k = in[1], &v = in[2];
+  const std::int64_t H = q.dim(1), Lq = q.dim(2), Lk = k.dim(2), D = q.dim(3), Dv = v.dim(3);
+  const Shape scores{q.dim(0), H, Lq, Lk};
+  Array<T> out(Shape{q.dim(0), H, Lq, Dv}), lse(Shape{q.dim(0), H, Lq}), weights(scores);
+  const T scale = desc.scale ? static_cast<T>(*desc.scale) : T(1) / std::sqrt(static_cast<T>(D));
+  for (std::int64_t row = 0; row < lse.size(); ++row) {
+    const auto at = unflatten(row, lse.shape);
+    const std::int64_t b = at[0], h = at[1], i = at[2], hk = h / (H / k.dim(1));
+    const std::int64_t position = desc.align == CausalAlign::bottom_right ? i + Lk - Lq : i;
+    std::vector<T> score(static_cast<std::size_t>(Lk));
+    T most = -std::numeric_limits<T>::infinity();
+    for (std::int64_t j = 0; j < Lk; ++j) {
+      T s = 0;
+      for (std::int64_t d = 0; d < D; ++d) s += q.at({b, h, i, d}) * k.at({b, hk, j, d});
+      s *= scale;
+      if (desc.softcap > 0) s = static_cast<T>(desc.softcap) * std::tanh(s / static_cast<T>(desc.softcap));
+      bool allowed = !(desc.causal && j > position);
+      allowed = allowed && !(desc.window_left >= 0 && j < position - desc.window_left);
+      allowed = allowed && !(desc.window_right >= 0 && j > position + desc.window_right);
+      if (in.size() > 3) {
+        const T mask = in[3][broadcast_offset({b, h, i, j}, in[3].shape)];
+        if (boolean_mask) allowed = allowed && mask != T(0);
+        else s += mask;
+      }
+      if (!allowed) s = -std::numeric_limits<T>::infinity();
+      score[static_cast<std::size_t>(j)] = s;
+      most = std::max(most, s);
+    }
+    T sum = 0;
+    const bool nothing = most == -std::numeric_limits<T>::infinity();
+    for (T& s : score) sum += s = nothing ? T(0) : std::exp(s - most);
+    lse[row] = nothing ? most : most + std::log(sum);
+    for (std::int64_t j = 0; j < Lk; ++j) {
+      const T weight = nothing ? T(0) : score[static_cast<std::size_t>(j)] / sum;
+      weights.at({b, h, i, j}) = weight;
+      for (std::int64_t d = 0; d < Dv; ++d) out.at({b, h, i, d}) += weight * v.at({b, hk, j, d});
+    }
+  }
+  return {out, lse, weights};
+}
+
+std::vector<test::Operand> operands(const Sizes& s) {
+  return {random({s.B, s.H, s.Lq, s.D}, -1, 1, 1), random({s.B, s.Hk, s.Lk, s.D}, -1, 1, 2),
+          random({s.B, s.Hk, s.Lk, s.Dv}, -1, 1, 3)};
+}
+
+// Checks out and lse (fused kernels take it), or all three results (the chain alone does).
+void check_attention(const Sizes& sizes, AttentionDesc desc = {}, std::optional<test::Operand> mask = {}, bool weights = false) {
+  auto inputs = operands(sizes);
+  if (mask) inputs.push_back(*mask);
+  const bool boolean_mask = mask && mask->dtype == DType::boolean;
+  desc.return_lse = true;
+  desc.return_weights = weights;
+  CheckOptions options;
+  options.extra_ulps = 64;  // Vulkan allows exp 3 + 2|x| ulp; scores here stay below 16
+  check("attention", inputs,
+        [&](Graph&, const std::vector<Tensor>& in) {
+          AttentionDesc with = desc;
+          if (mask) with.mask = in[3];
+          const AttentionResult result = attention_full(in[0], in[1], in[2], with);
+          std::vector<Tensor> out{result.out, result.lse};
+          if (weights) out.push_back(result.weights);
+          return out;
+        },
+        [&](const auto& in) {
+          auto all = naive(in, desc, boolean_mask);
+          if (!weights) all.pop_back();
+          return all;
+        },
+        options);
+}
+
+test::Operand additive(Shape shape, double forbidden_share) {
+  test::Operand mask = random(shape, -2, 2, 5);
+  const test::Operand drop = random_boolean(shape, forbidden_share, 6);
+  for (std::size_t i = 0; i < drop.array.values.size(); ++i)
+    if (drop.array.values[i] != 0) mask.array.values[i] = -HUGE_VAL;
+  return mask;
+}
+
+}  // namespace
+
+TEST_CASE("lengths of one, odd, past every tile, and none") {
+  for (const auto& [Lq, Lk] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {1, 70}, {5, 7}, {33, 65}, {64, 64}, {130, 257}, {3, 0}, {0, 5}})
+    check_attention({.H = 2, .Hk = 2, .Lq = Lq, .Lk = Lk});
+}
+
+TEST_CASE("head sizes that are multiples of four and not, and values of another size") {
+  for (const std::int64_t D : {1, 3, 8, 20, 64, 80, 128}) check_attention({.Lq = 9, .Lk = 11, .D = D, .Dv = D});
+  check_attention({.Lq = 9, .Lk = 11, .D = 12, .Dv = 3});
+  check_attention({.Lq = 9, .Lk = 11, .D = 5, .Dv = 36});
+}
+
+TEST_CASE("grouped-query heads read the key head of their group") {
+  check_attention({.B = 2, .H = 6, .Hk = 2, .Lq = 5, .Lk = 9});
+  check_attention({.B = 2, .H = 4, .Hk = 1, .Lq = 7, .Lk = 3}, {.causal = true});
+}
+
+TEST_CASE("causal from the top left and the bottom right, and windows") {
+  for (const CausalAlign align : {CausalAlign::top_left, CausalAlign::bottom_right})
+    for (const auto& [Lq, Lk] : {std::pair<std::int64_t, std::int64_t>{20, 20}, {9, 70}, {70, 9}}) {
+      check_attention({.H = 2, .Hk = 2, .Lq = Lq, .Lk = Lk}, {.causal = true, .align = align});
+      check_attention({.Lq = Lq, .Lk = Lk}, {.align = align, .window_left = 3, .window_right = 2});
+      check_attention({.Lq = Lq, .Lk = Lk}, {.causal = true, .align = align, .window_left = 0});
+      check_attention({.Lq = Lq, .Lk = Lk}, {.align = align, .window_right = 40});
+    }
+}
+
+TEST_CASE("boolean and additive masks, however they broadcast") {
+  const Sizes sizes{.B = 2, .H = 2, .Hk = 2, .Lq = 6, .Lk = 10};
+  for (const Shape& shape : {Shape{2, 2, 6, 10}, Shape{1, 2, 6, 10}, Shape{2, 1, 1, 10}, Shape{6, 10}, Shape{10}, Shape{6, 1}, Shape{}}) {
+    check_attention(sizes, {}, random_boolean(shape, 0.7));
+    check_attention(sizes, {.causal = true}, additive(shape, 0.2));
+  }
+}
+
+TEST_CASE("an additive mask in f32 goes with f16 operands") {
+  test::Operand mask = additive({6, 10}, 0.2);
+  mask.follows = false;
+  check_attention({.Lq = 6, .Lk = 10}, {}, mask);
+}
+
+TEST_CASE("scale and soft-cap, alone and with masks") {
+  check_attention({}, {.scale = 0.0f});
+  check_attention({}, {.scale = -0.7f});
+  check_attention({.D = 16}, {.scale = 3.0f, .softcap = 2.0f});
+  check_attention({.Lq = 12, .Lk = 12}, {.causal = true, .softcap = 1.5f}, random_boolean({12, 12}, 0.8));
+}
+
+TEST_CASE("a fully masked row yields zeros, not NaN, and the log-sum-exp of nothing") {
+  const double no = -HUGE_VAL;
+  check_attention({.Lq = 2, .Lk = 3}, {}, values({2, 3}, {0, 0, 0, 1, 0, 1}, DType::boolean));
+  check_attention({.Lq = 2, .Lk = 3}, {}, values({2, 3}, {no, no, no, 0, no, 1}));
+  check_attention({.Lq = 6, .Lk = 2}, {.causal = true, .align = CausalAlign::bottom_right});
+}
+
+TEST_CASE("a large finite mask on every key of a row changes nothing") {
+  auto inputs = operands({.Lq = 3, .Lk = 5});
+  inputs.push_back(values({3, 1}, {-10000, 0, 10000}));
+  inputs.back().follows = false;
+  CheckOptions options;
+  options.extra_ulps = 20000;  // a score near 1e4 keeps 24 - 13 bits behind the point
+  options.f16 = false;
+  check("attention", inputs,
+        [](Graph&, const std::vector<Tensor>& in) { return std::vector<Tensor>{attention(in[0], in[1], in[2], {.mask = in[3]})}; },
+        [](const auto& in) {
+          auto three = in;
+          three.pop_back();
+          auto all = naive(three, {}, false);
+          all.resize(1);
+          return all;
+        },
+        options);
+}
+
+TEST_CASE("NaN in a row of q stays in that row") {
+  auto inputs = operands({.Lq = 3, .Lk = 5});
+  inputs[0].array.at({0, 0, 1, 2}) = std::nan("");
+  check("attention", inputs,
+        [](Graph&, const std::vector<Tensor>& in) { return std::vector<Tensor>{attention(in[0], in[1], in[2])}; },
+        [](const auto& in) {
+          auto all = naive(in, {}, false);
+          all.resize(1);
+          for (std::int64_t d = 0; d < all[0].dim(3); ++d) all[0].at({0, 0, 1, d}) = std::nanf("");
+          return all;
+        });
+}
+
+TEST_CASE("65,536 keys are summed whole") { check_attention({.Lq = 2, .Lk = 65536 + 3, .D = 4, .Dv = 4}); }
+
+TEST_CASE("what does not fit is named") {
+  const auto refused = [](Shape q, Shape k, Shape v, const AttentionDesc& desc, std::vector<std::string> texts) {
+    check_error([&](Graph& graph) { attention(graph.input("q", q), graph.input("k", k), graph.input("v", v), desc); }, texts);
+  };
+  refused({8, 5, 4}, {1, 8, 5, 4}, {1, 8, 5, 4}, {}, {"attention: q has shape [8,5,4], not [B,H,Lq,D]"});
+  refused({1, 8, 5, 4}, {1, 3, 5, 4}, {1, 3, 5, 4}, {}, {"k has 3 heads (axis 1), which does not divide q's 8", "(attention.cpp:"});
+  refused({1, 8, 5, 4}, {1, 8, 5, 4}, {1, 4, 5, 4}, {}, {"v has 4 heads (axis 1) and k has 8"});
+  refused({1, 8, 5, 4}, {2, 8, 5, 4}, {1, 8, 5, 4}, {}, {"k has batch 2 (axis 0) and q has 1"});
+  refused({1, 8, 5, 4}, {1, 8, 6, 4}, {1, 8, 5, 4}, {}, {"v has 5 keys (axis 2) and k has 6"});
+  refused({1, 8, 5, 4}, {1, 8, 5, 3}, {1, 8, 5, 4}, {}, {"k has head size 3 (axis 3) and q has 4"});
+  refused({1, 1, 5, 4}, {1, 1, 5, 4}, {1, 1, 5, 4}, {.window_left = -2}, {"window_left is -2"});
+  refused({1, 1, 5, 4}, {1, 1, 5, 4}, {1, 1, 5, 4}, {.window_right = -7}, {"window_right is -7"});
+  refused({1, 1, 5, 4}, {1, 1, 5, 4}, {1, 1, 5, 4}, {.softcap = -1}, {"softcap is -1"});
+  check_error([](Graph& graph) {
+    const Tensor x = graph.input("x", {1, 2, 5, 4});
+    attention(x, x, x, {.mask = graph.input("m", {3, 5}, DType::boolean)});
+  }, {"mask [3,5] does not broadcast to [B,H,Lq,Lk] = [1,2,5,5]"});
+  check_error([](Graph& graph) {
+    const Tensor x = graph.input("x", {1, 2, 5, 4});
+    attention(x, x, x, {.mask = graph.input("m", {5, 5}, DType::i32)});
+  }, {"the mask is i32"});
+  check_error([](Graph& graph) { attention(graph.input("q", {1, 1, 2, 2}, DType::i32), graph.input("k", {1, 1, 2, 2}), graph.input("v", {1, 1, 2, 2})); },
+              {"q is i32, not f32 or f16"});
+  check_error([](Graph& graph) { attention(graph.input("q", {1, 1, 2, 2}), graph.input("k", {1, 1, 2, 2}, DType::f16), graph.input("v", {1, 1, 2, 2})); },
+              {"k is f16 and q is f32"});
+  check_error([](Graph& graph) { attention(graph.input("q", {1, 1, 2, 2}), Tensor(), graph.input("v", {1, 1, 2, 2})); }, {"operand 1 is absent"});
+}
