@@ -51,6 +51,9 @@ struct DeviceCaps {
   std::uint32_t max_loop_iterations = 0;
   // Compiling takes seconds for a thousand unrolled multiply-adds: keep bodies short.
   bool costly_unrolling = false;
+  // A storage-buffer load costs as much as dozens of multiply-adds, even from an address that all invocations share:
+  // load less, keep more in registers.
+  bool costly_loads = false;
 };
 
 }  // namespace fovea

@@ -33,6 +33,14 @@ constexpr Quirk table[] = {
               caps.driver_id == VK_DRIVER_ID_GOOGLE_SWIFTSHADER;
      },
      [](DeviceCaps& caps) { caps.costly_unrolling = true; }},
+    {"lavapipe before 26, SwiftShader", "a 16-byte load from a storage buffer takes 16 to 72 ns per 8 invocations (26: 3 to 7)",
+     "measured on 22.3.6, 25.0.7, 26.1.6 and Chromium's SwiftShader of Debian 12, 2026-11",
+     [](const DeviceCaps& caps) {
+       const auto is = [&](std::string_view version) { return caps.driver_info.starts_with(version); };
+       const bool old = is("Mesa 22.") || is("Mesa 23.") || is("Mesa 24.") || is("Mesa 25.");
+       return (caps.driver_id == VK_DRIVER_ID_MESA_LLVMPIPE && old) || caps.driver_id == VK_DRIVER_ID_GOOGLE_SWIFTSHADER;
+     },
+     [](DeviceCaps& caps) { caps.costly_loads = true; }},
 };
 
 }  // namespace

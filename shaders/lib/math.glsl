@@ -56,7 +56,7 @@ float tanh_safe(float x) {
 }
 
 float sigmoid(float x) {
-  float t = exp(-abs(x));
+  float t = exp(-abs(x));  // of NaN a number on SwiftShader
   return is_nan(x) ? x : (x < 0.0 ? t : 1.0) / (1.0 + t);
 }
 

@@ -70,6 +70,7 @@ TEST_CASE("lavapipe 22.3 limits loops; a later one and other drivers do not") {
   caps.driver_info = "Mesa 22.3.6 (LLVM 15.0.6)";
   vk::apply_quirks(caps);
   CHECK(caps.max_loop_iterations == 65535);
+  CHECK(caps.costly_loads);
   caps.max_loop_iterations = 0;
   caps.driver_info = "Mesa 25.0.7-2~bpo12+1 (LLVM 15.0.6)";
   vk::apply_quirks(caps);
@@ -78,4 +79,18 @@ TEST_CASE("lavapipe 22.3 limits loops; a later one and other drivers do not") {
   caps.driver_info = "Mesa 22.3.6";
   vk::apply_quirks(caps);
   CHECK(caps.max_loop_iterations == 0);
+}
+
+TEST_CASE("loads are costly on lavapipe before 26 and on SwiftShader") {
+  const auto costly = [](VkDriverId driver, const char* info) {
+    DeviceCaps caps;
+    caps.driver_id = driver;
+    caps.driver_info = info;
+    vk::apply_quirks(caps);
+    return caps.costly_loads;
+  };
+  CHECK(costly(VK_DRIVER_ID_MESA_LLVMPIPE, "Mesa 25.0.7-2~bpo12+1 (LLVM 15.0.6)"));
+  CHECK(costly(VK_DRIVER_ID_GOOGLE_SWIFTSHADER, ""));
+  CHECK(!costly(VK_DRIVER_ID_MESA_LLVMPIPE, "Mesa 26.1.6-1 (LLVM 21.1.8)"));
+  CHECK(!costly(VK_DRIVER_ID_MESA_RADV, "Mesa 25.0.7"));
 }

@@ -1,0 +1,69 @@
+// Which kernels the products take on which device, decided without one.
+
+#include "compile/compiler.hpp"
+
+#include <fovea/fovea.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace fovea;
+
+namespace {
+
+DeviceCaps cpu() {
+  DeviceCaps caps;
+  caps.type = DeviceType::cpu;
+  caps.subgroup_size = 8;
+  return caps;
+}
+DeviceCaps gpu() {
+  DeviceCaps caps;
+  caps.type = DeviceType::discrete;
+  return caps;
+}
+
+// "matmul_row": the kernels of the program's dispatches, in order.
+std::string kernels_of(const Graph& graph, const DeviceCaps& caps, const CompileOptions& options = {}) {
+  REQUIRE(!graph.error());
+  const auto program = compile::compile(graph.ir(), caps, options);
+  REQUIRE_MESSAGE(program, program.error().message);
+  std::string names;
+  for (const auto& dispatch : program->dispatches) names += (names.empty() ? "" : " ") + dispatch.kernel;
+  return names;
+}
+
+std::string matmul_kernels(Shape a, Shape b, const DeviceCaps& caps, const CompileOptions& options = {}) {
+  Graph graph;
+  graph.output("y", matmul(graph.input("a", a), graph.input("b", b)));
+  return kernels_of(graph, caps, options);
+}
+
+}  // namespace
+
+TEST_CASE("matmul: rows on CPUs, tiles on GPUs, and either when forced") {
+  CHECK(matmul_kernels({64, 32}, {32, 64}, cpu()) == "matmul_row");
+  CHECK(matmul_kernels({64, 32}, {32, 64}, gpu()) == "matmul_tile");
+  CHECK(matmul_kernels({64, 32}, {32, 64}, cpu(), {.force_kernel = {"matmul=matmul_tile"}}) == "matmul_tile");
+  CHECK(matmul_kernels({64, 32}, {32, 64}, gpu(), {.force_kernel = {"matmul=matmul_row"}}) == "matmul_row");
+  CHECK(matmul_kernels({64, 32}, {32, 64}, gpu(), {.force_kernel = {"matmul=matmul_split"}}) == "matmul_split matmul_split");
+}
+
+TEST_CASE("matmul: K is split where results are few and it is long, and where a loop over it would be cut") {
+  CHECK(matmul_kernels({4, 8192}, {8192, 4}, gpu()) == "matmul_split matmul_split");
+  CHECK(matmul_kernels({1024, 8192}, {8192, 1024}, gpu()) == "matmul_tile");
+  CHECK(matmul_kernels({1, 100000}, {100000, 1}, cpu()) == "matmul_split matmul_split");
+  CHECK(matmul_kernels({128, 70000}, {70000, 33}, cpu()) == "matmul_row");
+  DeviceCaps limited = cpu();
+  limited.max_loop_iterations = 65535;
+  CHECK(matmul_kernels({128, 70000}, {70000, 33}, limited) == "matmul_split matmul_split");
+  CHECK(matmul_kernels({128, 60000}, {60000, 33}, limited) == "matmul_row");
+}
+
+TEST_CASE("matmul: batches that share b become rows of one product") {
+  Graph graph;
+  graph.output("y", matmul(graph.input("a", {16, 4, 32}), graph.input("b", {32, 16})));
+  const auto program = compile::compile(graph.ir(), cpu(), {});
+  REQUIRE(program);
+  CHECK(program->dispatches[0].groups[0] == 2);  // 64 rows in groups of 32, one group of columns
+  CHECK(program->dispatches[0].flops == 2.0 * 64 * 32 * 16);
+}
