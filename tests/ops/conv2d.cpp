@@ -1,0 +1,114 @@
+#include "tests/support/check.hpp"
+
+#include <cmath>
+
+using namespace fovea;
+using namespace fovea::test;
+
+namespace {
+
+// Seven loops from the definition. No activation: that is elementwise's.
+template <class T>
+Array<T> naive(const std::vector<Array<T>>& in, const Conv2dDesc& desc, bool bias) {
+  const Array<T>&x = in[0], &w = in[1];
+  const std::int64_t group_in = w.dim(1), group_out = w.dim(0) / desc.groups;
+  const auto extent = [&](int i) {
+    const auto a = static_cast<std::size_t>(i);
+    return (x.dim(2 + i) + desc.padding[a] + desc.padding[a + 2] - desc.dilation[a] * (w.dim(2 + i) - 1) - 1) / desc.stride[a] + 1;
+  };
+  Array<T> y(Shape{x.dim(0), w.dim(0), extent(0), extent(1)});
+  for (std::int64_t n = 0; n < y.dim(0); ++n)
+    for (std::int64_t o = 0; o < y.dim(1); ++o)
+      for (std::int64_t i = 0; i < y.dim(2); ++i)
+        for (std::int64_t j = 0; j < y.dim(3); ++j) {
+          T sum = bias ? in[2][o] : T(0);
+          for (std::int64_t c = 0; c < group_in; ++c)
+            for (std::int64_t u = 0; u < w.dim(2); ++u)
+              for (std::int64_t v = 0; v < w.dim(3); ++v) {
+                const std::int64_t iy = i * desc.stride[0] + u * desc.dilation[0] - desc.padding[0];
+                const std::int64_t ix = j * desc.stride[1] + v * desc.dilation[1] - desc.padding[1];
+                if (iy >= 0 && ix >= 0 && iy < x.dim(2) && ix < x.dim(3))
+                  sum += w.at({o, c, u, v}) * x.at({n, o / group_out * group_in + c, iy, ix});
+              }
+          y.at({n, o, i, j}) = sum;
+        }
+  return y;
+}
+
+void check_conv(Shape x, Shape w, const Conv2dDesc& desc, bool bias = false) {
+  std::vector<test::Operand> inputs{random(x, -1, 1, 1), random(w, -1, 1, 2)};
+  if (bias) inputs.push_back(random({w[0]}, -1, 1, 3));
+  check("conv2d", inputs,
+        [&](Graph&, const std::vector<Tensor>& in) {
+          Conv2dDesc with = desc;
+          if (bias) with.bias = in[2];
+          return std::vector<Tensor>{conv2d(in[0], in[1], with)};
+        },
+        [&](const auto& in) { return std::vector{naive(in, desc, bias)}; });
+}
+
+}  // namespace
+
+TEST_CASE("strides, paddings, dilations and kernels of odd sizes") {
+  check_conv({1, 1, 1, 1}, {1, 1, 1, 1}, {});
+  check_conv({2, 3, 7, 9}, {5, 3, 3, 3}, {.padding = {1, 1, 1, 1}}, true);
+  check_conv({1, 4, 11, 8}, {9, 4, 3, 2}, {.stride = {2, 3}, .padding = {0, 2, 1, 0}});
+  check_conv({1, 2, 13, 12}, {17, 2, 3, 3}, {.padding = {2, 3, 2, 3}, .dilation = {2, 3}}, true);
+  check_conv({3, 2, 5, 6}, {3, 2, 5, 6}, {});
+  check_conv({1, 3, 40, 37}, {8, 3, 7, 1}, {.stride = {1, 2}, .padding = {3, 0, 3, 0}});
+}
+
+TEST_CASE("groups, depthwise, and more channels than one tile") {
+  check_conv({2, 6, 5, 5}, {9, 2, 3, 3}, {.padding = {1, 1, 1, 1}, .groups = 3}, true);
+  check_conv({1, 19, 6, 7}, {19, 1, 3, 3}, {.padding = {1, 1, 1, 1}, .groups = 19});
+  check_conv({1, 4, 6, 7}, {8, 1, 3, 3}, {.groups = 4});
+  check_conv({1, 33, 17, 19}, {33, 33, 1, 1}, {}, true);
+}
+
+TEST_CASE("a window that lies in the padding alone sees zeros") {
+  check_conv({1, 1, 2, 2}, {1, 1, 2, 2}, {.stride = {3, 3}, .padding = {4, 4, 4, 4}}, true);
+}
+
+TEST_CASE("no images give no output, no input channels give the bias") {
+  check_conv({0, 3, 4, 4}, {2, 3, 3, 3}, {});
+  check_conv({1, 0, 4, 4}, {2, 0, 3, 3}, {}, true);
+}
+
+TEST_CASE("the activation follows the bias") {
+  check("conv2d", {random({1, 3, 6, 6}), random({4, 3, 3, 3}), random({4})},
+        [](Graph&, const std::vector<Tensor>& in) {
+          return std::vector<Tensor>{conv2d(in[0], in[1], {.bias = in[2], .activation = Activation::relu}),
+                                     conv2d(in[0], in[1], {.bias = in[2], .activation = Activation::silu})};
+        },
+        [](const auto& in) {
+          auto relu = naive(in, {}, true), silu = relu;
+          using T = std::decay_t<decltype(relu[0])>;
+          for (std::int64_t i = 0; i < relu.size(); ++i) {
+            relu[i] = std::max(relu[i], T(0));
+            silu[i] = silu[i] / (T(1) + std::exp(-silu[i]));
+          }
+          return std::vector{relu, silu};
+        });
+}
+
+TEST_CASE("what does not fit is named") {
+  const auto refused = [](Shape x, Shape w, const Conv2dDesc& desc, std::vector<std::string> texts) {
+    check_error([&](Graph& graph) { conv2d(graph.input("x", x), graph.input("w", w), desc); }, texts);
+  };
+  refused({3, 4, 4}, {1, 3, 1, 1}, {}, {"conv2d", "x [3,4,4] is not [N,C,H,W]"});
+  refused({1, 3, 4, 4}, {1, 3, 1}, {}, {"weight [1,3,1] is not"});
+  refused({1, 3, 4, 4}, {1, 2, 1, 1}, {}, {"weight takes 2 channels a group and x has 3 / 1 = 3"});
+  refused({1, 3, 4, 4}, {4, 1, 1, 1}, {.groups = 2}, {"groups 2 does not divide x's 3 channels"});
+  refused({1, 4, 4, 4}, {3, 2, 1, 1}, {.groups = 2}, {"groups 2 does not divide weight's 3 output channels"});
+  refused({1, 3, 4, 4}, {1, 3, 5, 1}, {}, {"reaches over 5 of axis y", "padded input has 4"});
+  refused({1, 3, 4, 4}, {1, 3, 2, 3}, {.dilation = {1, 2}}, {"reaches over 5 of axis x"});
+  refused({1, 3, 4, 4}, {1, 3, 0, 1}, {}, {"empty window"});
+  refused({1, 3, 4, 4}, {1, 3, 1, 1}, {.stride = {0, 1}}, {"stride 0 of axis y"});
+  refused({1, 3, 4, 4}, {1, 3, 1, 1}, {.padding = {0, -1, 0, 0}}, {"padding -1"});
+  refused({1, 3, 4, 4}, {1, 3, 1, 1}, {.dilation = {1, 0}}, {"dilation 0 of axis x"});
+  refused({1, 3, 4, 4}, {1, 3, 1, 1}, {.groups = 0}, {"groups 0"});
+  check_error([](Graph& graph) { conv2d(graph.input("x", {1, 3, 4, 4}), graph.input("w", {2, 3, 1, 1}), {.bias = graph.input("b", {3})}); },
+              {"bias [3] is not [2]"});
+  check_error([](Graph& graph) { conv2d(graph.input("x", {1, 3, 4, 4}, DType::i32), graph.input("w", {2, 3, 1, 1})); }, {"x is i32"});
+  check_error([](Graph& graph) { conv2d(graph.input("x", {1, 3, 4, 4}), Tensor()); }, {"operand 1 is absent"});
+}
