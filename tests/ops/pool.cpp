@@ -1,0 +1,191 @@
+#include "tests/support/check.hpp"
+
+#include <cmath>
+#include <limits>
+
+using namespace fovea;
+using namespace fovea::test;
+
+namespace {
+
+struct Axis {
+  std::int64_t kernel, stride, begin, end, dilation;
+};
+
+// Windows over three axes from the definition; one or two axes are cases with extents of 1.
+template <class T>
+std::vector<Array<T>> naive(Pool kind, const Array<T>& x, std::vector<Axis> axes, bool ceil_mode, bool count_pad, std::int64_t divisor, double p) {
+  const int spatial = static_cast<int>(axes.size());
+  Shape shape = x.shape;
+  for (int a = 0; a < spatial; ++a) {
+    const Axis& w = axes[static_cast<std::size_t>(a)];
+    const double exact = static_cast<double>(x.dim(a + 2) + w.begin + w.end - w.dilation * (w.kernel - 1) - 1) / static_cast<double>(w.stride);
+    shape[a + 2] = static_cast<std::int64_t>(ceil_mode ? std::ceil(exact) : std::floor(exact)) + 1;
+    if ((shape[a + 2] - 1) * w.stride >= x.dim(a + 2) + w.begin) --shape[a + 2];
+  }
+  Array<T> y(shape), index(shape);
+  for (std::int64_t i = 0; i < y.size(); ++i) {
+    const auto o = unflatten(i, shape);
+    Shape window{1, 1};
+    std::vector<std::int64_t> extents;
+    for (const Axis& w : axes) extents.push_back(w.kernel);
+    window = Shape(extents);
+    T result = kind == Pool::max ? -std::numeric_limits<T>::infinity() : T(0);
+    std::int64_t best = -1, inside_count = 0, padded_count = 0;
+    for (std::int64_t t = 0; t < window.elements(); ++t) {
+      const auto tap = unflatten(t, window);
+      bool inside = true, padded = true;
+      std::int64_t flat = 0, base = o[0] * x.dim(1) + o[1];
+      for (int a = 0; a < spatial; ++a) {
+        const auto s = static_cast<std::size_t>(a);
+        const std::int64_t at = o[s + 2] * axes[s].stride - axes[s].begin + tap[s] * axes[s].dilation;
+        inside = inside && at >= 0 && at < x.dim(a + 2);
+        padded = padded && at < x.dim(a + 2) + axes[s].end;
+        flat = flat * x.dim(a + 2) + at;
+        base *= x.dim(a + 2);
+      }
+      padded_count += padded;
+      if (!inside) continue;
+      ++inside_count;
+      const T value = x[base + flat];
+      if (kind == Pool::max && (best < 0 || value > result || (std::isnan(value) && !std::isnan(result)))) result = value, best = flat;
+      if (kind == Pool::average) result += value;
+      if (kind == Pool::lp) result += std::pow(std::abs(value), static_cast<T>(p));
+    }
+    if (kind == Pool::average) result /= static_cast<T>(divisor ? divisor : count_pad ? padded_count : inside_count);
+    if (kind == Pool::lp) result = std::pow(result, static_cast<T>(1 / p));
+    y[i] = result;
+    index[i] = static_cast<T>(best);
+  }
+  return {y, index};
+}
+
+std::vector<Axis> axes_of(const PoolDesc& desc) {
+  std::vector<Axis> axes;
+  for (std::size_t i = 0; i < desc.kernel.size(); ++i) {
+    const std::int64_t begin = desc.padding_begin.empty() ? 0 : desc.padding_begin[i];
+    axes.push_back({desc.kernel[i], desc.stride.empty() ? desc.kernel[i] : desc.stride[i], begin,
+                    desc.padding_end.empty() ? begin : desc.padding_end[i], desc.dilation.empty() ? 1 : desc.dilation[i]});
+  }
+  return axes;
+}
+
+void check_pool(Pool kind, Shape x, const PoolDesc& desc) {
+  check("pool", {random(x, -2, 2)},
+        [&](Graph&, const std::vector<Tensor>& in) {
+          if (kind != Pool::max) return std::vector<Tensor>{pool(kind, in[0], desc)};
+          const auto result = max_pool_with_indices(in[0], desc);
+          return std::vector<Tensor>{result.values, result.indices, pool(kind, in[0], desc)};
+        },
+        [&](const auto& in) {
+          auto out = naive(kind, in[0], axes_of(desc), desc.ceil_mode, desc.count_include_pad, desc.divisor, desc.p);
+          if (kind == Pool::max) out.push_back(out[0]);
+          else out.pop_back();
+          return out;
+        });
+}
+
+}  // namespace
+
+TEST_CASE("max pooling with strides, paddings, dilations and ceil mode, in one, two and three dimensions") {
+  check_pool(Pool::max, {2, 3, 11}, {.kernel = {3}});
+  check_pool(Pool::max, {2, 3, 10}, {.kernel = {3}, .stride = {2}, .padding_begin = {1}, .ceil_mode = true});
+  check_pool(Pool::max, {2, 3, 9, 7}, {.kernel = {3, 2}, .stride = {2, 1}, .padding_begin = {1, 0}});
+  check_pool(Pool::max, {1, 2, 12, 13}, {.kernel = {3, 3}, .stride = {2, 2}, .padding_begin = {0, 1}, .padding_end = {2, 0}, .dilation = {2, 3}});
+  check_pool(Pool::max, {1, 2, 5, 6, 7}, {.kernel = {2, 3, 2}, .stride = {1, 2, 3}, .padding_begin = {0, 1, 1}, .ceil_mode = true});
+  check_pool(Pool::max, {1, 1, 1, 1}, {.kernel = {1, 1}});
+  check_pool(Pool::max, {0, 2, 4, 4}, {.kernel = {2, 2}});
+}
+
+TEST_CASE("average pooling divides by what the options say") {
+  for (const bool count_pad : {false, true})
+    for (const bool ceil_mode : {false, true}) {
+      check_pool(Pool::average, {2, 2, 9, 8},
+                 {.kernel = {3, 3}, .stride = {2, 2}, .padding_begin = {1, 1}, .ceil_mode = ceil_mode, .count_include_pad = count_pad});
+      check_pool(Pool::average, {1, 2, 10},
+                 {.kernel = {4}, .stride = {3}, .padding_begin = {2}, .padding_end = {1}, .ceil_mode = ceil_mode, .count_include_pad = count_pad});
+    }
+  check_pool(Pool::average, {1, 2, 7, 7}, {.kernel = {3, 3}, .stride = {1, 1}, .padding_begin = {1, 1}, .divisor = 5});
+  check_pool(Pool::average, {1, 1, 4, 5, 6}, {.kernel = {2, 2, 2}, .dilation = {2, 1, 2}});
+}
+
+TEST_CASE("Lp pooling takes the p-th root of the sum of p-th powers of magnitudes") {
+  for (const float p : {1.0f, 2.0f, 3.0f, 0.5f}) check_pool(Pool::lp, {1, 2, 8, 9}, {.kernel = {3, 2}, .stride = {2, 2}, .padding_begin = {1, 1}, .p = p});
+}
+
+TEST_CASE("adaptive windows cover the input as evenly as they can") {
+  for (const auto& output : {std::vector<std::int64_t>{3, 5}, {1, 1}, {7, 11}, {10, 2}, {-1, 4}}) {
+    for (const Pool kind : {Pool::max, Pool::average}) {
+      check("pool", {random({2, 3, 7, 11})},
+            [&](Graph&, const std::vector<Tensor>& in) {
+              if (kind == Pool::average) return std::vector<Tensor>{adaptive_pool(kind, in[0], output)};
+              const auto result = adaptive_max_pool_with_indices(in[0], output);
+              return std::vector<Tensor>{result.values, result.indices};
+            },
+            [&](const auto& in) {
+              auto x = in[0];
+              using T = std::decay_t<decltype(x[0])>;
+              const std::int64_t oh = output[0] < 0 ? 7 : output[0], ow = output[1] < 0 ? 11 : output[1];
+              Array<T> y(Shape{2, 3, oh, ow}), index = y;
+              for (std::int64_t i = 0; i < y.size(); ++i) {
+                const auto o = unflatten(i, y.shape);
+                T sum = 0, most = -std::numeric_limits<T>::infinity(), count = 0;
+                for (std::int64_t u = o[2] * 7 / oh; u < ((o[2] + 1) * 7 + oh - 1) / oh; ++u)
+                  for (std::int64_t v = o[3] * 11 / ow; v < ((o[3] + 1) * 11 + ow - 1) / ow; ++v) {
+                    const T value = x.at({o[0], o[1], u, v});
+                    sum += value, count += 1;
+                    if (value > most) most = value, index[i] = static_cast<T>(u * 11 + v);
+                  }
+                y[i] = kind == Pool::max ? most : sum / count;
+              }
+              return kind == Pool::max ? std::vector<Array<T>>{y, index} : std::vector<Array<T>>{y};
+            });
+    }
+  }
+}
+
+TEST_CASE("a maximum takes the first of equals, and NaN wins") {
+  const double nan = std::nan("");
+  check("pool", {values({1, 1, 8}, {1, 1, 3, nan, nan, 5, -HUGE_VAL, -HUGE_VAL})},
+        [](Graph&, const std::vector<Tensor>& in) {
+          const auto result = max_pool_with_indices(in[0], {.kernel = {2}});
+          return std::vector<Tensor>{result.values, result.indices};
+        },
+        [](const auto& in) { return naive(Pool::max, in[0], {{2, 2, 0, 0, 1}}, false, false, 0, 2); });
+}
+
+TEST_CASE("global pooling reduces all spatial axes") {
+  check("reduce", {random({2, 3, 5, 7}, 0.1, 2)},
+        [](Graph&, const std::vector<Tensor>& in) {
+          return std::vector<Tensor>{global_pool(Pool::max, in[0]), global_pool(Pool::average, in[0]), global_pool(Pool::lp, in[0], 2),
+                                     global_pool(Pool::lp, in[0], 3)};
+        },
+        [](const auto& in) {
+          std::vector<std::decay_t<decltype(in[0])>> all;
+          for (const auto& [kind, p] : {std::pair{Pool::max, 2.0}, {Pool::average, 2.0}, {Pool::lp, 2.0}, {Pool::lp, 3.0}})
+            all.push_back(naive(kind, in[0], {{5, 5, 0, 0, 1}, {7, 7, 0, 0, 1}}, false, false, 0, p)[0]);
+          return all;
+        });
+}
+
+TEST_CASE("what does not fit is named") {
+  const auto refused = [](Shape x, const PoolDesc& desc, std::vector<std::string> texts) {
+    check_error([&](Graph& graph) { pool(Pool::max, graph.input("x", x), desc); }, texts);
+  };
+  refused({1, 2, 4}, {.kernel = {2, 2}}, {"max_pool", "x [1,2,4] is not [N,C] and 2 spatial axes"});
+  refused({1, 2, 4}, {}, {"windows over 0 axes"});
+  refused({1, 2, 4}, {.kernel = {0}}, {"kernel 0"});
+  refused({1, 2, 4}, {.kernel = {2}, .stride = {0}}, {"stride 0"});
+  refused({1, 2, 4}, {.kernel = {2}, .stride = {1, 1}}, {"stride has 2 entries and kernel 1"});
+  refused({1, 2, 4}, {.kernel = {2}, .padding_begin = {-1}}, {"padding_begin -1"});
+  refused({1, 2, 4}, {.kernel = {2}, .padding_begin = {2}}, {"padding 2 of axis 2 is not less than the window's reach 2"});
+  refused({1, 2, 4}, {.kernel = {2}, .dilation = {0}}, {"dilation 0"});
+  refused({1, 2, 4}, {.kernel = {5}}, {"reaches over 5 of axis 2", "padded input has 4"});
+  check_error([](Graph& graph) { pool(Pool::average, graph.input("x", {1, 2, 4}), {.kernel = {2}, .divisor = -1}); }, {"average_pool", "divisor -1"});
+  check_error([](Graph& graph) { pool(Pool::lp, graph.input("x", {1, 2, 4}), {.kernel = {2}, .p = 0}); }, {"lp_pool", "p 0"});
+  check_error([](Graph& graph) { pool(Pool::max, graph.input("x", {1, 2, 4}, DType::i32), {.kernel = {2}}); }, {"x is i32"});
+  const std::int64_t negative[] = {-2}, one[] = {1};
+  check_error([&](Graph& graph) { adaptive_pool(Pool::max, graph.input("x", {1, 2, 4}), negative); }, {"adaptive_max_pool", "output extent -2"});
+  check_error([&](Graph& graph) { adaptive_pool(Pool::max, graph.input("x", {1, 2, 0}), one); }, {"axis 2", "is empty"});
+  check_error([](Graph& graph) { global_pool(Pool::max, graph.input("x", {1, 2})); }, {"global_pool", "no spatial axis"});
+}
