@@ -30,7 +30,8 @@ std::string label_of(const ir::Graph& graph, const ir::Node& node) {
   return label;
 }
 
-// Binds the launch's operands to their places. An unused binding repeats the first used one, read-only.
+// Binds the launch's operands to their places. An unused binding repeats a used one of the same access, so that it
+// brings no hazard of its own.
 std::vector<Binding> bindings_of(const ir::Graph& graph, const Layout& layout, const Step& step, const ops::Launch& launch) {
   using Kind = ops::LaunchOperand::Kind;
   const ir::Node& node = graph.nodes[step.node];
@@ -44,11 +45,11 @@ std::vector<Binding> bindings_of(const ir::Graph& graph, const Layout& layout, c
   }
   for (std::size_t i = 0; i < bindings.size(); ++i) {
     if (launch.operands[i].kind != Kind::none) continue;
-    for (std::size_t k = 0; k < bindings.size(); ++k)
-      if (launch.operands[k].kind != Kind::none) {
-        bindings[i] = {bindings[k].range, false, false};
-        break;
-      }
+    const bool writes = launch.operands[i].access != ops::Access::read;
+    std::size_t like = bindings.size();
+    for (std::size_t k = bindings.size(); k-- > 0;)
+      if (launch.operands[k].kind != Kind::none && (like == bindings.size() || bindings[k].write == writes)) like = k;
+    bindings[i] = {bindings[like].range, false, false};
   }
   return bindings;
 }

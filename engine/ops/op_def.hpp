@@ -54,7 +54,8 @@ inline LaunchOperand out(std::uint32_t index) { return {LaunchOperand::Kind::out
 inline LaunchOperand out_read_write(std::uint32_t index) { return {LaunchOperand::Kind::output, index, Access::read_write}; }
 inline LaunchOperand scratch_write(std::uint32_t index) { return {LaunchOperand::Kind::scratch, index, Access::write}; }
 inline LaunchOperand scratch_read(std::uint32_t index) { return {LaunchOperand::Kind::scratch, index, Access::read}; }
-inline LaunchOperand unused() { return {LaunchOperand::Kind::none, 0, Access::read}; }
+// A binding that this launch leaves alone. Validation takes the shader at its word: say `write` where it is `writeonly`.
+inline LaunchOperand unused(Access access = Access::read) { return {LaunchOperand::Kind::none, 0, access}; }
 
 // One dispatch as an operator asks for it.
 struct Launch {

@@ -142,7 +142,7 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   launch.shader = shader_for("pool", node.in(0).dtype);
   launch.set_constants(spec);
   launch.set_push(params);
-  launch.operands = {in(0), out(0), attrs.indices ? out(1) : unused()};
+  launch.operands = {in(0), out(0), attrs.indices ? out(1) : unused(Access::write)};
   launch.groups = flat_groups(params.n, spec.WG, caps);
 }
 
