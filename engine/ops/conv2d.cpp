@@ -90,7 +90,8 @@ shader::Conv2dParams params_of(const NodeView& node, std::uint32_t group_size) {
 
 bool supports(const NodeView& node, const DeviceCaps& caps) {
   const Shape& weight = node.in(1).shape;
-  return caps.max_loop_iterations == 0 || (weight[1] + 1) * weight[2] * weight[3] + 64 < caps.max_loop_iterations;
+  // Three nested loops; each costs one more than it has iterations.
+  return caps.max_loop_iterations == 0 || (weight[1] + 3) * weight[2] * weight[3] + 2 < caps.max_loop_iterations;
 }
 
 void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
