@@ -117,16 +117,18 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
   const CallSite site = builder.site;
   if (y.elements() == 0 || weight[1] == 0) return false;
   const std::int64_t taps = weight[1] * weight[2] * weight[3], channels = weight[0] / attrs.groups;
+  // In f32 whatever the storage, rounded once at the end, as the kernel does.
+  const auto wide = [&](Tensor x) { return cast(x, DType::f32, site); };
   const Tensor columns = unfold(in[0], {{weight[2], weight[3]}, attrs.stride, attrs.dilation, attrs.padding}, site);
-  const Tensor right = reshape(columns, {y[0], attrs.groups, taps, y[2] * y[3]}, site);
-  const Tensor left = reshape(in[1], {1, attrs.groups, channels, taps}, site);
+  const Tensor right = reshape(wide(columns), {y[0], attrs.groups, taps, y[2] * y[3]}, site);
+  const Tensor left = reshape(wide(in[1]), {1, attrs.groups, channels, taps}, site);
   Tensor result = matmul(left, right, {}, site);
   if (in.size() > 2 && in[2])
-    result = binary(Binary::add, result, reshape(in[2], {1, attrs.groups, channels, 1}, site), site);
+    result = binary(Binary::add, result, reshape(wide(in[2]), {1, attrs.groups, channels, 1}, site), site);
   const Unary activations[] = {Unary::relu, Unary::sigmoid, Unary::tanh, Unary::gelu, Unary::gelu_tanh, Unary::silu};
   if (attrs.activation != Activation::none)
     result = unary(activations[static_cast<std::size_t>(attrs.activation) - 1], result, site);
-  out[0] = reshape(result, y.extents(), site);
+  out[0] = cast(reshape(result, y.extents(), site), node.out(0).dtype, site);
   return true;
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path root = fs::path(__FILE__).parent_path().parent_path().parent_path();
+const fs::path root = FOVEA_SOURCE_DIR;
 
 // Each room and the rooms below it that it may see. Public headers are open to all; shaders/*.h to ops.
 const std::map<std::string, std::set<std::string>> may_see{

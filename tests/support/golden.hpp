@@ -11,8 +11,7 @@
 namespace fovea::test {
 
 inline void check_golden(const std::string& name, const std::string& text) {
-  const std::string file = __FILE__;
-  const std::string path = file.substr(0, file.rfind("/support/")) + "/golden/" + name + ".txt";
+  const std::string path = FOVEA_SOURCE_DIR "/tests/golden/" + name + ".txt";
   if (std::getenv("FOVEA_UPDATE_GOLDEN")) {
     std::ofstream(path, std::ios::binary) << text;
     return;
