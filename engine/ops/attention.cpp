@@ -89,6 +89,7 @@ double flops(const NodeView& node) {
 extern constexpr OpDef attention_op{.name = "attention",
                                     .infer = infer,
                                     .required_inputs = 3,
+                                    .decompose = decompose_attention,
                                     .kernels = attention_kernels,
                                     .flops = flops};
 

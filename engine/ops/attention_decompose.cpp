@@ -1,0 +1,67 @@
+// attention as the chain it stands for: product, soft-cap, mask, softmax, product, with the scores stored. For head sizes
+// that no kernel takes, for weights as a result, and as what the fused kernels are measured against.
+
+#include "ops/attention.hpp"
+
+#include <limits>
+
+namespace fovea::ops {
+namespace {
+
+// [Lq,Lk], true where query i may see key j: i + low <= j <= i + high. Made of two columns and a row of numbers.
+Tensor band_mask(ir::Graph& graph, const AttentionShape& shape, const AttentionBand& band, CallSite site) {
+  const auto numbers = [&](std::int64_t count, std::int64_t first, const Shape& extents) {
+    std::vector<std::byte> bytes(static_cast<std::size_t>(count) * 4);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto number = static_cast<std::int32_t>(first + i);
+      std::memcpy(bytes.data() + 4 * i, &number, 4);
+    }
+    return Tensor(&graph, graph.add_constant({extents, DType::i32}, std::move(bytes)));
+  };
+  const Tensor key = numbers(shape.Lk, 0, {1, shape.Lk});
+  const Tensor low = numbers(shape.Lq, band.low, {shape.Lq, 1}), high = numbers(shape.Lq, band.high, {shape.Lq, 1});
+  return binary(Binary::logical_and, binary(Binary::greater_equal, key, low, site),
+                binary(Binary::less_equal, key, high, site), site);
+}
+
+}  // namespace
+
+bool decompose_attention(Builder& builder, const NodeView& node, std::span<const Tensor> in, std::span<Tensor> out) {
+  const AttentionShape shape(node);
+  const auto& attrs = node.attrs<AttentionAttrs>();
+  const CallSite site = builder.site;
+  const DType dtype = node.in(0).dtype;
+  // Scores stay in f32 whatever the storage, as they do in the fused kernels.
+  const auto wide = [&](Tensor x) { return cast(x, DType::f32, site); };
+  const std::int64_t rows = shape.heads_a_key_head() * shape.Lq;  // of the queries that share a key head
+  const std::int64_t grouped_q[] = {shape.B, shape.Hk, rows, shape.D}, grouped_p[] = {shape.B, shape.Hk, rows, shape.Lk};
+  const std::int64_t apart[] = {shape.B, shape.H, shape.Lq, shape.Lk}, result[] = {shape.B, shape.H, shape.Lq, shape.Dv};
+
+  const Tensor product = matmul(reshape(wide(in[0]), grouped_q, site), wide(in[1]), {.transpose_b = true, .alpha = attrs.scale}, site);
+  Tensor scores = reshape(product, apart, site);
+  if (attrs.softcap > 0) {
+    const Tensor cap = scalar(scores, attrs.softcap, site);
+    scores = binary(Binary::mul, unary(Unary::tanh, binary(Binary::div, scores, cap, site), site), cap, site);
+  }
+  const auto forbid_where_not = [&](Tensor allowed) {
+    scores = select(allowed, scores, scalar(scores, -std::numeric_limits<float>::infinity(), site), site);
+  };
+  if (in.size() > 3 && in[3]) {
+    if (in[3].dtype() == DType::boolean)
+      forbid_where_not(in[3]);
+    else
+      scores = binary(Binary::add, scores, wide(in[3]), site);
+  }
+  if (const AttentionBand band = band_of(attrs, shape); !band.open)
+    forbid_where_not(band_mask(builder.graph, shape, band, site));
+
+  const Tensor weights = softmax(scores, {.axis = -1, .zero_empty_rows = true}, site);
+  const Tensor sum = matmul(reshape(weights, grouped_p, site), wide(in[2]), {}, site);
+  std::size_t next = 0;
+  out[next++] = cast(reshape(sum, result, site), dtype, site);
+  if (attrs.lse) out[next++] = reduce(Reduce::logsumexp, scores, {.axes = {-1}}, site);
+  if (attrs.weights) out[next++] = cast(weights, dtype, site);
+  return true;
+}
+
+}  // namespace fovea::ops
