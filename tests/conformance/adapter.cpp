@@ -1,0 +1,73 @@
+#include "tests/conformance/adapter.hpp"
+
+#include <array>
+
+namespace fovea::conformance {
+
+const io::StoredTensor* CaseGraph::require(const std::string& name) {
+  const io::StoredTensor* tensor = case_.tensors.find(name);
+  if (tensor == nullptr && !problem_) problem_ = "the case has no tensor '" + name + "'";
+  return tensor;
+}
+
+Tensor CaseGraph::operand(const std::string& name) {
+  if (const auto at = operands_.find(name); at != operands_.end()) return at->second;
+  const io::StoredTensor* stored = require(name);
+  if (stored == nullptr) return graph_.constant({}, std::vector<float>{0});
+  DType dtype = DType::i32;
+  if (stored->type == io::ElementType::boolean) dtype = DType::boolean;
+  if (stored->type >= io::ElementType::f16) dtype = DType::f32;
+  const Tensor tensor = graph_.input(name, stored->shape, dtype);
+  operands_.emplace(name, tensor);
+  return tensor;
+}
+
+std::vector<std::int64_t> CaseGraph::integers_at(const std::string& name) {
+  const io::StoredTensor* stored = require(name);
+  if (stored == nullptr) return {};
+  const Result<std::vector<std::int32_t>> values = io::to_i32(*stored);
+  if (!values) {
+    problem_ = values.error().message;
+    return {};
+  }
+  return {values->begin(), values->end()};
+}
+
+std::vector<float> CaseGraph::floats(std::string_view name) {
+  const io::StoredTensor* stored = require("in." + std::string(name));
+  return stored == nullptr ? std::vector<float>() : io::to_f32(*stored);
+}
+
+void CaseGraph::out(std::string_view name, Tensor value) {
+  graph_.output("out." + std::string(name), value);
+}
+
+void CaseGraph::skip(std::string reason) {
+  if (!skipped_) skipped_ = std::move(reason);
+}
+
+std::string CaseGraph::name_at(const char* list, std::size_t i) const {
+  const std::vector<std::string> names = case_.attrs.texts(list);
+  return i < names.size() ? names[i] : "";
+}
+
+std::span<const std::span<const Adapter>> adapter_families() {
+  static const std::span<const Adapter> families[] = {
+      attention_adapters(),   channel_module_adapters(),  elementwise_adapters(),
+      layout_adapters(),      model_adapters(),           normalization_adapters(),
+      pool_adapters(),        product_adapters(),         reduce_adapters(),
+      sample_adapters(),      sequence_module_adapters(), spatial_module_adapters(),
+      token_module_adapters()};
+  return families;
+}
+
+const Adapter* find_adapter(std::string_view op) {
+  for (const std::span<const Adapter> family : adapter_families()) {
+    for (const Adapter& adapter : family) {
+      if (adapter.op == op) return &adapter;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace fovea::conformance

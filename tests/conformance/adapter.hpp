@@ -1,0 +1,111 @@
+#pragma once
+// An adapter turns a case into a graph: it reads the case's operands and attributes and calls Fovea's public operators,
+// and nothing else. One adapter an operator name, in a table a family (adapters_*.cpp).
+
+#include "tests/conformance/corpus.hpp"
+#include <fovea/graph.hpp>
+#include <fovea/ops.hpp>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fovea::conformance {
+
+// The graph of one case, while its adapter builds it.
+class CaseGraph {
+ public:
+  explicit CaseGraph(const Case& from) : case_(from) {}
+
+  const Attrs& attrs() const { return case_.attrs; }
+  const std::string& op() const { return case_.op; }
+
+  // Whether the case has a tensor of this whole name, "in.mask", "out.lse".
+  bool has(std::string_view name) const { return case_.tensors.find(name) != nullptr; }
+  // The operand "in.<name>", or the parameter "w.<name>": f32; integers become i32, BOOL boolean. An error if absent.
+  Tensor in(std::string_view name) { return operand("in." + std::string(name)); }
+  Tensor weight(std::string_view name) { return operand("w." + std::string(name)); }
+  // Absent where the case has none.
+  Tensor optional_in(std::string_view name) { return has("in." + std::string(name)) ? in(name) : Tensor(); }
+  Tensor optional_weight(std::string_view name) { return has("w." + std::string(name)) ? weight(name) : Tensor(); }
+  // Operands "in.<name>" and parameters "w.<name>" that Fovea takes as attributes: the numbers themselves.
+  std::vector<std::int64_t> integers(std::string_view name) { return integers_at("in." + std::string(name)); }
+  std::vector<std::int64_t> weight_integers(std::string_view name) { return integers_at("w." + std::string(name)); }
+  std::vector<float> floats(std::string_view name);
+
+  Tensor constant(const Shape& shape, const std::vector<float>& values) { return graph_.constant(shape, values); }
+  Tensor constant(const Shape& shape, const std::vector<std::int32_t>& values) {
+    return graph_.constant(shape, values);
+  }
+  // A boolean constant.
+  Tensor mask(const Shape& shape, const std::vector<std::int32_t>& values) {
+    return cast(graph_.constant(shape, values), DType::boolean);
+  }
+
+  // The result to compare with "out.<name>".
+  void out(std::string_view name, Tensor value);
+  bool wants(std::string_view name) const { return has("out." + std::string(name)); }
+
+  // The case needs what Fovea does not have. The first reason is kept.
+  void skip(std::string reason);
+
+  // ONNX nodes have operands and results by position; "" where one is left out.
+  std::string onnx_input(std::size_t i) const { return name_at("inputs", i); }
+  bool has_onnx(std::size_t i) const { return !onnx_input(i).empty(); }
+  Tensor onnx(std::size_t i) { return has_onnx(i) ? in(onnx_input(i)) : Tensor(); }
+  std::vector<std::int64_t> onnx_integers(std::size_t i) {
+    return has_onnx(i) ? integers(onnx_input(i)) : std::vector<std::int64_t>();
+  }
+  bool wants_onnx(std::size_t i) const { return !name_at("outputs", i).empty(); }
+  void out_onnx(std::size_t i, Tensor value) {
+    if (wants_onnx(i)) out(name_at("outputs", i), value);
+  }
+  Attrs onnx_attrs() const { return attrs().object("attributes"); }
+
+  // What was built.
+  Graph& graph() { return graph_; }
+  const std::map<std::string, Tensor>& operands() const { return operands_; }
+  const std::optional<std::string>& skipped() const { return skipped_; }
+  const std::optional<std::string>& problem() const { return problem_; }
+
+ private:
+  Tensor operand(const std::string& name);
+  std::vector<std::int64_t> integers_at(const std::string& name);
+  const io::StoredTensor* require(const std::string& name);
+  std::string name_at(const char* list, std::size_t i) const;
+
+  const Case& case_;
+  Graph graph_;
+  std::map<std::string, Tensor> operands_;
+  std::optional<std::string> skipped_, problem_;
+};
+
+struct Adapter {
+  const char* op;
+  void (*build)(CaseGraph& graph);
+};
+// Null when there is none for this operator.
+const Adapter* find_adapter(std::string_view op);
+
+// The families.
+std::span<const Adapter> attention_adapters();
+std::span<const Adapter> channel_module_adapters();
+std::span<const Adapter> elementwise_adapters();
+std::span<const Adapter> layout_adapters();
+std::span<const Adapter> model_adapters();
+std::span<const Adapter> normalization_adapters();
+std::span<const Adapter> pool_adapters();
+std::span<const Adapter> product_adapters();
+std::span<const Adapter> reduce_adapters();
+std::span<const Adapter> sample_adapters();
+std::span<const Adapter> sequence_module_adapters();
+std::span<const Adapter> spatial_module_adapters();
+std::span<const Adapter> token_module_adapters();
+// All of them.
+std::span<const std::span<const Adapter>> adapter_families();
+
+}  // namespace fovea::conformance

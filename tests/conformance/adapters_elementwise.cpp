@@ -1,0 +1,134 @@
+// Activations, gates, selection, and the losses made of them.
+
+#include "tests/conformance/compose.hpp"
+
+#include <cmath>
+#include <numeric>
+
+namespace fovea::conformance {
+namespace {
+
+template <Unary op>
+void unary_case(CaseGraph& graph) {
+  graph.out("y", unary(op, graph.in("x")));
+}
+
+template <Unary op>
+void onnx_unary(CaseGraph& graph) {
+  graph.out_onnx(0, unary(op, graph.onnx(0)));
+}
+
+// The first half of an axis, gated by the second.
+void glu(CaseGraph& graph) {
+  const Tensor x = graph.in("x");
+  const std::int64_t dim = graph.attrs().integer("dim", -1), axis = dim < 0 ? dim + x.shape().rank() : dim;
+  const std::int64_t half = x.dim(static_cast<int>(axis)) / 2;
+  graph.out("y", part(x, axis, 0, half) * sigmoid(part(x, axis, half, half)));
+}
+
+// Beyond the threshold torch gives x itself, which is softplus(x) in single precision.
+void softplus(CaseGraph& graph) {
+  const auto beta = static_cast<float>(graph.attrs().number("beta", 1));
+  graph.out("y", unary(Unary::softplus, graph.in("x") * beta) / beta);
+}
+
+void onnx_elu(CaseGraph& graph) {
+  const Tensor x = graph.onnx(0), zero = scalar(x, 0);
+  const auto alpha = static_cast<float>(graph.onnx_attrs().number("alpha", 1));
+  graph.out_onnx(0, binary(Binary::max, x, zero) + unary(Unary::elu, binary(Binary::min, x, zero)) * alpha);
+}
+
+void onnx_gelu(CaseGraph& graph) {
+  const bool approximate = graph.onnx_attrs().text("approximate") == "tanh";
+  graph.out_onnx(0, unary(approximate ? Unary::gelu_tanh : Unary::gelu, graph.onnx(0)));
+}
+
+void onnx_hard_sigmoid(CaseGraph& graph) {
+  const Attrs attrs = graph.onnx_attrs();
+  const Tensor x = graph.onnx(0);
+  const Tensor line =
+      x * static_cast<float>(attrs.number("alpha", 0.2)) + static_cast<float>(attrs.number("beta", 0.5));
+  graph.out_onnx(0, binary(Binary::max, binary(Binary::min, line, scalar(x, 1)), scalar(x, 0)));
+}
+
+void onnx_leaky_relu(CaseGraph& graph) {
+  const Tensor x = graph.onnx(0);
+  const auto alpha = static_cast<float>(graph.onnx_attrs().number("alpha", 0.01));
+  graph.out_onnx(0, binary(Binary::leaky_relu, x, scalar(x, alpha)));
+}
+
+void onnx_prelu(CaseGraph& graph) {
+  graph.out_onnx(0, binary(Binary::leaky_relu, graph.onnx(0), graph.onnx(1)));
+}
+
+void onnx_swish(CaseGraph& graph) {
+  const Tensor x = graph.onnx(0);
+  graph.out_onnx(0, x * sigmoid(x * static_cast<float>(graph.onnx_attrs().number("alpha", 1))));
+}
+
+void onnx_swiglu(CaseGraph& graph) {
+  graph.out_onnx(0, unary(Unary::silu, graph.onnx(0)) * graph.onnx(1));
+}
+
+void gate(CaseGraph& graph) {
+  graph.out("y", graph.in("x") * sigmoid(graph.in("g")));
+}
+
+void where(CaseGraph& graph) {
+  graph.out("y", select(graph.in("c"), graph.in("a"), graph.in("b")));
+}
+
+void mse_loss(CaseGraph& graph) {
+  if (graph.attrs().text("reduction") != "mean") return graph.skip("reduction other than mean");
+  graph.out("y", reduce(Reduce::mean, unary(Unary::square, graph.in("x") - graph.in("t"))));
+}
+
+// -mean over rows of log softmax(x) at the target's column, picked by comparing column numbers.
+void cross_entropy(CaseGraph& graph) {
+  if (graph.attrs().text("reduction") != "mean") return graph.skip("reduction other than mean");
+  const Tensor x = graph.in("x"), target = reshape(graph.in("t"), {x.dim(0), 1});
+  std::vector<std::int32_t> columns(static_cast<std::size_t>(x.dim(1)));
+  std::iota(columns.begin(), columns.end(), 0);
+  const Tensor is_target = binary(Binary::equal, target, graph.constant({x.dim(1)}, columns));
+  const Tensor log_p = log_softmax(x, 1);
+  const Tensor picked = reduce(Reduce::sum, select(is_target, log_p, scalar(log_p, 0)), {.axes = {1}});
+  graph.out("y", -reduce(Reduce::mean, picked));
+}
+
+constexpr Adapter adapters[] = {
+    {"F.cross_entropy", cross_entropy},
+    {"F.mse_loss", mse_loss},
+    {"gelu", unary_case<Unary::gelu>},
+    {"gelu_tanh", unary_case<Unary::gelu_tanh>},
+    {"glu", glu},
+    {"hardsigmoid", unary_case<Unary::hardsigmoid>},
+    {"hardswish", unary_case<Unary::hardswish>},
+    {"onnx.Elu", onnx_elu},
+    {"onnx.Gelu", onnx_gelu},
+    {"onnx.HardSigmoid", onnx_hard_sigmoid},
+    {"onnx.HardSwish", onnx_unary<Unary::hardswish>},
+    {"onnx.LeakyRelu", onnx_leaky_relu},
+    {"onnx.Mish", onnx_unary<Unary::mish>},
+    {"onnx.PRelu", onnx_prelu},
+    {"onnx.Relu", onnx_unary<Unary::relu>},
+    {"onnx.Sigmoid", onnx_unary<Unary::sigmoid>},
+    {"onnx.Softplus", onnx_unary<Unary::softplus>},
+    {"onnx.SwiGLU", onnx_swiglu},
+    {"onnx.Swish", onnx_swish},
+    {"onnx.Tanh", onnx_unary<Unary::tanh>},
+    {"relu", unary_case<Unary::relu>},
+    {"sigmoid", unary_case<Unary::sigmoid>},
+    {"silu", unary_case<Unary::silu>},
+    {"softplus", softplus},
+    {"tanh", unary_case<Unary::tanh>},
+    {"torch.where", where},
+    {"x*sigmoid(g)", gate},
+};
+
+}  // namespace
+
+std::span<const Adapter> elementwise_adapters() {
+  return adapters;
+}
+
+}  // namespace fovea::conformance

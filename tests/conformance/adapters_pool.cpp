@@ -1,0 +1,138 @@
+// Pooling.
+
+#include "tests/conformance/compose.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace fovea::conformance {
+namespace {
+
+// An attribute of one value an axis, or one for all; empty when absent.
+std::vector<std::int64_t> per_axis(const Attrs& attrs, const char* key, int axes) {
+  std::vector<std::int64_t> values = attrs.integers(key);
+  if (values.size() == 1) values.resize(static_cast<std::size_t>(axes), values[0]);
+  return values;
+}
+
+PoolDesc torch_desc(const Attrs& attrs, int axes) {
+  return {.kernel = per_axis(attrs, "kernel_size", axes),
+          .stride = per_axis(attrs, "stride", axes),
+          .padding_begin = per_axis(attrs, "padding", axes),
+          .dilation = per_axis(attrs, "dilation", axes),
+          .ceil_mode = attrs.flag("ceil_mode"),
+          .count_include_pad = attrs.flag("count_include_pad", true),
+          .divisor = attrs.integer("divisor_override", 0)};
+}
+
+template <int axes>
+void max_pool(CaseGraph& graph) {
+  const PoolDesc desc = torch_desc(graph.attrs(), axes);
+  if (!graph.wants("indices")) return graph.out("y", pool(Pool::max, graph.in("x"), desc));
+  const MaxPoolResult result = max_pool_with_indices(graph.in("x"), desc);
+  graph.out("y", result.values);
+  graph.out("indices", result.indices);
+}
+
+template <int axes>
+void average_pool(CaseGraph& graph) {
+  graph.out("y", pool(Pool::average, graph.in("x"), torch_desc(graph.attrs(), axes)));
+}
+
+// torch takes x^p without |x| and scales partial windows up: the same where p is even and no window is partial.
+void lp_pool(CaseGraph& graph) {
+  const double p = graph.attrs().number("norm_type", 2);
+  PoolDesc desc = torch_desc(graph.attrs(), 2);
+  if (std::fmod(p, 2) != 0 || desc.ceil_mode) return graph.skip("lp_pool of an odd power, or with partial windows");
+  desc.p = static_cast<float>(p);
+  graph.out("y", pool(Pool::lp, graph.in("x"), desc));
+}
+
+std::vector<std::int64_t> adaptive_output(const Attrs& attrs) {
+  return per_axis(attrs, "output_size", 2);
+}
+
+void adaptive_average(CaseGraph& graph) {
+  graph.out("y", adaptive_pool(Pool::average, graph.in("x"), adaptive_output(graph.attrs())));
+}
+
+void adaptive_max(CaseGraph& graph) {
+  const MaxPoolResult result = adaptive_max_pool_with_indices(graph.in("x"), adaptive_output(graph.attrs()));
+  graph.out("y", result.values);
+  if (graph.wants("indices")) graph.out("indices", result.indices);
+}
+
+// Of the resizing modes `area` is adaptive average pooling.
+void interpolate(CaseGraph& graph) {
+  const std::string mode = graph.attrs().text("mode");
+  if (mode != "area") return graph.skip("no operator for interpolate, mode " + mode);
+  graph.out("y", adaptive_pool(Pool::average, graph.in("x"), graph.attrs().integers("size")));
+}
+
+// auto_pad: as many outputs as ceil(in / stride); the odd one before (SAME_LOWER) or after (SAME_UPPER).
+void apply_auto_pad(const std::string& mode, Tensor x, PoolDesc& desc) {
+  if (!mode.starts_with("SAME")) return;
+  const std::size_t axes = desc.kernel.size();
+  desc.padding_begin.assign(axes, 0);
+  desc.padding_end.assign(axes, 0);
+  for (std::size_t i = 0; i < axes; ++i) {
+    const std::int64_t in = x.dim(static_cast<int>(i) + 2), stride = desc.stride[i];
+    const std::int64_t window = (desc.kernel[i] - 1) * (desc.dilation.empty() ? 1 : desc.dilation[i]) + 1;
+    const std::int64_t total = std::max<std::int64_t>(((in + stride - 1) / stride - 1) * stride + window - in, 0);
+    desc.padding_begin[i] = mode == "SAME_LOWER" ? total - total / 2 : total / 2;
+    desc.padding_end[i] = total - desc.padding_begin[i];
+  }
+}
+
+template <Pool kind>
+void onnx_pool(CaseGraph& graph) {
+  const Attrs attrs = graph.onnx_attrs();
+  const Tensor x = graph.onnx(0);
+  PoolDesc desc{.kernel = attrs.integers("kernel_shape"),
+                .stride = attrs.integers("strides"),
+                .dilation = attrs.integers("dilations"),
+                .ceil_mode = attrs.flag("ceil_mode"),
+                .count_include_pad = attrs.flag("count_include_pad"),
+                .p = static_cast<float>(attrs.number("p", 2))};
+  const std::size_t axes = desc.kernel.size();
+  if (desc.stride.empty()) desc.stride.assign(axes, 1);
+  if (const std::vector<std::int64_t> pads = attrs.integers("pads"); pads.size() == 2 * axes) {
+    const auto middle = pads.begin() + static_cast<std::ptrdiff_t>(axes);
+    desc.padding_begin.assign(pads.begin(), middle);
+    desc.padding_end.assign(middle, pads.end());
+  }
+  apply_auto_pad(attrs.text("auto_pad"), x, desc);
+  if (graph.wants_onnx(1)) return graph.skip("indices of a MaxPool that count over the whole tensor");
+  graph.out_onnx(0, pool(kind, x, desc));
+}
+
+template <Pool kind>
+void onnx_global_pool(CaseGraph& graph) {
+  graph.out_onnx(0, global_pool(kind, graph.onnx(0), static_cast<float>(graph.onnx_attrs().number("p", 2))));
+}
+
+constexpr Adapter adapters[] = {
+    {"adaptive_avg_pool2d", adaptive_average},
+    {"adaptive_max_pool2d", adaptive_max},
+    {"avg_pool1d", average_pool<1>},
+    {"avg_pool2d", average_pool<2>},
+    {"interpolate", interpolate},
+    {"lp_pool2d", lp_pool},
+    {"max_pool1d", max_pool<1>},
+    {"max_pool2d", max_pool<2>},
+    {"max_pool3d", max_pool<3>},
+    {"onnx.AveragePool", onnx_pool<Pool::average>},
+    {"onnx.GlobalAveragePool", onnx_global_pool<Pool::average>},
+    {"onnx.GlobalLpPool", onnx_global_pool<Pool::lp>},
+    {"onnx.GlobalMaxPool", onnx_global_pool<Pool::max>},
+    {"onnx.LpPool", onnx_pool<Pool::lp>},
+    {"onnx.MaxPool", onnx_pool<Pool::max>},
+};
+
+}  // namespace
+
+std::span<const Adapter> pool_adapters() {
+  return adapters;
+}
+
+}  // namespace fovea::conformance

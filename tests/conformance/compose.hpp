@@ -1,0 +1,94 @@
+#pragma once
+// Layers composed of Fovea's public operators, by the names that a case's parameters bear: what the adapters of
+// normalisations and modules share.
+
+#include "tests/conformance/adapter.hpp"
+
+#include <string>
+#include <vector>
+
+namespace fovea::conformance {
+
+// ---- Layout -------------------------------------------------------------------------------------------------------
+
+// Extents [first, last) of `x` as one list, to build shapes from.
+std::vector<std::int64_t> extents(Tensor x);
+// [N,C,...] -> [N,C,everything else].
+Tensor flatten_space(Tensor x);
+// [C] -> [1,C,1,...] of the rank of x, to broadcast over its channels.
+Tensor per_channel(Tensor values, Tensor x);
+// [B,L,H·D] -> [B,H,L,D], and back.
+Tensor split_heads(Tensor x, std::int64_t heads);
+Tensor merge_heads(Tensor x);
+// The part [start, start + count) of an axis.
+Tensor part(Tensor x, std::int64_t axis, std::int64_t start, std::int64_t count);
+// x with `times` copies of every element along the last two axes: nearest-neighbour upsampling by a whole factor.
+Tensor upsample_nearest(Tensor x, std::int64_t times);
+
+// Bilinear resizing of [N,C,H,W] by sampling at the pixels' places. (torch's interpolate and UpsamplingBilinear2d)
+Tensor resize_bilinear(CaseGraph& graph, Tensor x, std::int64_t height, std::int64_t width, bool align_corners);
+// Row i of the result, i < rows, is table[columns-1-i .. 2·columns-1-i) of table [H·..., D]: what relative positions
+// j - i pick from a table that begins at -(columns-1). [rows,columns,D]
+Tensor relative_rows(Tensor table, std::int64_t rows, std::int64_t columns);
+
+// ---- Reductions ---------------------------------------------------------------------------------------------------
+
+Tensor mean(Tensor x, std::vector<std::int64_t> axes);  // keeps the axes
+Tensor sum(Tensor x, std::vector<std::int64_t> axes);
+Tensor maximum(Tensor x, std::vector<std::int64_t> axes);
+// The mean over all but the first two axes, kept.
+Tensor mean_space(Tensor x);
+Tensor max_space(Tensor x);
+
+// ---- Normalisation ------------------------------------------------------------------------------------------------
+
+// (x - mean)·rsqrt(biased variance + eps) over these axes, by two passes: one pass loses x whose mean is large.
+struct Standardized {
+  Tensor value, mean, inverse_deviation;
+};
+Standardized standardize(Tensor x, const std::vector<std::int64_t>& axes, double eps);
+// Over the last axes, as many as `weight` has; weight and bias may be absent (then over the last `axes`).
+Tensor layer_norm(Tensor x, Tensor weight, Tensor bias, double eps, int axes = 1);
+// [N,C,...] in groups of channels; weight and bias [C] or absent.
+Tensor group_norm(Tensor x, std::int64_t groups, Tensor weight, Tensor bias, double eps);
+Tensor batch_norm(Tensor x, Tensor weight, Tensor bias, Tensor mean, Tensor variance, double eps);
+
+// ---- Layers with parameters: "w.<name>.weight", "w.<name>.bias" ----------------------------------------------------
+
+struct ConvOptions {
+  std::int64_t stride = 1, padding = 0, dilation = 1, groups = 1;
+};
+Tensor conv(CaseGraph& graph, const std::string& name, Tensor x, const ConvOptions& options = {});
+// Running statistics.
+Tensor batch_norm(CaseGraph& graph, const std::string& name, Tensor x, double eps = 1e-5);
+Tensor layer_norm(CaseGraph& graph, const std::string& name, Tensor x, double eps = 1e-5);
+Tensor fully_connected(CaseGraph& graph, const std::string& name, Tensor x);
+
+// torch.nn.MultiheadAttention with batch first. Masks are boolean, true = blocked, or absent.
+struct MultiheadOptions {
+  std::int64_t heads = 1;
+  Tensor blocked{};       // broadcasts to [L,S]
+  Tensor key_padding{};   // [N,S]
+  bool add_zero = false;  // one more key and value of zeros
+};
+struct MultiheadResult {
+  Tensor out;      // [N,L,E]
+  Tensor weights;  // [N,H,L,S]; absent unless asked for
+};
+// `prefix` stands before "in_proj_weight": "" or "self_attn.".
+MultiheadResult multihead(CaseGraph& graph, const std::string& prefix, Tensor q, Tensor k, Tensor v,
+                          const MultiheadOptions& options, bool weights = false);
+
+// ---- Elementwise --------------------------------------------------------------------------------------------------
+
+inline Tensor relu(Tensor x) {
+  return unary(Unary::relu, x);
+}
+inline Tensor sigmoid(Tensor x) {
+  return unary(Unary::sigmoid, x);
+}
+inline Tensor tanh(Tensor x) {
+  return unary(Unary::tanh, x);
+}
+
+}  // namespace fovea::conformance

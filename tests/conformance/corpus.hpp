@@ -1,0 +1,72 @@
+#pragma once
+// The conformance corpus: one case a safetensors file (tests/corpus/README.md describes them).
+
+#include "io/json.hpp"
+#include <fovea/io.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fovea::conformance {
+
+// A JSON object of attributes, read with a default for what is absent, null or of another kind.
+class Attrs {
+ public:
+  Attrs() : json_(io::Json::object()) {}
+  explicit Attrs(io::Json json) : json_(std::move(json)) {}
+
+  // Present and not null.
+  bool has(const char* key) const;
+  double number(const char* key, double otherwise) const;
+  std::int64_t integer(const char* key, std::int64_t otherwise) const;
+  bool flag(const char* key, bool otherwise = false) const;  // true and false, 1 and 0
+  std::string text(const char* key, std::string_view otherwise = "") const;
+  // A list; a number counts as a list of one; empty when absent.
+  std::vector<std::int64_t> integers(const char* key) const;
+  std::vector<std::vector<std::int64_t>> integer_lists(const char* key) const;
+  std::vector<std::string> texts(const char* key) const;
+  Attrs object(const char* key) const;
+
+ private:
+  const io::Json* find(const char* key) const;
+  io::Json json_;
+};
+
+// |got - expected| <= absolute + relative·|expected|
+struct Tolerance {
+  double absolute = 0, relative = 0;
+};
+
+struct Case {
+  std::string group, name, op;
+  Attrs attrs;
+  io::Safetensors tensors;
+  io::Json absolute;  // per tensor: "out.y" -> the absolute tolerance
+  double onnx_absolute = 0, relative = 0;
+
+  std::string id() const { return group + "/" + name; }
+  Tolerance tolerance(const std::string& tensor) const;
+};
+
+// Errors: io's, and metadata without "op" or with attributes that are not JSON.
+Result<Case> load_case(const std::filesystem::path& file);
+
+// A file of the corpus, not read yet.
+struct CaseFile {
+  std::filesystem::path path;
+  std::string group, name;  // of its folder and its file
+  std::string id() const { return group + "/" + name; }
+};
+// <folder>/<group>/<case>.safetensors, in the order of their names. Empty when there are none.
+std::vector<CaseFile> find_cases(const std::filesystem::path& folder);
+
+// The groups of the corpus that none of these files belongs to.
+std::vector<std::string> absent_groups(const std::vector<CaseFile>& files);
+
+// `*` stands for any characters, `?` for one.
+bool matches(std::string_view pattern, std::string_view text);
+
+}  // namespace fovea::conformance
