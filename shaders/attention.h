@@ -11,6 +11,10 @@ FOVEA_SHADER_BEGIN
 #define ATTENTION_MASK_F32 2
 #define ATTENTION_MASK_STORAGE 3
 
+// attention_tile: a workgroup's lanes, and keys a step.
+#define ATTENTION_TILE_LANES 128
+#define ATTENTION_TILE_KEYS 32
+
 #define ATTENTION_SPEC(X) \
   X(0, WG, 128) \
   X(1, D, 64)       /* head size of q and k */ \

@@ -44,7 +44,7 @@ struct AttentionBand {
 };
 AttentionBand band_of(const AttentionAttrs& attrs, const AttentionShape& shape);
 
-extern const Kernel attention_kernels[1];
+extern const Kernel attention_kernels[2];
 
 // softmax(scale q kᵀ + mask) v with the scores stored.
 bool decompose_attention(Builder& builder, const NodeView& node, std::span<const Tensor> in, std::span<Tensor> out);

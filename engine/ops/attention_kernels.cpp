@@ -103,12 +103,37 @@ void plan_row(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
   plan(node, caps, "attention_row", spec, spec.WG * spec.ROWS, out);
 }
 
+// Many rows share what a workgroup loads, few waste no lanes; a lane's part of the sum stays in registers.
+AttentionSpec tile_spec(const NodeView& node) {
+  const AttentionShape shape(node);
+  AttentionSpec spec = spec_of(node);
+  const std::int64_t rows = shape.heads_a_key_head() * shape.Lq;
+  spec.WG = ATTENTION_TILE_LANES;
+  spec.KEYS = ATTENTION_TILE_KEYS;
+  spec.ROWS = rows <= 16 ? 1 : rows <= 32 || shape.Dv > 128 ? 2 : 4;
+  return spec;
+}
+
+bool supports_tile(const NodeView& node, const DeviceCaps& caps) {
+  if (!supports_shape(node)) return false;
+  const AttentionShape shape(node);
+  const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(shape.Lk), ATTENTION_TILE_KEYS);
+  const std::uint64_t chunks = ceil_div(static_cast<std::uint64_t>(shape.D), 16);
+  return caps.max_loop_iterations == 0 || steps * (chunks + 2) + 1 <= caps.max_loop_iterations;
+}
+
+void plan_tile(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
+  const AttentionSpec spec = tile_spec(node);
+  plan(node, caps, "attention_tile", spec, ATTENTION_TILE_LANES / 8 * spec.ROWS, out);
+}
+
 bool made_for_cpu(const NodeView&, const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
 
 }  // namespace
 
 extern constexpr Kernel attention_kernels[] = {
     {"attention_row", supports_row, plan_row, made_for_cpu},
+    {"attention_tile", supports_tile, plan_tile},
 };
 
 }  // namespace fovea::ops
