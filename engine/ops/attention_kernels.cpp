@@ -65,7 +65,7 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, const 
   launch.shader = shader_for(stem, node.in(0).dtype);
   launch.set_constants(spec);
   launch.set_push(params);
-  launch.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), out(0), attrs.lse ? out(1) : unused()};
+  launch.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), out(0), attrs.lse ? out(1) : unused(Access::write)};
   const std::uint64_t groups = std::uint64_t{params.pairs} * params.row_blocks;
   launch.groups = flat_groups(groups, 1, caps);
 }
