@@ -1,4 +1,16 @@
-// One product for CPU drivers: no shared memory, no barriers, every address of one operand uniform.
+// One product for CPU drivers: no shared memory, no barriers. Each lane makes TI x TJ results in registers; its TI rows of
+// the lane operand are its own, and the TJ rows of the other operand are the same for the whole workgroup, so that their
+// loads have uniform addresses. The lanes lie along the longer side (SWAP), four items of a lane are the components of a
+// vec4, and four steps of k are loaded at a time.
+//
+// GFLOP/s on two cores, by processor time:        lavapipe 26 (1024³)   22 (384³)   25 (256³)   SwiftShader (192³)
+//   matmul_tile, the GPU's shape                           18              2.9
+//   TI x TJ = 4 x 16, taken where loads are cheap          50               16           9            4.5
+//   8 x 8, taken where loads and compiling are costly      34               18          13            5.3
+//   8 x 12                                                 36               22          12            5.7
+//   12 x 12, taken where loads are costly                  38               24          12            6.2
+//   4 x 16 by scalar loads (N = 1023, b [K,N])             25
+// 16 steps of k at a time instead of 4 are no faster and compile twice as long.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require

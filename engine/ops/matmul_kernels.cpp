@@ -51,6 +51,15 @@ struct Tiling {
   bool swapped = false;
 };
 
+// As the head of matmul_row.comp measured them.
+struct RegisterTile {
+  Count lane_items, uniform_items;
+};
+RegisterTile register_tile(const DeviceCaps& caps) {
+  if (!caps.costly_loads) return {4, 16};
+  return caps.costly_unrolling ? RegisterTile{8, 8} : RegisterTile{12, 12};
+}
+
 Tiling<shader::MatmulRowSpec> row_tiling(const NodeView& node, const MatmulProblem& problem, const DeviceCaps& caps) {
   Tiling<shader::MatmulRowSpec> tiling{spec_of<shader::MatmulRowSpec>(node, problem), "matmul_row"};
   auto& spec = tiling.spec;
@@ -59,8 +68,9 @@ Tiling<shader::MatmulRowSpec> row_tiling(const NodeView& node, const MatmulProbl
   const auto uniforms = static_cast<Count>(tiling.swapped ? problem.M : problem.N);
   spec.WG = std::clamp(caps.subgroup_size, 8u, caps.max_invocations);
   spec.SWAP = tiling.swapped;
-  spec.TI = even_piece(ceil_div(lanes, spec.WG), caps.costly_loads ? 8 : 4);
-  spec.TJ = uniforms == 1 ? 1 : even_piece(uniforms, caps.costly_loads ? 12 : 16);
+  const RegisterTile tile = register_tile(caps);
+  spec.TI = even_piece(ceil_div(lanes, spec.WG), tile.lane_items);
+  spec.TJ = uniforms == 1 ? 1 : even_piece(uniforms, tile.uniform_items);
   spec.LANE_K_FAST = tiling.swapped ? problem.b_transposed : !problem.a_transposed;
   spec.UNIFORM_K_FAST = tiling.swapped ? !problem.a_transposed : problem.b_transposed;
   const auto K = static_cast<Count>(problem.K);
