@@ -174,8 +174,8 @@ int run(const Options& options) {
   }
   fmt::print("\n{}\n", denoiser.report().to_text());
 
-  const std::int64_t x = options.map_at.empty() ? noisy.width * 3 / 10 : options.map_at[0];
-  const std::int64_t y = options.map_at.empty() ? noisy.height * 11 / 20 : options.map_at[1];
+  const std::int64_t x = options.map_at.empty() ? noisy.width * 281 / 512 : options.map_at[0];
+  const std::int64_t y = options.map_at.empty() ? noisy.height * 158 / 512 : options.map_at[1];
   if (x < 0 || y < 0 || x >= noisy.width || y >= noisy.height)
     throw Failure{{fovea::ErrorCode::invalid_argument, fmt::format("--map {} {}: outside the {}x{} picture", x, y, noisy.width, noisy.height)}};
   const auto weights = check(denoise::attention_map(context, noisy, settings, x, y));
