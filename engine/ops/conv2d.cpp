@@ -5,6 +5,8 @@
 
 #include <fovea/ops.hpp>
 
+#include <algorithm>
+
 namespace fovea {
 namespace ops {
 namespace {
@@ -71,64 +73,103 @@ void infer(InferContext& context) {
   context.out = {{y, context.dtype(0)}};
 }
 
-shader::Conv2dParams params_of(const NodeView& node, std::uint32_t group_size) {
+// Pixels and channels an invocation makes, at most. The head of conv2d_direct.comp has the measurements.
+struct Tile {
+  std::uint64_t pixels, channels;
+};
+Tile tile_of(const DeviceCaps& caps) {
+  return caps.type == DeviceType::cpu && !caps.costly_unrolling ? Tile{8, 16} : Tile{4, 8};
+}
+
+// How the work is cut: pixels and channels an invocation, taps a turn.
+shader::Conv2dSpec spec_of(const NodeView& node, const DeviceCaps& caps) {
   const auto& attrs = node.attrs<Conv2dAttrs>();
-  const Shape &x = node.in(0).shape, &weight = node.in(1).shape, &y = node.out(0).shape;
-  shader::Conv2dParams p{};
-  p.images = u32(x[0]);
-  p.groups = u32(attrs.groups);
-  p.C = u32(weight[1]);
-  p.O = u32(weight[0] / attrs.groups);
-  p.H = u32(x[2]), p.W = u32(x[3]), p.KH = u32(weight[2]), p.KW = u32(weight[3]), p.HO = u32(y[2]), p.WO = u32(y[3]);
-  p.stride_y = u32(attrs.stride[0]), p.stride_x = u32(attrs.stride[1]);
-  p.top = u32(attrs.padding[0]), p.left = u32(attrs.padding[1]);
-  p.dilation_y = u32(attrs.dilation[0]), p.dilation_x = u32(attrs.dilation[1]);
-  p.channel_tiles = u32(static_cast<std::int64_t>(ceil_div(p.O, CONV2D_CHANNELS)));
-  p.pixel_tiles = u32(static_cast<std::int64_t>(ceil_div(std::uint64_t{p.HO} * p.WO, std::uint64_t{group_size} * CONV2D_PIXELS)));
-  return p;
+  const Shape &weight = node.in(1).shape, &y = node.out(0).shape;
+  const auto O = static_cast<std::uint64_t>(weight[0] / attrs.groups), WO = static_cast<std::uint64_t>(y[3]);
+  const auto KW = static_cast<std::uint32_t>(weight[3]);
+  const Tile tile = tile_of(caps);
+  constexpr std::uint32_t most_taps = 7;  // unrolled: 7 · 8 · 16 products are about what drivers compile in good time
+  // The fewest pieces, as even as they get.
+  const auto piece = [](std::uint64_t n, std::uint64_t most) { return n == 0 ? 1 : ceil_div(n, ceil_div(n, most)); };
+  shader::Conv2dSpec spec;
+  spec.WG = caps.type == DeviceType::cpu ? std::clamp(caps.subgroup_size, 8u, caps.max_invocations) : 64;
+  spec.BIAS = node.has(2);
+  spec.ACTIVATION = static_cast<std::uint32_t>(attrs.activation);
+  spec.PX = static_cast<std::uint32_t>(piece(WO, tile.pixels));
+  spec.TO = O <= 1 ? 1 : static_cast<std::uint32_t>(ceil_div(piece(O, tile.channels), 4) * 4);
+  spec.KU = KW <= most_taps ? KW : 1;
+  spec.STRIDE_X = u32(attrs.stride[1]), spec.DILATION_X = u32(attrs.dilation[1]);
+  const std::int64_t columns = (spec.PX - 1) * attrs.stride[1] + (spec.KU - 1) * attrs.dilation[1] + 1;
+  spec.SHARED_COLUMNS = columns < std::int64_t{spec.PX} * spec.KU;
+  spec.STORE_VEC = spec.PX % 4 == 0 && WO % 4 == 0;
+  return spec;
+}
+
+// One product of weights and pixels: no window, every pixel once.
+bool is_product(const NodeView& node) {
+  const auto& attrs = node.attrs<Conv2dAttrs>();
+  const Shape& weight = node.in(1).shape;
+  return weight[1] > 0 && weight[2] == 1 && weight[3] == 1 && attrs.stride == std::array<std::int64_t, 2>{1, 1} &&
+         attrs.padding == std::array<std::int64_t, 4>{} && node.out(0).shape.elements() > 0;
 }
 
 bool supports(const NodeView& node, const DeviceCaps& caps) {
+  if (is_product(node)) return false;  // matmul is made for it
   const Shape& weight = node.in(1).shape;
+  const std::int64_t turns = weight[2] * weight[3] / spec_of(node, caps).KU;
   // Three nested loops; each costs one more than it has iterations.
-  return caps.max_loop_iterations == 0 || (weight[1] + 3) * weight[2] * weight[3] + 2 < caps.max_loop_iterations;
+  return caps.max_loop_iterations == 0 || (weight[1] + 3) * turns + 2 < caps.max_loop_iterations;
 }
 
 void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
-  shader::Conv2dSpec spec;
-  spec.BIAS = node.has(2);
-  spec.ACTIVATION = static_cast<std::uint32_t>(node.attrs<Conv2dAttrs>().activation);
-  const shader::Conv2dParams p = params_of(node, spec.WG);
+  const auto& attrs = node.attrs<Conv2dAttrs>();
+  const Shape &x = node.in(0).shape, &weight = node.in(1).shape, &y = node.out(0).shape;
+  const shader::Conv2dSpec spec = spec_of(node, caps);
+  shader::Conv2dParams p{};
+  p.groups = u32(attrs.groups);
+  p.C = u32(weight[1]), p.O = u32(weight[0] / attrs.groups);
+  p.H = u32(x[2]), p.W = u32(x[3]), p.KH = u32(weight[2]), p.KW = u32(weight[3]), p.HO = u32(y[2]), p.WO = u32(y[3]);
+  p.stride_y = u32(attrs.stride[0]), p.dilation_y = u32(attrs.dilation[0]);
+  p.top = u32(attrs.padding[0]), p.left = u32(attrs.padding[1]);
+  p.lanes = u32(x[0] * y[2]) * static_cast<std::uint32_t>(ceil_div(p.WO, spec.PX));
+  p.channel_tiles = static_cast<std::uint32_t>(ceil_div(p.O, spec.TO));
+  const bool empty = y.elements() == 0, packed = spec.TO > 1 && !empty && p.C > 0;
+
+  if (packed) {
+    shader::Conv2dPackSpec pack_spec;
+    shader::Conv2dPackParams pack{p.groups * p.channel_tiles * p.KH * p.KW * p.C * spec.TO, p.C, p.O, p.KH * p.KW, spec.TO};
+    Launch& launch = plan.launches.emplace_back();
+    launch.shader = shader_for("conv2d_pack", node.in(0).dtype);
+    launch.set_constants(pack_spec);
+    launch.set_push(pack);
+    launch.operands = {in(1), scratch_write(0)};
+    launch.groups = flat_groups(pack.n, pack_spec.WG, caps);
+    plan.scratch_bytes = {(std::uint64_t{pack.n} * size_of(node.in(0).dtype) + 3) / 4 * 4};
+  }
   Launch& launch = plan.launches.emplace_back();
   launch.shader = shader_for("conv2d_direct", node.in(0).dtype);
   launch.set_constants(spec);
   launch.set_push(p);
-  launch.operands = {in(0), in(1), node.has(2) ? in(2) : unused(), out(0)};
-  const bool empty = node.out(0).shape.elements() == 0;
-  launch.groups = flat_groups(empty ? 0 : std::uint64_t{p.images} * p.groups * p.channel_tiles * p.pixel_tiles, 1, caps);
+  launch.operands = {in(0), packed ? scratch_read(0) : in(1), node.has(2) ? in(2) : unused(), out(0)};
+  launch.groups = flat_groups(empty ? 0 : ceil_div(p.lanes, spec.WG) * p.channel_tiles * p.groups, 1, caps);
 }
 
 constexpr Kernel kernels[] = {{"conv2d_direct", supports, plan}};
 
-// Columns, then one product a group: [1,G,O,CKK] · [N,G,CKK,L].
+// One product a group, [1,G,O,CKK] · [N,G,CKK,L]; of the pixels themselves, or of columns where there is a window.
 bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> in, std::span<Tensor> out) {
   const auto& attrs = node.attrs<Conv2dAttrs>();
   const Shape &weight = node.in(1).shape, &y = node.out(0).shape;
   const CallSite site = builder.site;
   if (y.elements() == 0 || weight[1] == 0) return false;
   const std::int64_t taps = weight[1] * weight[2] * weight[3], channels = weight[0] / attrs.groups;
-  // In f32 whatever the storage, rounded once at the end, as the kernel does.
-  const auto wide = [&](Tensor x) { return cast(x, DType::f32, site); };
-  const Tensor columns = unfold(in[0], {{weight[2], weight[3]}, attrs.stride, attrs.dilation, attrs.padding}, site);
-  const Tensor right = reshape(wide(columns), {y[0], attrs.groups, taps, y[2] * y[3]}, site);
-  const Tensor left = reshape(wide(in[1]), {1, attrs.groups, channels, taps}, site);
-  Tensor result = matmul(left, right, {}, site);
-  if (in.size() > 2 && in[2])
-    result = binary(Binary::add, result, reshape(wide(in[2]), {1, attrs.groups, channels, 1}, site), site);
-  const Unary activations[] = {Unary::relu, Unary::sigmoid, Unary::tanh, Unary::gelu, Unary::gelu_tanh, Unary::silu};
-  if (attrs.activation != Activation::none)
-    result = unary(activations[static_cast<std::size_t>(attrs.activation) - 1], result, site);
-  out[0] = cast(reshape(result, y.extents(), site), node.out(0).dtype, site);
+  const Tensor columns =
+      is_product(node) ? in[0] : unfold(in[0], {{weight[2], weight[3]}, attrs.stride, attrs.dilation, attrs.padding}, site);
+  const Tensor left = reshape(in[1], {1, attrs.groups, channels, taps}, site);
+  const Tensor right = reshape(columns, {y[0], attrs.groups, taps, y[2] * y[3]}, site);
+  MatmulDesc desc{.activation = attrs.activation};
+  if (node.has(2)) desc.bias = reshape(in[2], {1, attrs.groups, channels, 1}, site);
+  out[0] = reshape(matmul(left, right, desc, site), y.extents(), site);
   return true;
 }
 

@@ -67,3 +67,21 @@ TEST_CASE("matmul: batches that share b become rows of one product") {
   CHECK(program->dispatches[0].groups[0] == 2);  // 64 rows in groups of 32, one group of columns
   CHECK(program->dispatches[0].flops == 2.0 * 64 * 32 * 16);
 }
+
+TEST_CASE("conv2d: packed weights and a direct kernel; a product where the window is one pixel; columns where loops are cut") {
+  const auto kernels = [](Shape x, Shape w, const DeviceCaps& caps, const Conv2dDesc& desc = {}) {
+    Graph graph;
+    graph.output("y", conv2d(graph.input("x", x), graph.input("w", w), desc));
+    return kernels_of(graph, caps);
+  };
+  CHECK(kernels({1, 8, 9, 9}, {16, 8, 3, 3}, cpu()) == "conv2d_direct conv2d_direct");
+  CHECK(kernels({1, 8, 9, 9}, {16, 8, 3, 3}, gpu()) == "conv2d_direct conv2d_direct");
+  CHECK(kernels({1, 8, 9, 9}, {8, 1, 3, 3}, cpu(), {.groups = 8}) == "conv2d_direct");  // depthwise: as the weights are
+  CHECK(kernels({2, 8, 9, 9}, {16, 8, 1, 1}, cpu()) == "matmul_row");
+  CHECK(kernels({2, 8, 9, 9}, {16, 4, 1, 1}, gpu(), {.groups = 2}) == "matmul_tile");
+  CHECK(kernels({2, 8, 9, 9}, {16, 8, 1, 1}, cpu(), {.stride = {1, 2}}) == "conv2d_direct conv2d_direct");
+  DeviceCaps limited = cpu();
+  limited.max_loop_iterations = 65535;
+  const std::string columns = kernels({1, 20000, 2, 2}, {2, 20000, 2, 8}, limited, {.padding = {0, 3, 0, 4}});
+  CHECK_MESSAGE(columns.ends_with("matmul_split matmul_split"), columns);
+}

@@ -1,13 +1,12 @@
+#include "tests/support/activation.hpp"
 #include "tests/support/check.hpp"
-
-#include <cmath>
 
 using namespace fovea;
 using namespace fovea::test;
 
 namespace {
 
-// Seven loops from the definition. No activation: that is elementwise's.
+// Seven loops from the definition, and the activation.
 template <class T>
 Array<T> naive(const std::vector<Array<T>>& in, const Conv2dDesc& desc, bool bias) {
   const Array<T>&x = in[0], &w = in[1];
@@ -30,12 +29,13 @@ Array<T> naive(const std::vector<Array<T>>& in, const Conv2dDesc& desc, bool bia
                 if (iy >= 0 && ix >= 0 && iy < x.dim(2) && ix < x.dim(3))
                   sum += w.at({o, c, u, v}) * x.at({n, o / group_out * group_in + c, iy, ix});
               }
-          y.at({n, o, i, j}) = sum;
+          y.at({n, o, i, j}) = activated(desc.activation, sum);
         }
   return y;
 }
 
-void check_conv(Shape x, Shape w, const Conv2dDesc& desc, bool bias = false) {
+void check_conv(Shape x, Shape w, const Conv2dDesc& desc, bool bias = false, bool f16 = true) {
+  INFO(to_string(x), " * ", to_string(w));
   std::vector<test::Operand> inputs{random(x, -1, 1, 1), random(w, -1, 1, 2)};
   if (bias) inputs.push_back(random({w[0]}, -1, 1, 3));
   check("conv2d", inputs,
@@ -44,7 +44,9 @@ void check_conv(Shape x, Shape w, const Conv2dDesc& desc, bool bias = false) {
           if (bias) with.bias = in[2];
           return std::vector<Tensor>{conv2d(in[0], in[1], with)};
         },
-        [&](const auto& in) { return std::vector{naive(in, desc, bias)}; });
+        // An activation adds an exponential (3 + 2|x| ulp) and a division (2.5 ulp).
+        [&](const auto& in) { return std::vector{naive(in, desc, bias)}; },
+        {.f16 = f16, .extra_ulps = desc.activation == Activation::none ? 4.0 : 16.0});
 }
 
 }  // namespace
@@ -74,21 +76,34 @@ TEST_CASE("no images give no output, no input channels give the bias") {
   check_conv({1, 0, 4, 4}, {2, 0, 3, 3}, {}, true);
 }
 
-TEST_CASE("the activation follows the bias") {
-  check("conv2d", {random({1, 3, 6, 6}), random({4, 3, 3, 3}), random({4})},
-        [](Graph&, const std::vector<Tensor>& in) {
-          return std::vector<Tensor>{conv2d(in[0], in[1], {.bias = in[2], .activation = Activation::relu}),
-                                     conv2d(in[0], in[1], {.bias = in[2], .activation = Activation::silu})};
-        },
-        [](const auto& in) {
-          auto relu = naive(in, {}, true), silu = relu;
-          using T = std::decay_t<decltype(relu[0])>;
-          for (std::int64_t i = 0; i < relu.size(); ++i) {
-            relu[i] = std::max(relu[i], T(0));
-            silu[i] = silu[i] / (T(1) + std::exp(-silu[i]));
-          }
-          return std::vector{relu, silu};
-        });
+TEST_CASE("rows of every length beside a run of pixels, channels of every count beside a tile") {
+  for (std::int64_t width : {1, 2, 3, 5, 9, 12, 17}) check_conv({2, 2, 3, width}, {4, 2, 3, 3}, {.padding = {1, 1, 1, 1}}, true, false);
+  for (std::int64_t channels : {1, 2, 3, 5, 15, 16, 20}) check_conv({1, 3, 4, 8}, {channels, 3, 2, 2}, {}, false, false);
+}
+
+TEST_CASE("taps near and far: input columns shared between pixels, and not") {
+  check_conv({1, 2, 4, 21}, {4, 2, 1, 2}, {.dilation = {1, 5}}, false, false);   // no column twice
+  check_conv({1, 2, 4, 31}, {4, 2, 1, 3}, {.stride = {1, 3}, .dilation = {1, 3}}, false, false);
+  check_conv({1, 2, 4, 31}, {4, 2, 1, 3}, {.stride = {1, 7}}, false, false);
+  check_conv({1, 2, 3, 30}, {4, 2, 2, 8}, {.padding = {0, 3, 0, 4}}, false, false);  // more taps than are unrolled
+  check_conv({1, 2, 3, 40}, {1, 2, 1, 11}, {.stride = {1, 2}, .padding = {0, 5, 0, 5}}, true, false);
+  check_conv({1, 2, 2, 3}, {4, 2, 2, 3}, {.stride = {1 << 29, 1 << 30}, .padding = {1, 1, 1, 1}}, false, false);
+}
+
+TEST_CASE("a window of one pixel is a product, with groups, bias and activation") {
+  check_conv({2, 6, 3, 5}, {4, 3, 1, 1}, {.groups = 2, .activation = Activation::tanh}, true);
+  check_conv({3, 5, 4, 4}, {7, 5, 1, 1}, {}, false);
+  check_conv({2, 4, 5, 7}, {6, 4, 1, 1}, {.stride = {2, 2}}, true, false);  // not every pixel: not one
+  check_conv({2, 4, 3, 3}, {6, 4, 1, 1}, {.padding = {0, 1, 0, 0}}, true, false);
+}
+
+TEST_CASE("every activation, after the bias") {
+  for (Activation activation : all_activations)
+    check_conv({1, 3, 4, 5}, {4, 3, 3, 3}, {.padding = {1, 1, 1, 1}, .activation = activation}, true, activation == Activation::gelu);
+}
+
+TEST_CASE("more input channels than one invocation may loop over on some drivers") {
+  check_conv({1, 20000, 2, 2}, {2, 20000, 2, 8}, {.padding = {0, 3, 0, 4}}, false, false);
 }
 
 TEST_CASE("what does not fit is named") {
