@@ -104,8 +104,8 @@ TEST_CASE("a JPEG is read, whatever its name") {
 
 TEST_CASE("a truncated JPEG is an error wherever it breaks off") {
   const Folder folder;
-  const std::string file = jpeg_of(noise(40, 24, 3));
-  for (std::size_t length = 0; length < file.size(); ++length) {
+  const std::string file = jpeg_of(noise(17, 9, 3));
+  for (std::size_t length = 0; length < file.size(); length += 3) {  // each is a file written and read
     write_bytes(folder / "p.jpg", file.substr(0, length));
     const auto read = io::read_picture_u8(folder / "p.jpg");
     REQUIRE_FALSE(static_cast<bool>(read));
@@ -118,7 +118,7 @@ TEST_CASE("a truncated JPEG is an error wherever it breaks off") {
 
 TEST_CASE("a truncated PNG is an error wherever it breaks off") {
   const Folder folder;
-  REQUIRE(io::write_png(folder / "p.png", noise(37, 21, 3)));
+  REQUIRE(io::write_png(folder / "p.png", noise(17, 9, 3)));
   const std::string file = read_bytes(folder / "p.png");
   // The last four bytes are the checksum of an empty chunk: without them the picture is whole.
   for (std::size_t length = 0; length + 4 < file.size(); ++length) {
@@ -136,12 +136,11 @@ TEST_CASE("no change of one byte of a picture does harm") {
   REQUIRE(io::write_png(folder / "p.png", noise(9, 7, 4)));
   for (const std::string& sound : {read_bytes(folder / "p.png"), jpeg_of(noise(9, 7, 3))}) {
     for (std::size_t i = 0; i < sound.size(); ++i) {
-      for (const int flip : {0x01, 0x80, 0xff}) {
-        std::string changed = sound;
-        changed[i] = static_cast<char>(changed[i] ^ flip);
-        write_bytes(folder / "q", changed);
-        (void)static_cast<bool>(io::read_picture_u8(folder / "q", {.max_pixels = 1 << 16}));
-      }
+      std::string changed = sound;
+      constexpr int flips[] = {0x01, 0x80, 0xff};
+      changed[i] = static_cast<char>(changed[i] ^ flips[i % 3]);
+      write_bytes(folder / "q", changed);
+      (void)static_cast<bool>(io::read_picture_u8(folder / "q", {.max_pixels = 1 << 16}));
     }
   }
 }
