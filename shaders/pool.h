@@ -1,12 +1,10 @@
 #ifndef FOVEA_POOL_H
 #define FOVEA_POOL_H
 #include "lib/shared.h"
+#include "pool_kind.h"
 
 FOVEA_SHADER_BEGIN
 
-#define POOL_MAX 0
-#define POOL_AVERAGE 1
-#define POOL_LP 2
 #define POOL_SPEC(X) \
   X(0, WG, 128) \
   X(1, KIND, 0)        /* POOL_* */ \

@@ -2,9 +2,11 @@
 
 #include "ops/op_def.hpp"
 #include "shaders/pool.h"
+#include "shaders/pool_window.h"
 
 #include <fovea/ops.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 namespace fovea {
@@ -116,6 +118,13 @@ shader::PoolParams params_of(const NodeView& node) {
   return params;
 }
 
+std::uint32_t kind_of(const PoolAttrs& attrs) {
+  return attrs.kind == Pool::max ? POOL_MAX : attrs.kind == Pool::average ? POOL_AVERAGE : POOL_LP;
+}
+std::vector<LaunchOperand> operands_of(const PoolAttrs& attrs) {
+  return {in(0), out(0), attrs.indices ? out(1) : unused(Access::write)};
+}
+
 bool supports(const NodeView& node, const DeviceCaps& caps) {
   const auto params = params_of(node);
   std::uint64_t iterations = 1;
@@ -134,7 +143,7 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   const auto& attrs = node.attrs<PoolAttrs>();
   const auto params = params_of(node);
   shader::PoolSpec spec;
-  spec.KIND = attrs.kind == Pool::max ? POOL_MAX : attrs.kind == Pool::average ? POOL_AVERAGE : POOL_LP;
+  spec.KIND = kind_of(attrs);
   spec.INDICES = attrs.indices;
   spec.COUNT_PAD = attrs.count_include_pad;
   spec.ADAPTIVE = !attrs.adaptive.empty();
@@ -142,11 +151,57 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   launch.shader = shader_for("pool", node.in(0).dtype);
   launch.set_constants(spec);
   launch.set_push(params);
-  launch.operands = {in(0), out(0), attrs.indices ? out(1) : unused(Access::write)};
+  launch.operands = operands_of(attrs);
   launch.groups = flat_groups(params.n, spec.WG, caps);
 }
 
-constexpr Kernel kernels[] = {{"pool", supports, plan}};
+// Columns that an invocation of the window kernel loads of each row; they stay in registers.
+std::uint64_t columns_loaded(const shader::PoolParams& params) {
+  return 3 + (POOL_COLUMNS - 1) * std::uint64_t{params.stride[2]} + (params.kernel[2] - 1) * std::uint64_t{params.dilation[2]} + 1;
+}
+
+bool supports_window(const NodeView& node, const DeviceCaps&) {
+  const auto& attrs = node.attrs<PoolAttrs>();
+  if (!attrs.adaptive.empty()) return false;
+  if (attrs.kind == Pool::lp && attrs.p != 1 && attrs.p != 2 && attrs.p != 3 && attrs.p != 4) return false;  // powers by products
+  const auto params = params_of(node);
+  const bool empty = std::any_of(std::begin(params.size), std::end(params.size), [](std::uint32_t size) { return size == 0; });
+  // Columns are unrolled: more of them, and compilers spill and take seconds.
+  const std::uint64_t rows = std::uint64_t{params.kernel[0]} * params.kernel[1];
+  return !empty && params.kernel[2] <= 16 && rows <= 64 && columns_loaded(params) <= 40;
+}
+
+void plan_window(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
+  const auto& attrs = node.attrs<PoolAttrs>();
+  const auto from = params_of(node);
+  shader::PoolWindowSpec spec;
+  spec.KIND = kind_of(attrs);
+  spec.INDICES = attrs.indices;
+  spec.COUNT_PAD = attrs.count_include_pad;
+  if (attrs.kind == Pool::lp) spec.POWER = static_cast<std::uint32_t>(attrs.p);
+  spec.KZ = from.kernel[0], spec.KY = from.kernel[1], spec.KX = from.kernel[2];
+  spec.SZ = from.stride[0], spec.SY = from.stride[1], spec.SX = from.stride[2];
+  spec.DZ = from.dilation[0], spec.DY = from.dilation[1], spec.DX = from.dilation[2];
+  spec.BEGIN_X = from.begin[2];
+  spec.VEC = from.size[2] % 4 == 0;
+  spec.VEC_OUT = from.out_size[2] % 4 == 0;
+  shader::PoolWindowParams params{};
+  params.columns = u32(static_cast<std::int64_t>(ceil_div(from.out_size[2], POOL_COLUMNS)));
+  params.n = from.n == 0 ? 0 : from.n / from.out_size[2] * params.columns;
+  for (int i = 0; i < 3; ++i) {
+    params.size[i] = from.size[i], params.out_size[i] = from.out_size[i];
+    params.begin[i] = from.begin[i], params.end[i] = from.end[i];
+  }
+  params.divisor = from.divisor;
+  Launch& launch = plan.launches.emplace_back();
+  launch.shader = shader_for("pool_window", node.in(0).dtype);
+  launch.set_constants(spec);
+  launch.set_push(params);
+  launch.operands = operands_of(attrs);
+  launch.groups = flat_groups(params.n, spec.WG, caps);
+}
+
+constexpr Kernel kernels[] = {{"pool_window", supports_window, plan_window}, {"pool", supports, plan}};
 
 // One operation a tap.
 double flops(const NodeView& node) {
@@ -188,6 +243,53 @@ PoolAttrs adaptive_attrs(Pool kind, Tensor x, std::span<const std::int64_t> outp
   return attrs;
 }
 
+// ---- Windows that tile the input: a reduction over axes of their own ------------------------------------------------
+
+// Over the given axes, kept with extent 1.
+Tensor reduce_windows(Pool kind, Tensor x, std::vector<std::int64_t> axes, float p, CallSite site) {
+  const ReduceDesc windows{.axes = std::move(axes), .keep_dims = true};
+  if (kind == Pool::max) return reduce(Reduce::max, x, windows, site);
+  if (kind == Pool::average) return reduce(Reduce::mean, x, windows, site);
+  if (p == 1) return reduce(Reduce::l1, x, windows, site);
+  if (p == 2) return reduce(Reduce::l2, x, windows, site);
+  // Sums of powers pass f16's largest number long before their root does.
+  const auto power = [&](Tensor base, float exponent) { return binary(Binary::pow, base, scalar(base, exponent, site), site); };
+  const Tensor powers = power(unary(Unary::abs, cast(x, DType::f32, site), site), p);
+  return cast(power(reduce(Reduce::sum, powers, windows, site), 1 / p), x.dtype(), site);
+}
+
+// The extents of each window, where all of them have the same and none is empty; nothing otherwise, or where infer has
+// something to say.
+std::vector<std::int64_t> even_windows(Tensor x, const PoolAttrs& attrs) {
+  std::vector<std::int64_t> extents;
+  if (!x || x.graph()->error || (x.dtype() != DType::f32 && x.dtype() != DType::f16)) return {};
+  if (x.shape().rank() != static_cast<int>(attrs.adaptive.size()) + 2) return {};
+  for (std::size_t i = 0; i < attrs.adaptive.size(); ++i) {
+    const std::int64_t size = x.shape()[static_cast<int>(i) + 2], out = attrs.adaptive[i];
+    if (size < 1 || out < 1 || size % out != 0) return {};
+    extents.push_back(size / out);
+  }
+  return extents;
+}
+
+Shape shape_with(const Shape& x, const std::vector<std::int64_t>& spatial) {
+  std::vector<std::int64_t> extents{x[0], x[1]};
+  extents.insert(extents.end(), spatial.begin(), spatial.end());
+  return Shape{std::span<const std::int64_t>(extents)};
+}
+
+// [N,C,H,W] seen as [N,C,Ho,kh,Wo,kw] and reduced over kh and kw.
+Tensor pool_blocks(Pool kind, Tensor x, const PoolAttrs& attrs, const std::vector<std::int64_t>& window, CallSite site) {
+  std::vector<std::int64_t> split, axes;
+  for (std::size_t i = 0; i < window.size(); ++i) {
+    split.insert(split.end(), {attrs.adaptive[i], window[i]});
+    axes.push_back(static_cast<std::int64_t>(2 * i + 3));
+  }
+  const Tensor blocks = reshape(x, shape_with(x.shape(), split).extents(), site);
+  const Tensor reduced = reduce_windows(kind, blocks, axes, attrs.p, site);
+  return reshape(reduced, shape_with(x.shape(), attrs.adaptive).extents(), site);
+}
+
 }  // namespace
 
 extern constexpr OpDef pool_op{.name = "pool", .infer = infer, .kernels = kernels, .flops = flops};
@@ -205,12 +307,29 @@ MaxPoolResult max_pool_with_indices(Tensor x, const PoolDesc& desc, CallSite sit
 }
 
 Tensor adaptive_pool(Pool kind, Tensor x, std::span<const std::int64_t> output, CallSite site) {
-  return ops::append_one(ops::pool_op, {x}, ir::Attrs::of(ops::adaptive_attrs(kind, x, output, false)), site);
+  auto attrs = ops::adaptive_attrs(kind, x, output, false);
+  const auto window = ops::even_windows(x, attrs);
+  std::int64_t taps = window.empty() ? 0 : 1;
+  for (std::int64_t extent : window) taps *= extent;
+  if (taps >= 64) return ops::pool_blocks(kind, x, attrs, window, site);
+  if (taps > 0) attrs = ops::attrs_of(kind, {.kernel = window}, false);
+  return ops::append_one(ops::pool_op, {x}, ir::Attrs::of(attrs), site);
 }
 
 MaxPoolResult adaptive_max_pool_with_indices(Tensor x, std::span<const std::int64_t> output, CallSite site) {
+  auto attrs = ops::adaptive_attrs(Pool::max, x, output, true);
+  const auto window = ops::even_windows(x, attrs);
+  if (!window.empty() && std::all_of(attrs.adaptive.begin(), attrs.adaptive.end(), [](std::int64_t extent) { return extent == 1; })) {
+    const Shape shape = x.shape();  // a copy: the graph grows
+    std::int64_t plane = 1;
+    for (std::int64_t extent : window) plane *= extent;
+    const Tensor planes = reshape(x, {shape[0], shape[1], plane}, site);
+    const auto one = [&](Reduce op) { return reshape(reduce(op, planes, {.axes = {2}}, site), ops::shape_with(shape, attrs.adaptive).extents(), site); };
+    return {one(Reduce::max), one(Reduce::argmax)};
+  }
+  if (!window.empty()) attrs = ops::attrs_of(Pool::max, {.kernel = window}, true);
   const Tensor in[] = {x};
-  const auto out = ops::append(ops::pool_op, in, ir::Attrs::of(ops::adaptive_attrs(Pool::max, x, output, true)), site);
+  const auto out = ops::append(ops::pool_op, in, ir::Attrs::of(attrs), site);
   return {out[0], out[1]};
 }
 
@@ -225,14 +344,9 @@ Tensor global_pool(Pool kind, Tensor x, float p, CallSite site) {
     x.graph()->fail(cat("global_pool: p ", p, " is not a positive number"), site);
     return {x.graph(), ir::none};
   }
-  ReduceDesc spatial{.axes = {}, .keep_dims = true};
-  for (int axis = 2; axis < rank; ++axis) spatial.axes.push_back(axis);
-  if (kind == Pool::max) return reduce(Reduce::max, x, spatial, site);
-  if (kind == Pool::average) return reduce(Reduce::mean, x, spatial, site);
-  if (p == 1) return reduce(Reduce::l1, x, spatial, site);
-  if (p == 2) return reduce(Reduce::l2, x, spatial, site);
-  const auto power = [&](Tensor base, float exponent) { return binary(Binary::pow, base, scalar(base, exponent, site), site); };
-  return power(reduce(Reduce::sum, power(unary(Unary::abs, x, site), p), spatial, site), 1 / p);
+  std::vector<std::int64_t> axes;
+  for (int axis = 2; axis < rank; ++axis) axes.push_back(axis);
+  return ops::reduce_windows(kind, x, axes, p, site);
 }
 
 }  // namespace fovea

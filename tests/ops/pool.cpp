@@ -109,39 +109,108 @@ TEST_CASE("average pooling divides by what the options say") {
   check_pool(Pool::average, {1, 1, 4, 5, 6}, {.kernel = {2, 2, 2}, .dilation = {2, 1, 2}});
 }
 
+TEST_CASE("more rows, columns and taps than one invocation of the window kernel takes at once") {
+  check_pool(Pool::max, {1, 2, 9, 20}, {.kernel = {3, 3}, .stride = {2, 2}, .padding_begin = {1, 1}});
+  check_pool(Pool::max, {1, 2, 9, 19}, {.kernel = {3, 3}, .stride = {1, 1}, .padding_begin = {1, 1}});
+  check_pool(Pool::average, {1, 2, 9, 20}, {.kernel = {2, 4}, .stride = {2, 4}});
+  check_pool(Pool::max, {1, 1, 4, 24}, {.kernel = {1, 5}, .stride = {1, 3}, .padding_begin = {0, 4}, .padding_end = {0, 3}});
+  check_pool(Pool::average, {1, 1, 30, 40}, {.kernel = {13, 13}, .stride = {1, 1}, .padding_begin = {6, 6}, .count_include_pad = true});
+  check_pool(Pool::max, {1, 1, 40, 44}, {.kernel = {9, 17}, .stride = {5, 11}, .padding_begin = {4, 8}});  // past its columns
+  check_pool(Pool::lp, {1, 1, 12, 40}, {.kernel = {2, 3}, .stride = {2, 3}, .dilation = {1, 4}, .p = 4});
+  check_pool(Pool::max, {3, 50, 5, 7}, {.kernel = {2, 2}, .stride = {1, 1}, .ceil_mode = true});
+}
+
+TEST_CASE("windows with no tap inside the input: -inf, -1, NaN, 0") {
+  const PoolDesc holes{.kernel = {2}, .stride = {1}, .padding_begin = {2}, .padding_end = {2}, .dilation = {3}};
+  for (Pool kind : {Pool::max, Pool::average, Pool::lp}) check_pool(kind, {1, 2, 1}, holes);
+}
+
+TEST_CASE("an empty spatial axis that padding makes up for") {
+  for (Pool kind : {Pool::max, Pool::average, Pool::lp})
+    check_pool(kind, {1, 2, 0, 3}, {.kernel = {2, 2}, .stride = {1, 1}, .padding_begin = {1, 1}, .count_include_pad = kind == Pool::average});
+}
+
+TEST_CASE("NaN and infinities stay in their windows") {
+  const double nan = std::nan(""), inf = HUGE_VAL;
+  const std::vector<double> list{nan, 1, 2, inf, -inf, 3, 4, -inf, -inf, -inf, 0, 1, 5, 6, 7, 8};
+  for (Pool kind : {Pool::max, Pool::average, Pool::lp})
+    for (const std::int64_t width : {8, 7})
+      check("pool", {values({1, 1, 2, width}, std::vector<double>(list.begin(), list.begin() + 2 * width))},
+            [&](Graph&, const std::vector<Tensor>& in) {
+              return std::vector<Tensor>{pool(kind, in[0], {.kernel = {1, 2}, .stride = {1, 1}})};
+            },
+            [&](const auto& in) {
+              return std::vector{naive(kind, in[0], {{1, 1, 0, 0, 1}, {2, 1, 0, 0, 1}}, false, false, 0, 2)[0]};
+            });
+}
+
 TEST_CASE("Lp pooling takes the p-th root of the sum of p-th powers of magnitudes") {
   for (const float p : {1.0f, 2.0f, 3.0f, 0.5f}) check_pool(Pool::lp, {1, 2, 8, 9}, {.kernel = {3, 2}, .stride = {2, 2}, .padding_begin = {1, 1}, .p = p});
 }
 
-TEST_CASE("adaptive windows cover the input as evenly as they can") {
-  for (const auto& output : {std::vector<std::int64_t>{3, 5}, {1, 1}, {7, 11}, {10, 2}, {-1, 4}}) {
-    for (const Pool kind : {Pool::max, Pool::average}) {
-      check("pool", {random({2, 3, 7, 11})},
-            [&](Graph&, const std::vector<Tensor>& in) {
-              if (kind == Pool::average) return std::vector<Tensor>{adaptive_pool(kind, in[0], output)};
-              const auto result = adaptive_max_pool_with_indices(in[0], output);
-              return std::vector<Tensor>{result.values, result.indices};
-            },
-            [&](const auto& in) {
-              auto x = in[0];
-              using T = std::decay_t<decltype(x[0])>;
-              const std::int64_t oh = output[0] < 0 ? 7 : output[0], ow = output[1] < 0 ? 11 : output[1];
-              Array<T> y(Shape{2, 3, oh, ow}), index = y;
-              for (std::int64_t i = 0; i < y.size(); ++i) {
-                const auto o = unflatten(i, y.shape);
-                T sum = 0, most = -std::numeric_limits<T>::infinity(), count = 0;
-                for (std::int64_t u = o[2] * 7 / oh; u < ((o[2] + 1) * 7 + oh - 1) / oh; ++u)
-                  for (std::int64_t v = o[3] * 11 / ow; v < ((o[3] + 1) * 11 + ow - 1) / ow; ++v) {
-                    const T value = x.at({o[0], o[1], u, v});
-                    sum += value, count += 1;
-                    if (value > most) most = value, index[i] = static_cast<T>(u * 11 + v);
-                  }
-                y[i] = kind == Pool::max ? most : sum / count;
-              }
-              return kind == Pool::max ? std::vector<Array<T>>{y, index} : std::vector<Array<T>>{y};
-            });
+// Adaptive windows from the definition; `output` has no -1 left.
+template <class T>
+std::vector<Array<T>> naive_adaptive(Pool kind, const Array<T>& x, const std::vector<std::int64_t>& output) {
+  std::vector<std::int64_t> extents{x.dim(0), x.dim(1)};
+  extents.insert(extents.end(), output.begin(), output.end());
+  Array<T> y{Shape(extents)}, index = y;
+  for (std::int64_t i = 0; i < y.size(); ++i) {
+    const auto o = unflatten(i, y.shape);
+    T sum = 0, squares = 0, count = 0, most = -std::numeric_limits<T>::infinity();
+    std::int64_t plane = 1;
+    for (int axis = 2; axis < x.shape.rank(); ++axis) plane *= x.dim(axis);
+    for (std::int64_t at = 0; at < plane; ++at) {
+      bool inside = true;
+      std::int64_t rest = at;
+      for (int axis = x.shape.rank() - 1; axis >= 2; --axis) {
+        const std::int64_t size = x.dim(axis), out = y.dim(axis), k = o[static_cast<std::size_t>(axis)], position = rest % size;
+        inside = inside && position >= k * size / out && position < ((k + 1) * size + out - 1) / out;
+        rest /= size;
+      }
+      if (!inside) continue;
+      const T value = x[(o[0] * x.dim(1) + o[1]) * plane + at];
+      sum += value, squares += value * value, count += 1;
+      if (value > most) most = value, index[i] = static_cast<T>(at);
     }
+    y[i] = kind == Pool::max ? most : kind == Pool::average ? sum / count : std::sqrt(squares);
   }
+  return {y, index};
+}
+
+void check_adaptive(const Shape& x, const std::vector<std::int64_t>& output) {
+  CAPTURE(to_string(x));
+  CAPTURE(to_string(Shape(output)));
+  std::vector<std::int64_t> extents = output;
+  for (std::size_t i = 0; i < extents.size(); ++i)
+    if (extents[i] < 0) extents[i] = x[static_cast<int>(i) + 2];
+  for (const Pool kind : {Pool::max, Pool::average, Pool::lp})
+    check("pool", {random(x)},
+          [&](Graph&, const std::vector<Tensor>& in) {
+            const Tensor y = adaptive_pool(kind, in[0], output);
+            if (kind != Pool::max) return std::vector{y};
+            const auto both = adaptive_max_pool_with_indices(in[0], output);
+            return std::vector{y, both.values, both.indices};
+          },
+          [&](const auto& in) {
+            auto out = naive_adaptive(kind, in[0], extents);
+            if (kind == Pool::max) return std::vector{out[0], out[0], out[1]};
+            return std::vector{out[0]};
+          });
+}
+
+TEST_CASE("adaptive windows cover the input as evenly as they can") {
+  for (const auto& output : {std::vector<std::int64_t>{3, 5}, {1, 1}, {7, 11}, {10, 2}, {-1, 4}, {-1, -1}, {0, 3}}) check_adaptive({2, 3, 7, 11}, output);
+  for (const auto& output : {std::vector<std::int64_t>{4}, {1}, {24}, {40}}) check_adaptive({2, 3, 24}, output);
+  check_adaptive({1, 2, 4, 6, 9}, {2, 4, 3});
+  check_adaptive({1, 2, 4, 6, 8}, {2, 3, 4});
+  check_adaptive({0, 2, 4, 6}, {1, 1});
+}
+
+TEST_CASE("adaptive windows that tile the input are a reduction over axes of their own") {
+  check_adaptive({1, 2, 24, 32}, {3, 2});
+  check_adaptive({1, 2, 24, 33}, {3, 3});
+  check_adaptive({1, 2, 8, 8, 12}, {2, 2, 2});
+  check_adaptive({1, 2, 16, 16}, {2, 2});
 }
 
 TEST_CASE("a maximum takes the first of equals, and NaN wins") {
@@ -166,6 +235,13 @@ TEST_CASE("global pooling reduces all spatial axes") {
             all.push_back(naive(kind, in[0], {{5, 5, 0, 0, 1}, {7, 7, 0, 0, 1}}, false, false, 0, p)[0]);
           return all;
         });
+}
+
+// Sums of powers beyond 65,504 must not pass through f16.
+TEST_CASE("global Lp pooling of f16 does not overflow on its way") {
+  check("reduce", {random({1, 2, 64, 60}, 3, 4)}, [](Graph&, const std::vector<Tensor>& in) { return std::vector{global_pool(Pool::lp, in[0], 3)}; },
+        [](const auto& in) { return std::vector{naive(Pool::lp, in[0], {{64, 64, 0, 0, 1}, {60, 60, 0, 0, 1}}, false, false, 0, 3)[0]}; },
+        {.extra_ulps = 60});  // pow: Vulkan lets exp2(p log2 x) err by some |p log2 x| ulp
 }
 
 TEST_CASE("what does not fit is named") {
