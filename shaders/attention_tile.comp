@@ -21,7 +21,7 @@ const uint LANES = ATTENTION_TILE_LANES, COLUMNS = 8;  // lanes that share a row
 const uint TILE_ROWS = LANES / COLUMNS * ROWS, TILE_KEYS = ATTENTION_TILE_KEYS;
 const uint CHUNK = 4, PITCH = CHUNK + 1;  // vec4s of q and k at a time, and from row to row
 const uint K_AT = TILE_ROWS * PITCH, QK_SIZE = K_AT + TILE_KEYS * PITCH, V_SIZE = TILE_KEYS * COLUMNS;
-const uint SUMS = (V_QUADS + COLUMNS - 1) / COLUMNS;  // vec4s of a row's sum in one lane
+const uint SUMS = (V_QUADS + COLUMNS - 1) / COLUMNS, MOST_SUMS = 8;  // vec4s of a row's sum in one lane
 
 shared vec4 tile[QK_SIZE > V_SIZE ? QK_SIZE : V_SIZE];  // q and k, then v
 shared vec4 weights[TILE_ROWS * COLUMNS];  // [row][g]: keys g, g + 8, g + 16, g + 24; before that .x carries a maximum
@@ -53,6 +53,23 @@ void load_values(uint pair, uint j0, uint slice) {
   }
 }
 
+// Slice t of the values: 32 keys by 8 vec4s. By hand, because a compiler that unrolls loops from the inside leaves one
+// around a loop rolled, and the sums would then lie in memory.
+#define VALUES(t)                                               \
+  if (t < SUMS) {                                               \
+    barrier(); /* t = 0: the weights are written, too */        \
+    load_values(pair, j0, t);                                   \
+    barrier();                                                  \
+    [[dont_unroll]] for (uint g = 0; g < COLUMNS; ++g) {        \
+      vec4 w[ROWS];                                             \
+      EACH_ROW w[r] = weights[(own + r) * COLUMNS + g];         \
+      EACH_KEY {                                                \
+        vec4 x = tile[(g + COLUMNS * c) * COLUMNS + column];    \
+        EACH_ROW sum[r][t] += w[r][c] * x;                      \
+      }                                                         \
+    }                                                           \
+  }
+
 void attend(uint group) {
   uint pair = group / p.row_blocks;
   // The last rows first: under a causal mask they take longest.
@@ -61,7 +78,7 @@ void attend(uint group) {
   uint column = gl_LocalInvocationID.x % COLUMNS, own = gl_LocalInvocationID.x / COLUMNS * ROWS;  // of the tile's rows
   QueryRow at[ROWS];
   OnlineSoftmax state[ROWS];
-  vec4 sum[ROWS][SUMS];
+  vec4 sum[ROWS][MOST_SUMS];
   EACH_ROW {
     at[r] = query_row(pair, min(first + own + r, last));
     state[r] = online_softmax_start();
@@ -76,7 +93,7 @@ void attend(uint group) {
       barrier();  // the tile's last readers are done
       load_chunk(pair, first, last, j0, chunk);
       barrier();
-      [[unroll]] for (uint d = 0; d < CHUNK; ++d) {
+      [[dont_unroll]] for (uint d = 0; d < CHUNK; ++d) {
         vec4 x[4];
         EACH_KEY x[c] = tile[K_AT + (column + COLUMNS * c) * PITCH + d];
         EACH_ROW {
@@ -94,10 +111,8 @@ void attend(uint group) {
     EACH_ROW weights[(own + r) * COLUMNS + column].x = max(max(score[r].x, score[r].y), max(score[r].z, score[r].w));
     barrier();
     float to[ROWS];
-    EACH_ROW {
-      to[r] = state[r].m;
-      [[unroll]] for (uint g = 0; g < COLUMNS; ++g) to[r] = max(to[r], weights[(own + r) * COLUMNS + g].x);
-    }
+    EACH_ROW to[r] = state[r].m;
+    [[dont_unroll]] for (uint g = 0; g < COLUMNS; ++g) EACH_ROW to[r] = max(to[r], weights[(own + r) * COLUMNS + g].x);
     barrier();  // the maxima are read, the weights take their place
     EACH_ROW {
       float keep = raise(state[r], to[r]);
@@ -107,27 +122,15 @@ void attend(uint group) {
       [[unroll]] for (uint t = 0; t < SUMS; ++t) sum[r][t] *= keep;
     }
 
-    [[unroll]] for (uint t = 0; t < SUMS; ++t) {
-      barrier();  // of the tile before; t = 0: and the weights are written
-      load_values(pair, j0, t);
-      barrier();
-      [[unroll]] for (uint g = 0; g < COLUMNS; ++g) {
-        vec4 w[ROWS];
-        EACH_ROW w[r] = weights[(own + r) * COLUMNS + g];
-        EACH_KEY {
-          vec4 x = tile[(g + COLUMNS * c) * COLUMNS + column];
-          EACH_ROW sum[r][t] += w[r][c] * x;
-        }
-      }
-    }
+    VALUES(0) VALUES(1) VALUES(2) VALUES(3) VALUES(4) VALUES(5) VALUES(6) VALUES(7)
   }
 
   barrier();
   EACH_ROW weights[(own + r) * COLUMNS + column].x = state[r].l;
   barrier();
+  EACH_ROW state[r].l = 0.0;
+  [[dont_unroll]] for (uint g = 0; g < COLUMNS; ++g) EACH_ROW state[r].l += weights[(own + r) * COLUMNS + g].x;
   EACH_ROW {
-    state[r].l = 0.0;
-    [[unroll]] for (uint g = 0; g < COLUMNS; ++g) state[r].l += weights[(own + r) * COLUMNS + g].x;
     uint row = pair * p.rows + first + own + r;
     if (first + own + r <= last) {
       [[unroll]] for (uint t = 0; t < SUMS; ++t)

@@ -118,8 +118,9 @@ bool supports_tile(const NodeView& node, const DeviceCaps& caps) {
   if (!supports_shape(node)) return false;
   const AttentionShape shape(node);
   const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(shape.Lk), ATTENTION_TILE_KEYS);
-  const std::uint64_t chunks = ceil_div(static_cast<std::uint64_t>(shape.D), 16);
-  return caps.max_loop_iterations == 0 || steps * (chunks + 2) + 1 <= caps.max_loop_iterations;
+  const std::uint64_t chunks = ceil_div(static_cast<std::uint64_t>(shape.D), 16);      // of 4 + 1 iterations each
+  const std::uint64_t slices = ceil_div(static_cast<std::uint64_t>(shape.Dv), 32) + 1;  // of 8 + 1, the maximum's too
+  return caps.max_loop_iterations == 0 || steps * (6 * chunks + 9 * slices + 2) + 16 <= caps.max_loop_iterations;
 }
 
 void plan_tile(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {

@@ -105,10 +105,12 @@ TEST_CASE("lengths of one, odd, past every tile, and none") {
 }
 
 TEST_CASE("head sizes that are multiples of four and not, and values of another size") {
-  for (const std::int64_t D : {1, 3, 8, 20, 64, 80, 128}) check_attention({.Lq = 9, .Lk = 11, .D = D, .Dv = D});
+  for (const std::int64_t D : {1, 3, 8, 20, 64, 80, 128, 160, 256}) check_attention({.Lq = 9, .Lk = 11, .D = D, .Dv = D});
   check_attention({.Lq = 9, .Lk = 11, .D = 12, .Dv = 3});
   check_attention({.Lq = 9, .Lk = 11, .D = 5, .Dv = 36});
 }
+
+TEST_CASE("head sizes past 256 run as the unfused chain") { check_attention({.Lq = 4, .Lk = 6, .D = 300, .Dv = 260}); }
 
 TEST_CASE("grouped-query heads read the key head of their group") {
   check_attention({.B = 2, .H = 6, .Hk = 2, .Lq = 5, .Lk = 9});
@@ -144,6 +146,11 @@ TEST_CASE("scale and soft-cap, alone and with masks") {
   check_attention({}, {.scale = -0.7f});
   check_attention({.D = 16}, {.scale = 3.0f, .softcap = 2.0f});
   check_attention({.Lq = 12, .Lk = 12}, {.causal = true, .softcap = 1.5f}, random_boolean({12, 12}, 0.8));
+}
+
+TEST_CASE("the weights are a result on request, and sum to one or to zero") {
+  check_attention({.B = 2, .H = 4, .Hk = 2, .Lq = 6, .Lk = 9}, {.causal = true, .softcap = 3}, random_boolean({9}, 0.5), true);
+  check_attention({.Lq = 4, .Lk = 5}, {}, additive({4, 5}, 0.3), true);
 }
 
 TEST_CASE("a fully masked row yields zeros, not NaN, and the log-sum-exp of nothing") {
