@@ -1,5 +1,5 @@
-// Fusion. An elementwise node takes in each elementwise producer that it alone uses, as long as one launch can hold
-// the merged program; the producer is then dead.
+// Fusion. A product takes in the addition and the activation that alone follow it; an elementwise node takes in each
+// elementwise producer that it alone uses, as long as one launch can hold the merged program. What was taken in is dead.
 
 #include "compile/passes.hpp"
 #include "ops/elementwise.hpp"
@@ -82,6 +82,45 @@ bool is_elementwise(const ir::Node& node) { return node.op == &ops::elementwise_
 // A cast to f16 that is itself a step of the user's computation must round.
 bool rounds(const ElementwiseAttrs& attrs) { return attrs.result == DType::f16 && attrs.steps.back().code == shader::CODE_COPY; }
 
+Activation activation_of(std::uint8_t code) {
+  switch (code) {
+    case shader::CODE_RELU: return Activation::relu;
+    case shader::CODE_SIGMOID: return Activation::sigmoid;
+    case shader::CODE_TANH: return Activation::tanh;
+    case shader::CODE_GELU: return Activation::gelu;
+    case shader::CODE_GELU_TANH: return Activation::gelu_tanh;
+    case shader::CODE_SILU: return Activation::silu;
+    default: return Activation::none;
+  }
+}
+
+// What an elementwise node does to its operand `slot`, when that is something a producer could do.
+std::optional<ops::Follower> follower_of(const ops::NodeView& node, std::span<const Tensor> in, std::size_t slot) {
+  const auto& attrs = node.attrs<ElementwiseAttrs>();
+  if (attrs.steps.size() != 1 || in[slot].shape() != node.out(0).shape || in[slot].dtype() != node.out(0).dtype) return std::nullopt;
+  const ElementwiseStep& step = attrs.steps[0];
+  if (in.size() == 1 && activation_of(step.code) != Activation::none) return ops::Follower{.activation = activation_of(step.code)};
+  if (in.size() == 2 && attrs.scalars.empty() && step.code == shader::CODE_ADD && step.operands[0] != step.operands[1])
+    return ops::Follower{.added = in[1 - slot]};
+  return std::nullopt;
+}
+
+// The node that makes operand `slot` in the new graph, with this elementwise node taken in; nothing when it cannot be.
+std::optional<Tensor> absorbed(const ops::NodeView& node, std::span<const Tensor> in, std::size_t slot) {
+  const ir::Graph& graph = *in[slot].graph();
+  const ir::Value& value = graph.value(in[slot].id());
+  if (value.kind != ir::ValueKind::result) return std::nullopt;
+  const ir::Node producer = graph.nodes[value.producer];  // a copy: appending moves the nodes
+  if (!producer.op->absorb || producer.outputs.size() != 1) return std::nullopt;
+  const auto follower = follower_of(node, in, slot);
+  if (!follower) return std::nullopt;
+  std::vector<Tensor> operands;
+  for (ir::ValueId id : producer.inputs) operands.push_back(id == ir::none ? Tensor() : Tensor(in[slot].graph(), id));
+  ir::Attrs attrs = producer.attrs;
+  if (!producer.op->absorb({graph, producer}, *follower, operands, attrs)) return std::nullopt;
+  return ops::append(*producer.op, operands, attrs, producer.site)[0];
+}
+
 }  // namespace
 
 ir::Graph fuse(const ir::Graph& graph, const DeviceCaps&) {
@@ -90,6 +129,10 @@ ir::Graph fuse(const ir::Graph& graph, const DeviceCaps&) {
   std::vector<std::optional<Chain>> chains;
   return rewrite(graph, [&](const ops::NodeView& node, std::span<const Tensor> in, std::span<Tensor> out) {
     if (!is_elementwise(node.node)) return false;
+    for (std::size_t slot = 0; slot < in.size(); ++slot) {
+      if (uses[node.node.inputs[slot]] != 1) continue;
+      if (const auto product = absorbed(node, in, slot)) return out[0] = *product, true;
+    }
     Chain chain{{in.begin(), in.end()}, node.attrs<ElementwiseAttrs>()};
     const Shape& shape = node.out(0).shape;
     for (std::size_t slot = 0; slot < in.size(); ++slot) {

@@ -173,6 +173,22 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
   return true;
 }
 
+// The epilogue adds a bias a channel, then the activation.
+bool absorb(const NodeView& node, const Follower& follower, std::vector<Tensor>& in, ir::Attrs& attrs) {
+  Conv2dAttrs changed = node.attrs<Conv2dAttrs>();
+  if (changed.activation != Activation::none) return false;
+  if (follower.added) {
+    const Shape& added = follower.added.shape();
+    const std::int64_t channels = node.out(0).shape[1];
+    if (node.has(2) || added.rank() < 3 || added.at(-3) != channels || added.elements() != channels) return false;
+    in.resize(3);
+    in[2] = reshape(follower.added, {channels}, node.node.site);
+  }
+  changed.activation = follower.activation;
+  attrs = ir::Attrs::of(changed);
+  return true;
+}
+
 // A multiplication and an addition a tap.
 double flops(const NodeView& node) {
   const Shape& weight = node.in(1).shape;
@@ -182,7 +198,7 @@ double flops(const NodeView& node) {
 }  // namespace
 
 extern constexpr OpDef conv2d_op{.name = "conv2d", .infer = infer, .required_inputs = 2, .decompose = decompose,
-                                 .kernels = kernels, .flops = flops};
+                                 .kernels = kernels, .absorb = absorb, .flops = flops};
 
 }  // namespace ops
 

@@ -61,6 +61,16 @@ void infer(InferContext& context) {
   context.out = {{out, context.dtype(0)}};
 }
 
+// The epilogue adds a bias of any shape, then the activation.
+bool absorb(const NodeView& node, const Follower& follower, std::vector<Tensor>& in, ir::Attrs& attrs) {
+  MatmulAttrs changed = node.attrs<MatmulAttrs>();
+  if (changed.activation != Activation::none || (follower.added && node.has(2))) return false;
+  if (follower.added) in.resize(3), in[2] = follower.added;
+  changed.activation = follower.activation;
+  attrs = ir::Attrs::of(changed);
+  return true;
+}
+
 double flops(const NodeView& node) {
   const MatmulProblem problem = matmul_problem(node);
   return 2 * static_cast<double>(node.out(0).shape.elements()) * static_cast<double>(problem.K);
@@ -116,7 +126,7 @@ constexpr Kernel kernels[] = {
 }  // namespace
 
 extern constexpr OpDef matmul_op{
-    .name = "matmul", .infer = infer, .required_inputs = 2, .kernels = kernels, .flops = flops};
+    .name = "matmul", .infer = infer, .required_inputs = 2, .kernels = kernels, .absorb = absorb, .flops = flops};
 
 }  // namespace ops
 

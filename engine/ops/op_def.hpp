@@ -7,6 +7,7 @@
 #include "ir/broadcast.hpp"
 #include "ir/graph.hpp"
 
+#include <fovea/ops.hpp>  // Activation
 #include <fovea/tensor.hpp>
 
 #include <array>
@@ -115,6 +116,12 @@ struct Kernel {
 
 class Builder;
 
+// What alone follows a node's result, elementwise: `result + added`, or an activation of it.
+struct Follower {
+  Tensor added{};  // of the result's dtype; broadcasts to it
+  Activation activation = Activation::none;
+};
+
 inline constexpr std::size_t all_inputs = SIZE_MAX;
 
 struct OpDef {
@@ -124,6 +131,9 @@ struct OpDef {
   // Rewrites the node as other operators; returns false when it cannot. Fills one tensor an output.
   bool (*decompose)(Builder& builder, const NodeView& node, std::span<const Tensor> in, std::span<Tensor> out) = nullptr;
   std::span<const Kernel> kernels = {};  // best first
+  // Takes the follower into the node, by changing operands and attributes; returns false when it cannot. `in` are the
+  // node's operands, and the follower's is one more of the same graph.
+  bool (*absorb)(const NodeView& node, const Follower& follower, std::vector<Tensor>& in, ir::Attrs& attrs) = nullptr;
   // Work of one run, for reports: floating-point operations. Null: none.
   double (*flops)(const NodeView& node) = nullptr;
   // The output is the input's bytes under another shape: no launch, shared storage.

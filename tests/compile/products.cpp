@@ -1,6 +1,7 @@
 // Which kernels the products take on which device, decided without one.
 
 #include "compile/compiler.hpp"
+#include "tests/support/golden.hpp"
 
 #include <fovea/fovea.hpp>
 
@@ -84,4 +85,35 @@ TEST_CASE("conv2d: packed weights and a direct kernel; a product where the windo
   limited.max_loop_iterations = 65535;
   const std::string columns = kernels({1, 20000, 2, 2}, {2, 20000, 2, 8}, limited, {.padding = {0, 3, 0, 4}});
   CHECK_MESSAGE(columns.ends_with("matmul_split matmul_split"), columns);
+}
+
+TEST_CASE("a product takes in the bias and the activation that alone follow it") {
+  Graph graph;
+  const Tensor a = graph.input("a", {2, 6, 8}), w = graph.parameter("w", {8, 4}), b = graph.parameter("b", {4});
+  graph.output("y", unary(Unary::gelu, matmul(a, w) + b));
+  const Tensor x = graph.input("x", {1, 3, 5, 5}), k = graph.parameter("k", {4, 3, 3, 3}), c = graph.parameter("c", {4, 1, 1});
+  graph.output("z", unary(Unary::relu, c + conv2d(x, k)));
+  const auto program = compile::compile(graph.ir(), cpu(), {});
+  REQUIRE_MESSAGE(program, program.error().message);
+  test::check_golden("program_products", compile::to_text(*program));
+  const auto unfused = compile::compile(graph.ir(), cpu(), {.fuse = false});
+  REQUIRE(unfused);
+  CHECK(unfused->dispatches.size() == program->dispatches.size() + 4);
+}
+
+TEST_CASE("what a product cannot take in stays a launch of its own") {
+  const auto kernels = [](auto build) {
+    Graph graph;
+    const Tensor product = matmul(graph.input("a", {6, 8}), graph.input("b", {8, 4}));
+    graph.output("y", build(graph, product));
+    return kernels_of(graph, cpu());
+  };
+  CHECK(kernels([](Graph&, Tensor p) { return p + 1.0f; }) == "matmul_row elementwise");
+  CHECK(kernels([](Graph&, Tensor p) { return p + p; }) == "matmul_row elementwise");
+  CHECK(kernels([](Graph&, Tensor p) { return unary(Unary::exp, p); }) == "matmul_row elementwise");
+  CHECK(kernels([](Graph& g, Tensor p) { return p + g.input("c", {2, 6, 4}); }) == "matmul_row elementwise");  // grows
+  CHECK(kernels([](Graph& g, Tensor p) { g.output("p", p); return unary(Unary::relu, p); }) == "matmul_row elementwise");
+  CHECK(kernels([](Graph& g, Tensor p) { return unary(Unary::relu, p) + g.input("c", {4}); }) == "matmul_row elementwise");
+  CHECK(kernels([](Graph& g, Tensor p) { return p + g.input("c", {4}) + g.input("d", {6, 1}); }) == "matmul_row elementwise");
+  CHECK(kernels([](Graph& g, Tensor p) { return g.input("c", {6, 4}) + p; }) == "matmul_row");
 }

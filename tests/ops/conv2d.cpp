@@ -102,6 +102,15 @@ TEST_CASE("every activation, after the bias") {
     check_conv({1, 3, 4, 5}, {4, 3, 3, 3}, {.padding = {1, 1, 1, 1}, .activation = activation}, true, activation == Activation::gelu);
 }
 
+TEST_CASE("a bias and an activation that follow are taken into the same launch, with the same result") {
+  check("conv2d", {random({2, 3, 5, 6}), random({4, 3, 2, 2}), random({4})},
+        [](Graph&, const std::vector<Tensor>& in) {
+          return std::vector{unary(Unary::relu, conv2d(in[0], in[1]) + reshape(in[2], {1, 4, 1, 1}))};
+        },
+        [](const auto& in) { return std::vector{naive(in, {.activation = Activation::relu}, true)}; },
+        {.f16 = false});  // the decomposition's product is stored, and so rounded, before the sum
+}
+
 TEST_CASE("more input channels than one invocation may loop over on some drivers") {
   check_conv({1, 20000, 2, 2}, {2, 20000, 2, 8}, {.padding = {0, 3, 0, 4}}, false, false);
 }

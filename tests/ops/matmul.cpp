@@ -169,6 +169,12 @@ TEST_CASE("matmul: NaN and infinity propagate, and only where they belong") {
     check_matmul({a, b}, {5, 5}, {.activation = activation});
 }
 
+TEST_CASE("matmul: a bias and an activation that follow are taken into the same launch, with the same result") {
+  check("matmul", {random({2, 6, 8}), random({8, 5}), random({6, 5})},
+        [](Graph&, const auto& in) { return std::vector{unary(Unary::silu, in[2] + matmul(in[0], in[1]))}; },
+        [](const auto& in) { return std::vector{reference(in, {.activation = Activation::silu}, {2, 6, 5})}; }, {.extra_ulps = 16});
+}
+
 TEST_CASE("matmul refuses what does not fit, with axis and values") {
   const auto refused = [](Shape a, Shape b, Flags flags, std::vector<std::string> texts) {
     check_error([&](Graph& graph) {
