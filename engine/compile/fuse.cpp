@@ -110,7 +110,7 @@ std::optional<Tensor> absorbed(const ops::NodeView& node, std::span<const Tensor
   const ir::Graph& graph = *in[slot].graph();
   const ir::Value& value = graph.value(in[slot].id());
   if (value.kind != ir::ValueKind::result) return std::nullopt;
-  const ir::Node producer = graph.nodes[value.producer];  // a copy: appending moves the nodes
+  const ir::Node& producer = graph.nodes[value.producer];
   if (!producer.op->absorb || producer.outputs.size() != 1) return std::nullopt;
   const auto follower = follower_of(node, in, slot);
   if (!follower) return std::nullopt;

@@ -8,6 +8,15 @@ namespace fovea::compile {
 
 using ir::ValueId;
 
+namespace {
+
+// A view reads one operand; more are there for its gradient.
+std::span<const ValueId> operands_read(const ir::Node& node) {
+  return std::span(node.inputs).first(node.op->is_view ? 1 : node.inputs.size());
+}
+
+}  // namespace
+
 std::vector<bool> live_nodes(const ir::Graph& graph) {
   std::vector<bool> live(graph.nodes.size(), false), wanted(graph.values.size(), false);
   for (const ir::Output& output : graph.outputs) wanted[output.value] = true;
@@ -15,7 +24,7 @@ std::vector<bool> live_nodes(const ir::Graph& graph) {
     const ir::Node& node = graph.nodes[n];
     for (ValueId value : node.outputs) live[n] = live[n] || wanted[value];
     if (!live[n]) continue;
-    for (ValueId value : node.inputs)
+    for (ValueId value : operands_read(node))
       if (value != ir::none) wanted[value] = true;
   }
   return live;
@@ -26,7 +35,8 @@ std::vector<std::uint32_t> use_counts(const ir::Graph& graph) {
   const auto live = live_nodes(graph);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     if (!live[n]) continue;
-    for (ValueId value : graph.nodes[n].inputs)
+    const ir::Node& node = graph.nodes[n];
+    for (ValueId value : operands_read(node))
       if (value != ir::none) ++uses[value];
   }
   for (const ir::Output& output : graph.outputs) ++uses[output.value];
@@ -60,12 +70,15 @@ ir::Graph rewrite(const ir::Graph& graph, const Emit& emit, ir::Graph&& into) {
     if (!live[n]) continue;
     const ir::Node& node = graph.nodes[n];
     std::vector<Tensor> in, out(node.outputs.size());
+    const std::size_t first = result.nodes.size();
     for (ValueId value : node.inputs) in.push_back(value == ir::none ? Tensor() : map[value]);
     if (!emit({graph, node}, in, out)) {
       const auto copied = ops::append(*node.op, in, node.attrs, node.site);
       out.assign(copied.begin(), copied.begin() + static_cast<std::ptrdiff_t>(node.outputs.size()));
     }
     for (std::size_t i = 0; i < out.size(); ++i) map[node.outputs[i]] = out[i];
+    if (node.after != ir::none && map[node.after])
+      for (std::size_t made = first; made < result.nodes.size(); ++made) result.nodes[made].after = map[node.after].id();
   }
   if (!result.error)
     for (const ir::Output& output : graph.outputs) result.outputs.push_back({output.name, map[output.value].id()});

@@ -11,7 +11,7 @@ std::vector<Step> schedule(const ir::Graph& graph, const std::vector<Choice>& ch
   std::vector<std::uint32_t> ready(graph.values.size(), 0);  // the first level that may read the value
   for (ir::NodeId n = 0; n < graph.nodes.size(); ++n) {
     const ir::Node& node = graph.nodes[n];
-    std::uint32_t level = 0;
+    std::uint32_t level = node.after == ir::none ? 0 : ready[node.after];
     for (ir::ValueId in : node.inputs)
       if (in != ir::none) level = std::max(level, ready[in]);
     const ops::KernelPlan& plan = choices[n].plan;

@@ -18,6 +18,14 @@ NodeId Graph::add_node(Node node, const std::vector<Type>& types) {
   return id;
 }
 
+ValueId Graph::extend_node(NodeId id, Attrs attrs, const Type& type) {
+  const auto slot = static_cast<std::uint32_t>(nodes[id].outputs.size());
+  const ValueId value = add_value({type, ValueKind::result, id, slot, {}});
+  nodes[id].outputs.push_back(value);
+  nodes[id].attrs = std::move(attrs);
+  return value;
+}
+
 void Graph::fail(std::string message, CallSite site, ErrorCode code) {
   if (error) return;
   if (site.line > 0) message += ' ' + to_string(site);

@@ -7,6 +7,7 @@
 #include "ir/attrs.hpp"
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <utility>
@@ -44,6 +45,7 @@ struct Node {
   std::vector<ValueId> outputs;
   Attrs attrs;
   CallSite site;
+  ValueId after = none;  // runs after this value is made, though it does not read it
 };
 
 struct Output {
@@ -52,8 +54,8 @@ struct Output {
 };
 
 struct Graph {
-  std::vector<Value> values;
-  std::vector<Node> nodes;
+  std::deque<Value> values;  // appending leaves references to them, and to nodes, valid
+  std::deque<Node> nodes;
   std::vector<Output> outputs;
   std::vector<std::vector<std::byte>> constants;
   std::optional<Error> error;  // the first mistake; nothing is appended after it
@@ -68,6 +70,8 @@ struct Graph {
   ValueId add_constant(Type type, std::vector<std::byte> data);
   // Appends a node whose outputs have these types; returns its id.
   NodeId add_node(Node node, const std::vector<Type>& types);
+  // Gives a node other attributes and one more result, its last; returns the result.
+  ValueId extend_node(NodeId id, Attrs attrs, const Type& type);
   // Records the first error, with the caller's place: "message (file:line)".
   void fail(std::string message, CallSite site, ErrorCode code = ErrorCode::invalid_argument);
 };

@@ -1,6 +1,7 @@
 // Repeating axes of extent 1.
 
 #include "ops/strided_copy.hpp"
+#include "ops/vjp.hpp"
 
 namespace fovea {
 namespace ops {
@@ -27,10 +28,16 @@ Region region_of(const NodeView& node) {
 
 using Read = StridedRead<region_of>;
 
+bool vjp(Vjp& vjp) {
+  vjp.give(0, vjp.d());
+  return true;
+}
+
 }  // namespace
 
 extern constexpr OpDef broadcast_to_op{
-    .name = "broadcast_to", .infer = infer, .decompose = Read::decompose, .kernels = Read::kernels};
+    .name = "broadcast_to", .infer = infer, .decompose = Read::decompose, .kernels = Read::kernels,
+    .vjp = vjp};
 
 }  // namespace ops
 

@@ -2,6 +2,7 @@
 // but synchronization validation, which sees whole bindings, would report them to every host that has it on.
 
 #include "ops/strided_copy.hpp"
+#include "ops/vjp.hpp"
 
 namespace fovea {
 namespace ops {
@@ -46,11 +47,22 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   }
 }
 
+bool vjp(Vjp& vjp) {
+  const std::int64_t axis = vjp.attrs<ConcatAttrs>().axis;
+  std::int64_t from = 0;
+  for (std::size_t i = 0; i < vjp.inputs(); ++i) {
+    const std::int64_t to = from + vjp.in_shape(i).at(static_cast<int>(axis));
+    if (vjp.wants(i)) vjp.give(i, slice(vjp.d(), {.axis = axis, .start = from, .stop = to}, vjp.site));
+    from = to;
+  }
+  return true;
+}
+
 constexpr Kernel kernels[] = {{"strided_copy", [](const NodeView&, const DeviceCaps&) { return true; }, plan}};
 
 }  // namespace
 
-extern constexpr OpDef concat_op{.name = "concat", .infer = infer, .required_inputs = all_inputs, .kernels = kernels};
+extern constexpr OpDef concat_op{.name = "concat", .infer = infer, .required_inputs = all_inputs, .kernels = kernels, .vjp = vjp};
 
 }  // namespace ops
 

@@ -181,7 +181,8 @@ bool fits(const ElementwiseAttrs& attrs, const Shape& out, std::span<const Shape
 }
 
 extern constexpr OpDef elementwise_op{
-    .name = "elementwise", .infer = infer, .required_inputs = all_inputs, .kernels = kernels, .flops = flops};
+    .name = "elementwise", .infer = infer, .required_inputs = all_inputs, .kernels = kernels,
+    .vjp = elementwise_vjp, .flops = flops};
 
 namespace {
 

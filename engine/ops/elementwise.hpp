@@ -34,6 +34,9 @@ void describe(const ElementwiseAttrs& attrs, F&& field) {
 // Whether one launch can do it: operands, scalars, steps and axes within the shader's registers and words.
 bool fits(const ElementwiseAttrs& attrs, const Shape& out, std::span<const Shape> in);
 
+// The gradient of a node of one step.
+bool elementwise_vjp(Vjp& vjp);
+
 // A value of the same bytes in storage of its own.
 Tensor copy(Tensor x);
 

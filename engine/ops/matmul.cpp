@@ -126,7 +126,8 @@ constexpr Kernel kernels[] = {
 }  // namespace
 
 extern constexpr OpDef matmul_op{
-    .name = "matmul", .infer = infer, .required_inputs = 2, .kernels = kernels, .absorb = absorb, .flops = flops};
+    .name = "matmul", .infer = infer, .required_inputs = 2, .kernels = kernels, .vjp = matmul_vjp, .absorb = absorb,
+    .flops = flops};
 
 }  // namespace ops
 

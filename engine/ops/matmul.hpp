@@ -35,4 +35,6 @@ struct MatmulProblem {
 };
 MatmulProblem matmul_problem(const NodeView& node);
 
+bool matmul_vjp(Vjp& vjp);
+
 }  // namespace fovea::ops

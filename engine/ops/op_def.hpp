@@ -115,6 +115,7 @@ struct Kernel {
 // ---- Definitions --------------------------------------------------------------------------------------------------
 
 class Builder;
+class Vjp;
 
 // What alone follows a node's result, elementwise: `result + added`, or an activation of it.
 struct Follower {
@@ -131,6 +132,10 @@ struct OpDef {
   // Rewrites the node as other operators; returns false when it cannot. Fills one tensor an output.
   bool (*decompose)(Builder& builder, const NodeView& node, std::span<const Tensor> in, std::span<Tensor> out) = nullptr;
   std::span<const Kernel> kernels = {};  // best first
+  // The gradient (ops/vjp.hpp). Null, or false when this node is beyond it: derived from the decomposition.
+  bool (*vjp)(Vjp& vjp) = nullptr;
+  const char* no_gradient = nullptr;    // why there is none; "its results are indices"
+  std::size_t first_differentiable = 0;  // operands before this one are constants to `grad`
   // Takes the follower into the node, by changing operands and attributes; returns false when it cannot. `in` are the
   // node's operands, and the follower's is one more of the same graph.
   bool (*absorb)(const NodeView& node, const Follower& follower, std::vector<Tensor>& in, ir::Attrs& attrs) = nullptr;

@@ -3,8 +3,8 @@
 #include "shaders/pad.h"
 
 #include "base/half.hpp"
-#include "ops/op_def.hpp"
 #include "ops/strided.hpp"
+#include "ops/vjp.hpp"
 #include <fovea/ops.hpp>
 
 #include <algorithm>
@@ -146,11 +146,65 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   launch.groups = flat_groups(params.n, spec.WG, caps);
 }
 
+// The part of d along `axis` from `start`, `count` long; reversed on request.
+Tensor part(Tensor d, int axis, std::int64_t start, std::int64_t count, bool reversed, CallSite site) {
+  const Tensor taken = slice(d, {.axis = axis, .start = start, .stop = start + count}, site);
+  return reversed ? slice(taken, {.axis = axis, .start = -1, .step = -1}, site) : taken;
+}
+
+// Zeros around x along one axis (negative amounts crop).
+Tensor zeros_around(Tensor x, int axis, std::int64_t before, std::int64_t after, CallSite site) {
+  if (before == 0 && after == 0) return x;
+  PadDesc desc;
+  desc.amounts.resize(static_cast<std::size_t>(x.shape().rank() - axis));
+  desc.amounts[0] = {before, after};
+  return pad(x, desc, site);
+}
+
+// What the padding of one axis repeats, added where it was read. `d` has the padded extent, the result the kept one.
+Tensor fold_axis(Tensor d, int axis, const AxisPad& pad, PadMode mode, CallSite site) {
+  const std::int64_t kept = pad.kept;
+  Tensor sum = part(d, axis, pad.before, kept, false, site);
+  const auto add = [&](Tensor piece, std::int64_t at) {
+    sum = binary(Binary::add, sum, zeros_around(piece, axis, at, kept - at - piece.shape()[axis], site), site);
+  };
+  if (mode == PadMode::reflect) {
+    if (pad.before > 0) add(part(d, axis, 0, pad.before, true, site), 1);
+    if (pad.after > 0) add(part(d, axis, pad.before + kept, pad.after, true, site), kept - 1 - pad.after);
+  } else if (mode == PadMode::replicate) {
+    const ReduceDesc along{.axes = {axis}, .keep_dims = true};
+    if (pad.before > 0) add(reduce(Reduce::sum, part(d, axis, 0, pad.before, false, site), along, site), 0);
+    if (pad.after > 0) add(reduce(Reduce::sum, part(d, axis, pad.before + kept, pad.after, false, site), along, site), kept - 1);
+  } else if (mode == PadMode::circular) {
+    for (std::int64_t end = pad.before; end > 0; end -= kept) {  // whole turns, outwards
+      const std::int64_t count = std::min(end, kept);
+      add(part(d, axis, end - count, count, false, site), kept - count);
+    }
+    for (std::int64_t start = pad.before + kept; start < pad.extent(); start += kept)
+      add(part(d, axis, start, std::min(kept, pad.extent() - start), false, site), 0);
+  }
+  return sum;
+}
+
+bool vjp(Vjp& vjp) {
+  const auto& attrs = vjp.attrs<PadAttrs>();
+  const Shape& x = vjp.in_shape(0);
+  Tensor d = vjp.d();
+  if (x.elements() == 0 || d.shape().elements() == 0) return true;
+  for (int axis = 0; axis < x.rank(); ++axis) {
+    const AxisPad pad = axis_pad(attrs, x, axis);
+    if (pad.before > 0 || pad.after > 0) d = fold_axis(d, axis, pad, attrs.mode, vjp.site);
+    d = zeros_around(d, axis, pad.crop, x[axis] - pad.crop - pad.kept, vjp.site);
+  }
+  vjp.give(0, d);
+  return true;
+}
+
 constexpr Kernel kernels[] = {{"pad", [](const NodeView&, const DeviceCaps&) { return true; }, plan}};
 
 }  // namespace
 
-extern constexpr OpDef pad_op{.name = "pad", .infer = infer, .kernels = kernels};
+extern constexpr OpDef pad_op{.name = "pad", .infer = infer, .kernels = kernels, .vjp = vjp};
 
 }  // namespace ops
 

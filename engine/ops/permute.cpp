@@ -1,6 +1,7 @@
 // Reordering axes.
 
 #include "ops/strided_copy.hpp"
+#include "ops/vjp.hpp"
 
 #include <numeric>
 
@@ -46,10 +47,20 @@ Region region_of(const NodeView& node) {
 
 using Read = StridedRead<region_of>;
 
+bool vjp(Vjp& vjp) {
+  const auto& order = vjp.attrs<PermuteAttrs>().order;
+  std::vector<int> inverse(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i)
+    inverse[static_cast<std::size_t>(*ir::normalize_axis(order[i], vjp.in_shape(0).rank()))] = static_cast<int>(i);
+  vjp.give(0, permute(vjp.d(), inverse, vjp.site));
+  return true;
+}
+
 }  // namespace
 
 extern constexpr OpDef permute_op{
-    .name = "permute", .infer = infer, .decompose = Read::decompose, .kernels = Read::kernels};
+    .name = "permute", .infer = infer, .decompose = Read::decompose, .kernels = Read::kernels,
+    .vjp = vjp};
 
 }  // namespace ops
 

@@ -1,6 +1,6 @@
 // Reductions over any axes.
 
-#include "ops/op_def.hpp"
+#include "ops/vjp.hpp"
 #include "shaders/reduce.h"
 
 #include <fovea/ops.hpp>
@@ -230,9 +230,79 @@ constexpr Kernel kernels[] = {
 
 double flops(const NodeView& node) { return static_cast<double>(node.in(0).shape.elements()); }
 
+// ---- Gradient -----------------------------------------------------------------------------------------------------
+
+// d prod/dx is the product of the others: prod/x where nothing is zero, elsewhere the product without the one zero.
+Tensor prod_vjp(Tensor x, Tensor d, const ReduceDesc& along, CallSite site) {
+  const Tensor zero = scalar(x, 0, site), one = scalar(x, 1, site), is_zero = binary(Binary::equal, x, zero, site);
+  const Tensor zeros = reduce(Reduce::sum, select(is_zero, one, zero, site), along, site);
+  const Tensor filled = select(is_zero, one, x, site);
+  const Tensor others = binary(Binary::mul, d, reduce(Reduce::prod, filled, along, site), site);
+  const Tensor at_zero = select(binary(Binary::equal, zeros, one, site), select(is_zero, others, zero, site), zero, site);
+  return select(binary(Binary::equal, zeros, zero, site), binary(Binary::div, others, filled, site), at_zero, site);
+}
+
+// Everything with the reduced axes kept as extents of 1. Equals among extremes share the gradient (PyTorch's amax).
+bool vjp(Vjp& vjp) {
+  const auto& attrs = vjp.attrs<ReduceAttrs>();
+  if (!vjp.wants(0)) return true;
+  const CallSite site = vjp.site;
+  const Shape& shape = vjp.in_shape(0);
+  std::string fault;
+  const auto reduced = reduced_axes(attrs, shape, fault);
+  Shape kept = shape;
+  std::int64_t n = 1;
+  ReduceDesc along{.keep_dims = true};
+  for (int axis = 0; axis < shape.rank(); ++axis)
+    if (reduced[static_cast<std::size_t>(axis)]) n *= shape[axis], kept[axis] = 1, along.axes.push_back(axis);
+  if (shape.elements() == 0) return true;
+  const Tensor x = attrs.op == Reduce::sum || attrs.op == Reduce::mean ? Tensor() : vjp.in(0);
+  const auto result = [&] { return reshape(vjp.out(), kept.extents(), site); };
+  const Tensor d = reshape(vjp.d(), kept.extents(), site), zero = scalar(d, 0, site);
+  const auto times = [&](Tensor a, Tensor b) { return binary(Binary::mul, a, b, site); };
+  const auto scaled = [&](Tensor a, double factor) { return times(a, scalar(a, static_cast<float>(factor), site)); };
+  const auto give = [&](Tensor gradient) { vjp.give(0, broadcast_to(gradient, shape, site)); };
+  switch (attrs.op) {
+    case Reduce::sum: give(d); break;
+    case Reduce::mean: give(scaled(d, 1 / static_cast<double>(n))); break;
+    case Reduce::max:
+    case Reduce::min: {
+      const Tensor taken = binary(Binary::equal, x, result(), site);
+      const Tensor ties = reduce(Reduce::sum, select(taken, scalar(d, 1, site), zero, site), along, site);
+      give(select(taken, binary(Binary::div, d, ties, site), zero, site));
+      break;
+    }
+    case Reduce::prod: give(along.axes.empty() ? d : prod_vjp(x, d, along, site)); break;
+    case Reduce::l1: give(times(d, unary(Unary::sign, x, site))); break;
+    case Reduce::l2: {  // at the origin: 0, as PyTorch has it
+      const Tensor y = result();
+      const Tensor direction = binary(Binary::div, x, y, site);
+      give(times(d, select(binary(Binary::equal, y, zero, site), zero, direction, site)));
+      break;
+    }
+    case Reduce::sum_square: give(scaled(times(d, x), 2)); break;
+    case Reduce::logsumexp: {  // of a row of -inf alone: 0
+      const Tensor y = result(), nothing = scalar(y, -std::numeric_limits<float>::infinity(), site);
+      const Tensor weight = unary(Unary::exp, binary(Binary::sub, x, y, site), site);
+      give(times(d, select(binary(Binary::equal, y, nothing, site), zero, weight, site)));
+      break;
+    }
+    case Reduce::log_sum: give(binary(Binary::div, d, along.axes.empty() ? x : reduce(Reduce::sum, x, along, site), site)); break;
+    case Reduce::variance: {
+      if (along.axes.empty()) break;
+      const Tensor centred = binary(Binary::sub, x, reduce(Reduce::mean, x, along, site), site);
+      give(scaled(times(d, centred), 2 / std::max(0.0, static_cast<double>(n) - attrs.correction)));
+      break;
+    }
+    case Reduce::argmax:
+    case Reduce::argmin: break;  // indices
+  }
+  return true;
+}
+
 }  // namespace
 
-extern constexpr OpDef reduce_op{.name = "reduce", .infer = infer, .kernels = kernels, .flops = flops};
+extern constexpr OpDef reduce_op{.name = "reduce", .infer = infer, .kernels = kernels, .vjp = vjp, .flops = flops};
 
 }  // namespace ops
 

@@ -1,6 +1,6 @@
 // The same bytes under another shape: a view, never a launch.
 
-#include "ops/op_def.hpp"
+#include "ops/vjp.hpp"
 
 #include <fovea/ops.hpp>
 
@@ -42,9 +42,14 @@ void infer(InferContext& context) {
   context.out = {{shape, context.dtype(0)}};
 }
 
+bool vjp(Vjp& vjp) {
+  vjp.give(0, reshape(vjp.d(), vjp.in_shape(0).extents(), vjp.site));
+  return true;
+}
+
 }  // namespace
 
-extern constexpr OpDef reshape_op{.name = "reshape", .infer = infer, .is_view = true};
+extern constexpr OpDef reshape_op{.name = "reshape", .infer = infer, .vjp = vjp, .is_view = true};
 
 }  // namespace ops
 

@@ -1,6 +1,7 @@
 // A range of one axis, with a step; a negative step walks backwards.
 
 #include "ops/strided_copy.hpp"
+#include "ops/vjp.hpp"
 
 #include <algorithm>
 
@@ -64,10 +65,44 @@ Region region_of(const NodeView& node) {
 
 using Read = StridedRead<region_of>;
 
+// Zeros between and around what was taken: the elements of d become rows of |step|, then one axis again.
+bool vjp(Vjp& vjp) {
+  const auto& attrs = vjp.attrs<SliceAttrs>();
+  const CallSite site = vjp.site;
+  const Shape& x = vjp.in_shape(0);
+  const int axis = *ir::normalize_axis(attrs.axis, x.rank());
+  const auto [first, count] = range_of(attrs, x[axis]);
+  if (count == 0 || x.elements() == 0) return true;
+  const std::int64_t step = count > 1 ? attrs.step : 1, stride = std::abs(step), lowest = step > 0 ? first : first + (count - 1) * step;
+  Tensor d = vjp.d();
+  if (step < 0) d = slice(d, {.axis = axis, .start = -1, .step = -1}, site);
+  const auto pad_at = [&](int at, std::int64_t before, std::int64_t after) {
+    PadDesc desc;
+    desc.amounts.resize(static_cast<std::size_t>(d.shape().rank() - at));
+    desc.amounts[0] = {before, after};
+    d = pad(d, desc, site);
+  };
+  if (stride > 1) {
+    // Outer axes as one, so that the split axis never makes a ninth.
+    std::int64_t outer = 1, inner = 1;
+    for (int k = 0; k < x.rank(); ++k) (k < axis ? outer : inner) *= k == axis ? 1 : x[k];
+    d = reshape(d, {outer, count, 1, inner}, site);
+    pad_at(2, 0, stride - 1);
+    d = reshape(d, {outer, count * stride, inner}, site);
+    pad_at(1, lowest, x[axis] - lowest - count * stride);
+    d = reshape(d, x.extents(), site);
+  } else {
+    pad_at(axis, lowest, x[axis] - lowest - count);
+  }
+  vjp.give(0, d);
+  return true;
+}
+
 }  // namespace
 
 extern constexpr OpDef slice_op{
-    .name = "slice", .infer = infer, .decompose = Read::decompose, .kernels = Read::kernels};
+    .name = "slice", .infer = infer, .decompose = Read::decompose, .kernels = Read::kernels,
+    .vjp = vjp};
 
 }  // namespace ops
 

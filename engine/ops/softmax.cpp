@@ -1,7 +1,7 @@
 // softmax and log_softmax along one axis, with an optional boolean mask.
 
-#include "ops/op_def.hpp"
 #include "ops/strided.hpp"
+#include "ops/vjp.hpp"
 #include "shaders/softmax.h"
 
 #include <fovea/ops.hpp>
@@ -146,13 +146,28 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
   return true;
 }
 
+// dx = y·(d - Σ d·y); of the logarithm: d - exp(y)·Σ d. Where nothing takes part y is 0, and so is dx.
+bool vjp(Vjp& vjp) {
+  const auto& attrs = vjp.attrs<SoftmaxAttrs>();
+  const CallSite site = vjp.site;
+  const Tensor y = vjp.out(), d = vjp.d();
+  const ReduceDesc along{.axes = {attrs.axis}, .keep_dims = true};
+  const auto times = [&](Tensor a, Tensor b) { return binary(Binary::mul, a, b, site); };
+  if (attrs.log)
+    vjp.give(0, binary(Binary::sub, d, times(unary(Unary::exp, y, site), reduce(Reduce::sum, d, along, site)), site));
+  else
+    vjp.give(0, times(y, binary(Binary::sub, d, reduce(Reduce::sum, times(d, y), along, site), site)));
+  return true;
+}
+
 // Subtraction, exponential, sum and product an element.
 double flops(const NodeView& node) { return 4 * static_cast<double>(node.in(0).shape.elements()); }
 
 }  // namespace
 
 extern constexpr OpDef softmax_op{
-    .name = "softmax", .infer = infer, .decompose = decompose, .kernels = kernels, .flops = flops};
+    .name = "softmax", .infer = infer, .decompose = decompose, .kernels = kernels, .vjp = vjp,
+    .flops = flops};
 
 }  // namespace ops
 

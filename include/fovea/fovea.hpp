@@ -1,6 +1,7 @@
 #pragma once
 // Everything but vulkan.hpp, glm.hpp and io.hpp.
 
+#include <fovea/autodiff.hpp>
 #include <fovea/context.hpp>
 #include <fovea/graph.hpp>
 #include <fovea/ops.hpp>

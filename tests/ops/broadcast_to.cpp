@@ -12,7 +12,7 @@ void check_broadcast(const Operand& x, const Shape& shape) {
         for (std::int64_t i = 0; i < y.size(); ++i) y[i] = in[0][broadcast_offset(unflatten(i, shape), in[0].shape)];
         return std::vector{y};
       },
-      {.exact = true});
+      {.exact = true, .gradient = x.dtype == DType::f32 && x.array.size() <= 8});
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ void check_concat(const std::vector<Operand>& parts, std::int64_t axis) {
         }
         return std::vector{y};
       },
-      {.exact = true});
+      {.exact = true, .gradient = parts[0].dtype == DType::f32 && parts.size() == 3});
 }
 
 }  // namespace

@@ -164,6 +164,34 @@ TEST_CASE("every unary function over its ordinary range") {
   }
 }
 
+TEST_CASE("gradients of every unary function") {
+  for (std::size_t i = 0; i < unary_count; ++i) {
+    const auto op = static_cast<Unary>(i);
+    if (op == Unary::logical_not) continue;
+    const bool positive = op == Unary::log || op == Unary::log2 || op == Unary::sqrt || op == Unary::rsqrt || op == Unary::reciprocal;
+    check_unary(op, random({3, 9}, positive ? 0.3 : -2.9, 2.9), {.extra_ulps = 60, .gradient = true});
+    if (!positive) check_unary(op, random({23}, -8, 8), {.f16 = false, .extra_ulps = 60, .gradient = true});
+  }
+}
+
+TEST_CASE("gradients of every binary function, summed over the axes that broadcast") {
+  for (std::size_t i = 0; i < binary_count; ++i) {
+    const auto op = static_cast<Binary>(i);
+    if (!takes_floats(op) || (op >= Binary::equal && op <= Binary::greater_equal)) continue;
+    check_binary(op, random({3, 4}, 0.4, 2.2), random({2, 1, 4}, 0.5, 2, 3), {.f16 = op != Binary::mod, .extra_ulps = 40, .gradient = true});
+    check_binary(op, random({3, 4}, 0.4, 2.2), random({}, 0.5, 2, 3), {.f16 = false, .extra_ulps = 40, .gradient = true});
+    if (op != Binary::pow) check_binary(op, random({5, 1}, -2, 2), random({1, 3}, -2, -0.5, 5), {.f16 = false, .extra_ulps = 40, .gradient = true});
+  }
+}
+
+TEST_CASE("gradients of select go to the side that was taken, of a cast through it, of a tensor used twice to both uses") {
+  check("elementwise", {random_boolean({3, 4}), random({4}), random({3, 1})},
+        [](Graph&, const std::vector<Tensor>& in) { return std::vector{select(in[0], in[1] * in[2], in[1])}; },
+        [](const auto& in) {
+          return std::vector{broadcast_apply(in, {3, 4}, [](const auto& v) { return v[0] != 0 ? v[1] * v[2] : v[1]; })};
+        }, {.gradient = true});
+}
+
 // One value at a time: the bound is relative to the result.
 TEST_CASE("every unary function at extreme arguments") {
   for (std::size_t i = 0; i < unary_count; ++i) {

@@ -49,7 +49,7 @@ Array<T> reference(const std::vector<Array<T>>& in, const Flags& flags, const Sh
   return y;
 }
 
-void check_matmul(const std::vector<Operand>& in, const Shape& out, const Flags& flags = {}, bool f16 = true) {
+void check_matmul(const std::vector<Operand>& in, const Shape& out, const Flags& flags = {}, bool f16 = true, bool gradient = false) {
   INFO(to_string(in[0].array.shape), flags.transpose_a ? "ᵀ x " : " x ", to_string(in[1].array.shape),
        flags.transpose_b ? "ᵀ -> " : " -> ", to_string(out), " ", std::string(to_string(flags.activation)));
   // An activation adds an exponential (3 + 2|x| ulp) and a division (2.5 ulp).
@@ -60,7 +60,7 @@ void check_matmul(const std::vector<Operand>& in, const Shape& out, const Flags&
         const MatmulDesc desc{flags.transpose_a, flags.transpose_b, x.size() > 2 ? x[2] : Tensor(), flags.activation, flags.alpha};
         return std::vector{matmul(x[0], x[1], desc)};
       },
-      [&](const auto& x) { return std::vector{reference(x, flags, out)}; }, {.f16 = f16, .extra_ulps = extra});
+      [&](const auto& x) { return std::vector{reference(x, flags, out)}; }, {.f16 = f16, .extra_ulps = extra, .gradient = gradient});
 }
 
 void check_sizes(std::int64_t M, std::int64_t N, std::int64_t K, bool ta = false, bool tb = false, bool f16 = true) {
@@ -77,6 +77,22 @@ TEST_CASE("matmul: every layout, with fast axes that are and are not multiples o
       check_sizes(12, 8, 8, ta, tb);
       check_sizes(8, 12, 10, ta, tb);
     }
+}
+
+TEST_CASE("matmul: gradients of every layout, of vectors, of operands that broadcast, of bias and activation") {
+  for (bool ta : {false, true})
+    for (bool tb : {false, true}) {
+      const Flags flags{.transpose_a = ta, .transpose_b = tb, .alpha = 0.5f};
+      check_matmul({random(ta ? Shape{5, 3} : Shape{3, 5}), random(tb ? Shape{4, 5} : Shape{5, 4}, -1, 1, 2)}, {3, 4}, flags, true, true);
+      check_matmul({random(ta ? Shape{2, 5, 3} : Shape{2, 3, 5}), random(tb ? Shape{4, 5} : Shape{5, 4}, -1, 1, 2)}, {2, 3, 4}, flags, false, true);
+      check_matmul({random(ta ? Shape{2, 1, 5, 3} : Shape{2, 1, 3, 5}), random(tb ? Shape{3, 4, 5} : Shape{3, 5, 4}, -1, 1, 2)}, {2, 3, 3, 4}, flags, false, true);
+    }
+  check_matmul({random({5}), random({5, 4}, -1, 1, 2)}, {4}, {}, false, true);
+  check_matmul({random({3, 5}), random({5}, -1, 1, 2)}, {3}, {}, false, true);
+  check_matmul({random({5}), random({5}, -1, 1, 2)}, {}, {}, false, true);
+  check_matmul({random({2, 3, 5}), random({5}, -1, 1, 2)}, {2, 3}, {}, false, true);
+  for (Activation activation : {Activation::relu, Activation::sigmoid, Activation::tanh, Activation::gelu, Activation::gelu_tanh, Activation::silu})
+    check_matmul({random({3, 5}), random({5, 4}, -1, 1, 2), random({4}, -1, 1, 3)}, {3, 4}, {.activation = activation}, activation == Activation::gelu, true);
 }
 
 TEST_CASE("matmul: sizes 0 and 1 on each axis; an empty sum is zero") {

@@ -1,7 +1,11 @@
 #include "tests/support/check.hpp"
 
+#include <fovea/autodiff.hpp>
+
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 namespace fovea::test {
@@ -95,6 +99,36 @@ TEST_CASE("every reduction, with and without kept extents") {
   for (Reduce op : all_reductions)
     for (bool keep_dims : {false, true})
       check_reduce(op, suitable(op, {5, 37}), {.axes = {-1}, .keep_dims = keep_dims}, {.extra_ulps = ulps});
+}
+
+TEST_CASE("gradients of every reduction") {
+  for (Reduce op : all_reductions) {
+    if (finds_position(op)) continue;
+    check_reduce(op, suitable(op, {3, 5, 4}), {.axes = {0, 2}}, {.extra_ulps = ulps, .gradient = true});
+    check_reduce(op, suitable(op, {7}), {}, {.f16 = false, .extra_ulps = ulps, .gradient = true});
+    check_reduce(op, suitable(op, {2, 1, 3}), {.axes = {1}, .keep_dims = true}, {.f16 = false, .extra_ulps = 8 * ulps, .gradient = op != Reduce::variance});
+  }
+  // The product of a row with one zero, and with two.
+  check_reduce(Reduce::prod, values({3, 3}, {2, 0, 3, 0, 4, 0, 1, 2, 3}), {.axes = {1}}, {.gradient = true});
+  check_reduce(Reduce::variance, random({4, 9}), {.axes = {1}, .correction = 0}, {.extra_ulps = ulps, .gradient = true});
+}
+
+TEST_CASE("equals among extremes share the gradient, as PyTorch's amax; at a norm of zero it is zero") {
+  Graph graph;
+  const Tensor x = graph.input("x", {2, 4});
+  const Tensor loss = reduce(Reduce::sum, reduce(Reduce::max, x, {.axes = {1}}) + reduce(Reduce::l2, x, {.axes = {1}}));
+  graph.output("d", grad(loss, {x})[0]);
+  auto plan = context().compile(graph);
+  REQUIRE_MESSAGE(plan, plan.error().message);
+  const std::vector<float> data{0, 0, 0, 0, 3, 0, 3, -4};
+  const std::vector<PortData> in{{"x", std::as_bytes(std::span(data))}};
+  const auto out = plan->run(in);
+  REQUIRE_MESSAGE(out, out.error().message);
+  std::array<float, 8> d;
+  std::memcpy(d.data(), (*out)[0].data(), sizeof d);
+  const double norm = std::sqrt(34.0);
+  const std::array<double, 8> expected{0.25, 0.25, 0.25, 0.25, 0.5 + 3 / norm, 0, 0.5 + 3 / norm, -4 / norm};
+  for (std::size_t i = 0; i < 8; ++i) CHECK(static_cast<double>(d[i]) == doctest::Approx(expected[i]).epsilon(1e-6));
 }
 
 TEST_CASE("reductions over every pattern of axes") {

@@ -37,7 +37,7 @@ void check_slice(const Operand& x, const SliceDesc& desc) {
         }
         return std::vector{y};
       },
-      {.exact = true});
+      {.exact = true, .gradient = x.dtype == DType::f32 && desc.axis == 1});
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ Array<T> softmax_reference(const std::vector<Array<T>>& in, const Variant& varia
   return y;
 }
 
-void check_softmax(const std::vector<Operand>& in, const Variant& variant, bool f16 = true) {
+void check_softmax(const std::vector<Operand>& in, const Variant& variant, bool f16 = true, bool gradient = false) {
   CAPTURE(to_string(in[0].array.shape));
   CAPTURE(variant.axis);
   const auto build = [&](Graph&, const std::vector<Tensor>& t) {
@@ -65,7 +65,7 @@ void check_softmax(const std::vector<Operand>& in, const Variant& variant, bool 
     return std::vector{softmax(t[0], {.axis = variant.axis, .mask = t.size() > 1 ? t[1] : Tensor{}, .zero_empty_rows = variant.zero_empty_rows})};
   };
   // exp is within 3 + 2|x| ulp of a result that shrinks faster than |x| grows, log 3, division 2.5 (Vulkan, precision).
-  check("softmax", in, build, [&](const auto& arrays) { return std::vector{softmax_reference(arrays, variant)}; }, {.f16 = f16, .extra_ulps = 12});
+  check("softmax", in, build, [&](const auto& arrays) { return std::vector{softmax_reference(arrays, variant)}; }, {.f16 = f16, .extra_ulps = 12, .gradient = gradient});
 }
 
 Operand boolean(Shape shape, std::vector<double> list) { return values(shape, std::move(list), DType::boolean); }
@@ -78,6 +78,14 @@ TEST_CASE("softmax along every axis") {
 
 TEST_CASE("log_softmax along every axis") {
   for (std::int64_t axis : {0, 1, 2}) check_softmax({random({3, 5, 8}, -4, 4)}, {.axis = axis, .log = true});
+}
+
+TEST_CASE("gradients of softmax and log_softmax, masked and not") {
+  for (std::int64_t axis : {-1, 0, 1}) {
+    check_softmax({random({3, 5, 7}, -4, 4)}, {.axis = axis}, true, true);
+    check_softmax({random({3, 5, 7}, -4, 4)}, {.axis = axis, .log = true}, true, true);
+    check_softmax({random({3, 5, 7}, -4, 4), random_boolean({5, 1}, 0.6)}, {.axis = axis}, false, true);
+  }
 }
 
 TEST_CASE("softmax of lengths around blocks and groups") {

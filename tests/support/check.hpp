@@ -29,6 +29,8 @@ struct CheckOptions {
   bool elementwise_scale = false;
   // Compare bit for bit: layout operators, indices.
   bool exact = false;
+  // Also the gradient with respect to every f32 operand, against finite differences (tests/support/gradient.hpp).
+  bool gradient = false;
   // Limits of a smaller device, and so on.
   CompileOptions compile{};
 };

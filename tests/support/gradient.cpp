@@ -1,0 +1,141 @@
+#include "tests/support/gradient.hpp"
+
+#include "engine/api/internal.hpp"
+#include "tests/support/run.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <random>
+
+namespace fovea::test {
+
+namespace {
+
+using Arrays = std::vector<Array<double>>;
+
+// The elements of an array of n that are checked.
+std::vector<std::int64_t> chosen(std::int64_t n, std::int64_t most, std::uint32_t seed) {
+  std::vector<std::int64_t> all(static_cast<std::size_t>(n));
+  std::iota(all.begin(), all.end(), 0);
+  if (n <= most) return all;
+  std::mt19937 generator(seed);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(most); ++i)  // std::shuffle differs from library to library
+    std::swap(all[i], all[i + generator() % (all.size() - i)]);
+  all.resize(static_cast<std::size_t>(most));
+  return all;
+}
+
+struct Slope {
+  double value = 0, magnitude = 0;  // the gradient, and the sum of its terms' magnitudes
+};
+
+// weights[k] is empty for outputs that do not take part.
+Slope finite_difference(const Reference<double>& reference, Arrays arrays, std::size_t input, std::int64_t element,
+                        const Arrays& weights, double step) {
+  double& x = arrays[input][element];
+  const double at = x, h = step * std::max(1.0, std::abs(at)), up = at + h, down = at - h;
+  x = up;
+  const Arrays above = reference(arrays);
+  x = down;
+  const Arrays below = reference(arrays);
+  Slope slope;
+  for (std::size_t k = 0; k < weights.size(); ++k)
+    for (std::int64_t i = 0; i < weights[k].size(); ++i) {
+      const double term = weights[k][i] * (above[k][i] - below[k][i]) / (up - down);
+      slope.value += term;
+      slope.magnitude += std::abs(term);
+    }
+  return slope;
+}
+
+// The graph, its inputs' bytes and rounded values, and the gradients as outputs.
+struct Problem {
+  Graph graph;
+  Arrays arrays, weights;
+  std::vector<Bytes> bytes;
+  std::vector<std::size_t> targets;  // inputs that are differentiated for
+};
+
+bool is_target(const Operand& operand, std::size_t i, const GradientOptions& options) {
+  return operand.dtype == DType::f32 && !(i < options.skip.size() && options.skip[i]);
+}
+
+Problem make_problem(const std::vector<Operand>& inputs, const Build& build, DType storage, const GradientOptions& options) {
+  Problem problem;
+  std::vector<Tensor> tensors, targets;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const DType dtype = inputs[i].follows && inputs[i].dtype == DType::f32 ? storage : inputs[i].dtype;
+    problem.arrays.push_back(inputs[i].array);
+    for (double& value : problem.arrays.back().values) value = rounded_to(value, dtype);
+    problem.bytes.push_back(encode(problem.arrays.back(), dtype));
+    tensors.push_back(problem.graph.input("in" + std::to_string(i), inputs[i].array.shape, dtype));
+    if (is_target(inputs[i], i, options)) problem.targets.push_back(i), targets.push_back(tensors.back());
+  }
+  Tensor loss;
+  std::uint32_t seed = 71;
+  for (Tensor y : build(problem.graph, tensors)) {
+    if (y.dtype() != DType::f32 && y.dtype() != DType::f16) {
+      problem.weights.emplace_back(Shape{0});
+      continue;
+    }
+    const Array<double> weight = random(y.shape(), -1, 1, ++seed).array;
+    const std::vector<float> data(weight.values.begin(), weight.values.end());
+    const Tensor term = reduce(Reduce::sum, cast(y, DType::f32) * problem.graph.constant(y.shape(), data));
+    loss = loss ? loss + term : term;
+    problem.weights.push_back(weight);
+  }
+  REQUIRE_MESSAGE(loss, "no output is a float");
+  std::size_t n = 0;
+  for (Tensor gradient : grad(loss, targets, options.grad)) problem.graph.output("d" + std::to_string(n++), gradient);
+  return problem;
+}
+
+void compare_with_differences(const Problem& problem, const Run& run, const Reference<double>& reference, DType storage,
+                              const GradientOptions& options) {
+  for (std::size_t t = 0; t < problem.targets.size(); ++t) {
+    const std::size_t input = problem.targets[t];
+    const Array<double>& got = run.outputs[t];
+    REQUIRE_MESSAGE(got.shape == problem.arrays[input].shape, "gradient of input ", input, " is ", to_string(got.shape));
+    const auto elements = chosen(got.size(), options.most, static_cast<std::uint32_t>(input + 1));
+    std::vector<Slope> slopes;
+    double scale = 0;
+    for (std::int64_t element : elements) {
+      slopes.push_back(finite_difference(reference, problem.arrays, input, element, problem.weights, options.step));
+      if (std::isfinite(slopes.back().magnitude)) scale = std::max(scale, slopes.back().magnitude);
+    }
+    const double bound = scale * (storage == DType::f16 ? 0x1p-8 : options.ulps * 0x1p-24) + 1e-8 * std::max(scale, 1e-2);
+    std::int64_t wrong = 0;
+    std::size_t worst = 0;
+    double most = 0;
+    for (std::size_t i = 0; i < elements.size(); ++i) {
+      const double distance = std::abs(got[elements[i]] - slopes[i].value);
+      if (distance <= bound) continue;
+      ++wrong;
+      if (!(distance < most)) most = distance, worst = i;
+    }
+    CHECK_MESSAGE(wrong == 0, std::string(to_string(storage)), " gradient of input ", input, ' ', to_string(got.shape), ": ", wrong, " of ",
+                  elements.size(), " are wrong; worst at element ", elements[worst], ": got ", got[elements[worst]], ", by finite differences ",
+                  slopes[worst].value, ", bound ", bound);
+  }
+}
+
+}  // namespace
+
+void check_gradient(const std::vector<Operand>& inputs, const Build& build, const Reference<double>& reference,
+                    const GradientOptions& options) {
+  std::vector<DType> storages{DType::f32};
+  if (options.f16 && caps_of(context()).storage16) storages.push_back(DType::f16);
+  for (DType storage : storages) {
+    Problem problem = make_problem(inputs, build, storage, options);
+    REQUIRE_MESSAGE(!problem.graph.error(), problem.graph.error()->message);
+    CompileOptions compile = options.compile;
+    compile.poison_arena = true;
+    auto plan = context().compile(problem.graph, compile);
+    REQUIRE_MESSAGE(plan, plan.error().message);
+    compare_with_differences(problem, run_guarded(*plan, problem.bytes), reference, storage, options);
+    for (const std::string& message : take_validation_messages()) FAIL_CHECK("gradient: ", message);
+  }
+}
+
+}  // namespace fovea::test

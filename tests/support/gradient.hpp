@@ -1,0 +1,30 @@
+#pragma once
+// Gradients on the device under test against finite differences of the double reference.
+
+#include "tests/support/check.hpp"
+
+#include <fovea/autodiff.hpp>
+
+namespace fovea::test {
+
+struct GradientOptions {
+  // Units in the last place, relative to the sum of the magnitudes that make up the largest gradient: what the forward
+  // and the backward kernels of the operator may lose together.
+  double ulps = 64;
+  // Step of the central difference, relative to max(1, |x|).
+  double step = 1e-5;
+  // Elements of each input that are differentiated; more are drawn at random.
+  std::int64_t most = 48;
+  std::vector<bool> skip{};  // inputs not differentiated for
+  bool f16 = false;          // also with f16 storage: within 2^-8 of the largest gradient
+  GradDesc grad{};
+  CompileOptions compile{};
+};
+
+// loss = sum of every float output times fixed random weights. `grad` of it with respect to each f32 input, compiled and
+// run twice between sentinels on a poisoned arena, against (loss(x+h) - loss(x-h)) / 2h of the reference in double.
+// Inputs must keep away from kinks by more than the step.
+void check_gradient(const std::vector<Operand>& inputs, const Build& build, const Reference<double>& reference,
+                    const GradientOptions& options = {});
+
+}  // namespace fovea::test
