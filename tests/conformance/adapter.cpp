@@ -1,5 +1,7 @@
 #include "tests/conformance/adapter.hpp"
 
+#include <fovea/autodiff.hpp>
+
 #include <array>
 
 namespace fovea::conformance {
@@ -39,7 +41,32 @@ std::vector<float> CaseGraph::floats(std::string_view name) {
 }
 
 void CaseGraph::out(std::string_view name, Tensor value) {
-  graph_.output("out." + std::string(name), value);
+  const std::string whole = "out." + std::string(name);
+  graph_.output(whole, value);
+  outputs_.emplace(whole, value);
+}
+
+void CaseGraph::differentiate() {
+  std::vector<std::string> names;
+  std::vector<Tensor> targets;
+  for (const io::StoredTensor& stored : case_.tensors.tensors()) {
+    if (!stored.name.starts_with("grad.")) continue;
+    const std::string of = stored.name.substr(5);
+    const auto at = operands_.find(of.starts_with("w.") ? of : "in." + of);
+    if (at == operands_.end()) continue;  // the comparison reports it
+    names.push_back(stored.name);
+    targets.push_back(at->second);
+  }
+  Tensor loss;
+  for (const auto& [name, value] : outputs_) {
+    const std::string seed = "in.d" + name.substr(4);
+    if (!has(seed)) continue;
+    const Tensor term = reduce(Reduce::sum, value * operand(seed));
+    loss = loss ? loss + term : term;
+  }
+  if (!loss || targets.empty()) return;
+  const std::vector<Tensor> gradients = grad(loss, targets);
+  for (std::size_t i = 0; i < names.size(); ++i) graph_.output(names[i], gradients[i]);
 }
 
 void CaseGraph::skip(std::string reason) {

@@ -66,6 +66,9 @@ class CaseGraph {
   }
   Attrs onnx_attrs() const { return attrs().object("attributes"); }
 
+  // Appends the gradients that the case expects, of its loss: the sum of out.X times in.dX over the outputs that have one.
+  void differentiate();
+
   // What was built.
   Graph& graph() { return graph_; }
   const std::map<std::string, Tensor>& operands() const { return operands_; }
@@ -80,7 +83,7 @@ class CaseGraph {
 
   const Case& case_;
   Graph graph_;
-  std::map<std::string, Tensor> operands_;
+  std::map<std::string, Tensor> operands_, outputs_;  // by whole name
   std::optional<std::string> skipped_, problem_;
 };
 

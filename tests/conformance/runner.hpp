@@ -21,8 +21,9 @@ struct Outcome {
 // Messages of the validation layers since the last call.
 using TakeMessages = std::function<std::vector<std::string>()>;
 
-// Builds the case's graph by its adapter, runs it and compares every "out.*". A case without an adapter, or whose
-// adapter says so, is skipped; an output that the adapter does not give, and any validation message, is a failure.
+// Builds the case's graph by its adapter, with the gradients it expects, runs it and compares every "out.*" and "grad.*".
+// A case without an adapter, whose adapter says so, or of which an operator has no gradient, is skipped; an output that
+// the adapter does not give, and any validation message, is a failure.
 Outcome run_case(Context& context, const Case& from, const TakeMessages& take_messages);
 
 }  // namespace fovea::conformance
