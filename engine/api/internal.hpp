@@ -11,6 +11,7 @@
 #include <fovea/plan.hpp>
 #include <fovea/vulkan.hpp>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -33,7 +34,12 @@ struct PlanCore {
   std::shared_ptr<Context::Impl> context;
   std::unique_ptr<run::Executor> executor;
   run::Submissions submissions;
+  std::atomic<bool> host_recorded = false;  // into a command buffer of the host's
   ~PlanCore();
+
+  // Where a run is known to have finished, its times are taken before the next run resets them.
+  Result<void> wait(std::uint64_t timeout_ns);
+  std::vector<run::Interval> times();
 };
 
 struct Bindings::Impl {

@@ -62,6 +62,17 @@ PlanCore::~PlanCore() {
   if (executor) (void)submissions.wait(UINT64_MAX);  // a lost device has nothing pending either
 }
 
+Result<void> PlanCore::wait(std::uint64_t timeout_ns) {
+  if (Result<void> done = submissions.wait(timeout_ns); !done) return done;
+  return submissions.any_finished() ? executor->profile().update() : Result<void>();
+}
+
+std::vector<run::Interval> PlanCore::times() {
+  // What is wrong with the device, the next submission or wait tells.
+  if (host_recorded || submissions.any_finished()) (void)executor->profile().update();
+  return executor->profile().intervals();
+}
+
 Bindings::Impl::~Impl() {
   if (replay) (void)core->submissions.wait(UINT64_MAX);
 }
@@ -137,10 +148,12 @@ Result<void> Plan::submit(const Bindings& bindings) {
 }
 
 Result<void> Plan::wait(std::uint64_t timeout_ns) {
-  return impl_->core->submissions.wait(timeout_ns);
+  return impl_->core->wait(timeout_ns);
 }
 
 Result<std::vector<std::vector<std::byte>>> Plan::run(std::span<const PortData> inputs) {
+  const vk::Device& device = *impl_->core->context->device;
+  if (Result<void> checked = device.check_queue("run"); !checked) return checked.error();
   const Result<std::vector<const PortData*>> data = match_data(impl_->ports, inputs);
   if (!data) return data.error();
   if (!impl_->staged) {
@@ -148,7 +161,6 @@ Result<std::vector<std::vector<std::byte>>> Plan::run(std::span<const PortData> 
     if (!staged) return staged.error();
     impl_->staged.emplace(std::move(*staged));
   }
-  const vk::Device& device = *impl_->core->context->device;
   std::vector<vk::Buffer>& buffers = impl_->staged->buffers;
   for (std::size_t i = 0; i < buffers.size(); ++i)
     if (const PortData* port = (*data)[i])
@@ -166,7 +178,7 @@ Result<std::vector<std::vector<std::byte>>> Plan::run(std::span<const PortData> 
 
 Report Plan::report() const {
   const compile::Program& program = impl_->core->executor->program();
-  const std::vector<run::Interval> times = impl_->core->executor->times();
+  const std::vector<run::Interval> times = impl_->core->times();
   Report report;
   report.device = impl_->core->context->info.name;
   report.driver = impl_->core->context->info.driver;

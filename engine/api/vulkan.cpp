@@ -101,6 +101,7 @@ Result<void> record(const Plan& plan, VkCommandBuffer commands, const Bindings& 
     return Error{ErrorCode::invalid_argument, "record: the bindings are another plan's"};
   if (!commands) return Error{ErrorCode::invalid_argument, "record: the command buffer is null"};
   plan.impl().core->executor->record(commands, bindings.impl().sets);
+  plan.impl().core->host_recorded = true;
   return {};
 }
 
@@ -109,6 +110,7 @@ Result<void> submit(Plan& plan, const Bindings& bindings, std::span<const Timeli
   PlanCore& core = *plan.impl().core;
   if (bindings.impl().core != plan.impl().core)
     return Error{ErrorCode::invalid_argument, "submit: the bindings are another plan's"};
+  if (Result<void> checked = core.context->device->check_queue("submit"); !checked) return checked;
   std::optional<vk::CommandPair>& replay = bindings.impl().replay;
   if (!replay) {
     Result<vk::CommandPair> recorded = run::record_for_replay(*core.executor, bindings.impl().sets);

@@ -64,7 +64,7 @@ Result<void> Executor::make_buffers() {
   Result<vk::Buffer> constants = vk::Buffer::create(device_, program_.constants.size(), kind, "fovea constants");
   if (!constants) return constants.error();
   constants_ = std::move(*constants);
-  return vk::upload(device_, constants_, 0, program_.constants);
+  return vk::upload_first(device_, constants_, program_.constants);
 }
 
 VkDescriptorBufferInfo Executor::locate(const compile::BufferRange& range,

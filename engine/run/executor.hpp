@@ -41,8 +41,7 @@ class Executor {
   // compute and transfer stages is finished first, so uses of one arena may follow each other.
   void record(VkCommandBuffer commands, const BoundSets& sets) const;
 
-  // One interval a dispatch, of the last run that has finished; empty without timestamps or before the first.
-  std::vector<Interval> times() const { return profile_.read(); }
+  const Profile& profile() const { return profile_; }
 
  private:
   Executor(const vk::Device& device, compile::Program program) : device_(device), program_(std::move(program)) {}

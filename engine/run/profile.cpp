@@ -1,6 +1,6 @@
 #include "run/profile.hpp"
 
-#include "vk/transfer.hpp"
+#include "vk/error.hpp"
 
 namespace fovea::run {
 
@@ -20,19 +20,12 @@ Result<Profile> Profile::create(const vk::Device& device, std::size_t dispatches
       vk::make<vk::QueryPool>(device, &vk::DeviceTable::CreateQueryPool, info, "fovea timestamps");
   if (!pool) return pool.error();
   profile.pool_ = std::move(*pool);
-  profile.readable_ = std::make_unique<std::atomic<bool>>(device.queue != VK_NULL_HANDLE);
-  // A query may be read once it has been reset. Without a queue that is after the host has run what was recorded.
-  if (!device.queue) return profile;
-  Result<vk::OneTimeCommands> commands = vk::OneTimeCommands::begin(device, "fovea reset timestamps");
-  if (!commands) return commands.error();
-  device.fn.CmdResetQueryPool(commands->get(), profile.pool_.get(), 0, profile.count_);
-  if (Result<void> done = commands->finish(); !done) return done.error();
+  profile.last_ = std::make_unique<Last>();
   return profile;
 }
 
 void Profile::begin(VkCommandBuffer commands) const {
   if (!pool_) return;
-  readable_->store(true);
   device_->fn.CmdResetQueryPool(commands, pool_.get(), 0, count_);
   device_->fn.CmdWriteTimestamp(commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, pool_.get(), 0);
 }
@@ -43,21 +36,29 @@ void Profile::end(VkCommandBuffer commands, std::size_t dispatch) const {
                                 static_cast<std::uint32_t>(dispatch + 1));
 }
 
-std::vector<Interval> Profile::read() const {
-  if (!pool_ || !readable_->load()) return {};
+Result<void> Profile::update() const {
+  if (!pool_) return {};
   std::vector<std::uint64_t> stamps(count_);
   const VkResult result =
       device_->fn.GetQueryPoolResults(device_->handle, pool_.get(), 0, count_, count_ * sizeof(std::uint64_t),
                                       stamps.data(), sizeof(std::uint64_t), VK_QUERY_RESULT_64_BIT);
-  if (result != VK_SUCCESS) return {};
+  if (result == VK_NOT_READY) return {};  // the next run has begun
+  if (result != VK_SUCCESS) return vk::error(result, "vkGetQueryPoolResults");
   const auto since_first = [&](std::uint64_t stamp) {
     const std::uint64_t ticks = (stamp - stamps[0]) & device_->timestamp_mask;  // right across a wrap
     return static_cast<double>(ticks) * device_->caps.timestamp_period_ns * 1e-6;
   };
-  std::vector<Interval> intervals;
+  const std::lock_guard lock(last_->mutex);
+  last_->intervals.clear();
   for (std::size_t i = 1; i < stamps.size(); ++i)
-    intervals.push_back({since_first(stamps[i - 1]), since_first(stamps[i])});
-  return intervals;
+    last_->intervals.push_back({since_first(stamps[i - 1]), since_first(stamps[i])});
+  return {};
+}
+
+std::vector<Interval> Profile::intervals() const {
+  if (!pool_) return {};
+  const std::lock_guard lock(last_->mutex);
+  return last_->intervals;
 }
 
 }  // namespace fovea::run

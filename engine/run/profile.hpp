@@ -3,9 +3,9 @@
 
 #include "vk/handle.hpp"
 
-#include <atomic>
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 namespace fovea::run {
@@ -25,14 +25,21 @@ class Profile {
   void begin(VkCommandBuffer commands) const;
   void end(VkCommandBuffer commands, std::size_t dispatch) const;
 
-  // One interval a dispatch, of the last run that has finished; empty before that. Does not wait.
-  std::vector<Interval> read() const;
+  // Takes the times of the last run, if it has finished; does not wait. Precondition: one run has finished, as the
+  // queries of a pool are undefined until recorded commands have reset them once.
+  Result<void> update() const;
+  // One interval a dispatch, as update() last found a finished run; empty before.
+  std::vector<Interval> intervals() const;
 
  private:
   const vk::Device* device_ = nullptr;
   vk::QueryPool pool_;
   std::uint32_t count_ = 0;
-  std::unique_ptr<std::atomic<bool>> readable_;  // the queries have been reset, or recorded commands will
+  struct Last {
+    std::mutex mutex;
+    std::vector<Interval> intervals;
+  };
+  std::unique_ptr<Last> last_;
 };
 
 }  // namespace fovea::run

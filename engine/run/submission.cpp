@@ -44,6 +44,7 @@ Result<vk::Fence> Submissions::take_fence() {
     const VkResult result = device_->fn.WaitForFences(device_->handle, 1, pending_.front().address(), VK_TRUE, 0);
     if (result == VK_TIMEOUT) break;
     if (result != VK_SUCCESS) return vk::error(result, "vkWaitForFences");
+    any_finished_ = true;
     free_.push_back(std::move(pending_.front()));
     pending_.erase(pending_.begin());
   }
@@ -59,11 +60,24 @@ Result<vk::Fence> Submissions::take_fence() {
   return fence;
 }
 
+namespace {
+
+Result<void> check_points(const char* which, std::span<const TimelinePoint> points) {
+  for (std::size_t i = 0; i < points.size(); ++i)
+    if (!points[i].semaphore)
+      return Error{ErrorCode::invalid_argument, cat("submit: ", which, '[', i, "] has a null semaphore")};
+  return {};
+}
+
+}  // namespace
+
 Result<void> Submissions::submit(VkCommandBuffer commands, std::span<const TimelinePoint> wait,
                                  std::span<const TimelinePoint> signal) {
   if (!timeline_ && !(wait.empty() && signal.empty()))
     return Error{ErrorCode::unsupported,
                  "submit: timeline points need the timelineSemaphore feature, which is not enabled"};
+  if (Result<void> checked = check_points("wait", wait); !checked) return checked;
+  if (Result<void> checked = check_points("signal", signal); !checked) return checked;
   std::vector<VkSemaphore> wait_semaphores, signal_semaphores;
   std::vector<std::uint64_t> wait_values, signal_values;
   for (const TimelinePoint& point : wait)
@@ -91,25 +105,30 @@ Result<void> Submissions::submit(VkCommandBuffer commands, std::span<const Timel
   info.pSignalSemaphores = signal_semaphores.data();
   if (timeline_) {
     if (Result<void> done = device_->submit(info, VK_NULL_HANDLE); !done) return done;
-    ++submitted_;
-    return {};
+  } else {
+    Result<vk::Fence> fence = take_fence();
+    if (!fence) return fence.error();
+    if (Result<void> done = device_->submit(info, fence->get()); !done) return done;
+    pending_.push_back(std::move(*fence));
   }
-  Result<vk::Fence> fence = take_fence();
-  if (!fence) return fence.error();
-  if (Result<void> done = device_->submit(info, fence->get()); !done) return done;
-  pending_.push_back(std::move(*fence));
+  ++submitted_;
   return {};
 }
 
+VkResult Submissions::wait_for_value(std::uint64_t value, std::uint64_t timeout_ns) const {
+  VkSemaphoreWaitInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO;
+  info.semaphoreCount = 1;
+  info.pSemaphores = timeline_.address();
+  info.pValues = &value;
+  return device_->fn.WaitSemaphores(device_->handle, &info, timeout_ns);
+}
+
 Result<void> Submissions::wait(std::uint64_t timeout_ns) {
+  if (submitted_ == 0) return {};
   VkResult result = VK_SUCCESS;
-  if (timeline_ && submitted_ > 0) {
-    VkSemaphoreWaitInfo info{};
-    info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO;
-    info.semaphoreCount = 1;
-    info.pSemaphores = timeline_.address();
-    info.pValues = &submitted_;
-    result = device_->fn.WaitSemaphores(device_->handle, &info, timeout_ns);
+  if (timeline_) {
+    result = wait_for_value(submitted_, timeout_ns);
   } else if (!pending_.empty()) {
     std::vector<VkFence> fences;
     for (const vk::Fence& fence : pending_) fences.push_back(fence.get());
@@ -118,9 +137,18 @@ Result<void> Submissions::wait(std::uint64_t timeout_ns) {
   }
   if (result == VK_TIMEOUT) return Error{ErrorCode::device, cat("wait: not finished after ", timeout_ns, " ns")};
   if (result != VK_SUCCESS) return vk::error(result, "wait");
+  any_finished_ = true;
   for (vk::Fence& fence : pending_) free_.push_back(std::move(fence));
   pending_.clear();
   return {};
+}
+
+bool Submissions::any_finished() {
+  if (any_finished_ || submitted_ == 0) return any_finished_;
+  const VkResult result =
+      timeline_ ? wait_for_value(1, 0)
+                : device_->fn.WaitForFences(device_->handle, 1, pending_.front().address(), VK_TRUE, 0);
+  return any_finished_ = result == VK_SUCCESS;
 }
 
 }  // namespace fovea::run

@@ -22,18 +22,22 @@ class Submissions {
  public:
   static Result<Submissions> create(const vk::Device& device);
 
-  // Errors: no queue; timeline points on a device without timelineSemaphore; device_lost.
+  // Errors: a null semaphore; timeline points on a device without timelineSemaphore; device_lost.
   Result<void> submit(VkCommandBuffer commands, std::span<const TimelinePoint> wait,
                       std::span<const TimelinePoint> signal);
   // Waits for everything submitted. Errors: device_lost; device when the time has passed.
   Result<void> wait(std::uint64_t timeout_ns);
+  // Whether a submission has finished, as far as can be told without waiting.
+  bool any_finished();
 
  private:
   Result<vk::Fence> take_fence();
+  VkResult wait_for_value(std::uint64_t value, std::uint64_t timeout_ns) const;
 
   const vk::Device* device_ = nullptr;
   vk::Semaphore timeline_;  // where the device has them; counts submissions
   std::uint64_t submitted_ = 0;
+  bool any_finished_ = false;
   std::vector<vk::Fence> pending_, free_;  // where it has not
 };
 

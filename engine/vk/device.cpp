@@ -93,8 +93,12 @@ void Device::name_raw(VkObjectType type, std::uint64_t object, std::string_view 
   fn.SetDebugUtilsObjectNameEXT(handle, &info);
 }
 
+Result<void> Device::check_queue(std::string_view call) const {
+  if (queue) return {};
+  return Error{ErrorCode::invalid_argument, cat(call, ": the host that was adopted gave no queue")};
+}
+
 Result<void> Device::submit(const VkSubmitInfo& info, VkFence fence) const {
-  if (!queue) return Error{ErrorCode::invalid_argument, "the host that was adopted gave no queue to submit to"};
   const std::lock_guard lock(queue_mutex_);
   if (VkResult result = fn.QueueSubmit(queue, 1, &info, fence); result != VK_SUCCESS)
     return error(result, "vkQueueSubmit");
@@ -102,7 +106,6 @@ Result<void> Device::submit(const VkSubmitInfo& info, VkFence fence) const {
 }
 
 Result<void> Device::wait_idle() const {
-  if (!queue) return {};
   const std::lock_guard lock(queue_mutex_);
   if (VkResult result = fn.QueueWaitIdle(queue); result != VK_SUCCESS) return error(result, "vkQueueWaitIdle");
   return {};

@@ -57,9 +57,10 @@ class Device {
     name_raw(type, (std::uint64_t)object, text);  // a pointer or a 64-bit integer, by platform
   }
 
-  // Error: the host gave no queue.
+  // Error, in the name of the public call: the host that was adopted gave no queue.
+  Result<void> check_queue(std::string_view call) const;
+  // Both need a queue; waiting is for everything submitted so far, by the host too.
   Result<void> submit(const VkSubmitInfo& info, VkFence fence) const;
-  // Waits for everything submitted so far; nothing without a queue.
   Result<void> wait_idle() const;
 
  private:

@@ -13,16 +13,6 @@ constexpr BarrierSide everything{VK_PIPELINE_STAGE_ALL_COMMANDS_BIT,
 constexpr BarrierSide copy{VK_PIPELINE_STAGE_TRANSFER_BIT, VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT};
 constexpr BarrierSide host_read{VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT};
 
-Result<void> copy_now(const Device& device, VkBuffer from, VkBuffer to, const VkBufferCopy& region) {
-  Result<OneTimeCommands> commands = OneTimeCommands::begin(device, "fovea copy");
-  if (!commands) return commands.error();
-  barrier(device, commands->get(), everything, copy);
-  device.fn.CmdCopyBuffer(commands->get(), from, to, 1, &region);
-  barrier(device, commands->get(), copy, everything);
-  barrier(device, commands->get(), copy, host_read);
-  return commands->finish();
-}
-
 // Calls piece(position, size) for the pieces of `total` that fit the staging buffer.
 template <class Piece>
 Result<void> in_pieces(std::uint64_t total, Piece piece) {
@@ -59,43 +49,48 @@ Result<CommandPair> make_commands(const Device& device, std::string_view name) {
   return CommandPair{std::move(*pool), commands};
 }
 
-Result<OneTimeCommands> OneTimeCommands::begin(const Device& device, std::string_view name) {
-  if (!device.queue) return Error{ErrorCode::invalid_argument, cat(name, ": the adopted host gave no queue")};
-  Result<CommandPair> pair = make_commands(device, name);
-  if (!pair) return pair.error();
-  OneTimeCommands out;
-  out.device_ = &device;
-  out.pool_ = std::move(pair->pool);
-  out.commands_ = pair->commands;
-  VkCommandBufferBeginInfo info{};
-  info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
-  info.flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT;
-  if (VkResult result = device.fn.BeginCommandBuffer(out.commands_, &info); result != VK_SUCCESS)
-    return error(result, "vkBeginCommandBuffer ", name);
-  return out;
-}
+namespace {
 
-Result<void> OneTimeCommands::finish() {
-  const Device& device = *device_;
-  if (VkResult result = device.fn.EndCommandBuffer(commands_); result != VK_SUCCESS)
-    return error(result, "vkEndCommandBuffer");
+Result<void> submit_and_wait(const Device& device, VkCommandBuffer commands) {
   VkFenceCreateInfo fence_info{};
   fence_info.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO;
-  Result<Fence> fence = make<Fence>(device, &DeviceTable::CreateFence, fence_info, "fovea once");
+  Result<Fence> fence = make<Fence>(device, &DeviceTable::CreateFence, fence_info, "fovea copy");
   if (!fence) return fence.error();
   VkSubmitInfo info{};
   info.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
   info.commandBufferCount = 1;
-  info.pCommandBuffers = &commands_;
+  info.pCommandBuffers = &commands;
   if (Result<void> submitted = device.submit(info, fence->get()); !submitted) return submitted;
   const VkResult result = device.fn.WaitForFences(device.handle, 1, fence->address(), VK_TRUE, UINT64_MAX);
-  if (result != VK_SUCCESS) return error(result, "vkWaitForFences");
-  return {};
+  if (result == VK_SUCCESS) return {};
+  // Fence, commands and staging go with this call: they must not be in use, and on a lost device they are not.
+  if (result != VK_ERROR_DEVICE_LOST) (void)device.wait_idle();
+  return error(result, "vkWaitForFences");
 }
+
+Result<void> copy_now(const Device& device, VkBuffer from, VkBuffer to, const VkBufferCopy& region) {
+  const Result<CommandPair> pair = make_commands(device, "fovea copy");
+  if (!pair) return pair.error();
+  VkCommandBufferBeginInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
+  info.flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT;
+  if (VkResult result = device.fn.BeginCommandBuffer(pair->commands, &info); result != VK_SUCCESS)
+    return error(result, "vkBeginCommandBuffer fovea copy");
+  barrier(device, pair->commands, everything, copy);
+  device.fn.CmdCopyBuffer(pair->commands, from, to, 1, &region);
+  barrier(device, pair->commands, copy, everything);
+  barrier(device, pair->commands, copy, host_read);
+  if (VkResult result = device.fn.EndCommandBuffer(pair->commands); result != VK_SUCCESS)
+    return error(result, "vkEndCommandBuffer fovea copy");
+  return submit_and_wait(device, pair->commands);
+}
+
+}  // namespace
 
 Result<void> upload(const Device& device, const Buffer& buffer, std::uint64_t offset,
                     std::span<const std::byte> bytes) {
   if (bytes.empty()) return {};
+  if (Result<void> checked = device.check_queue("upload"); !checked) return checked;
   if (buffer.data()) {
     if (Result<void> idle = device.wait_idle(); !idle) return idle;
     std::memcpy(buffer.data() + offset, bytes.data(), bytes.size());
@@ -110,8 +105,15 @@ Result<void> upload(const Device& device, const Buffer& buffer, std::uint64_t of
   });
 }
 
+Result<void> upload_first(const Device& device, const Buffer& buffer, std::span<const std::byte> bytes) {
+  if (!buffer.data()) return upload(device, buffer, 0, bytes);
+  std::memcpy(buffer.data(), bytes.data(), bytes.size());
+  return {};
+}
+
 Result<void> download(const Device& device, const Buffer& buffer, std::uint64_t offset, std::span<std::byte> bytes) {
   if (bytes.empty()) return {};
+  if (Result<void> checked = device.check_queue("download"); !checked) return checked;
   if (buffer.data()) {
     if (Result<void> idle = device.wait_idle(); !idle) return idle;
     std::memcpy(bytes.data(), buffer.data() + offset, bytes.size());

@@ -7,22 +7,11 @@
 
 namespace fovea::vk {
 
-// Precondition: offset + bytes.size() <= buffer.size(). Any thread.
+// Precondition: offset + bytes.size() <= buffer.size(). Any thread. Error: the host that was adopted gave no queue.
 Result<void> upload(const Device& device, const Buffer& buffer, std::uint64_t offset, std::span<const std::byte> bytes);
 Result<void> download(const Device& device, const Buffer& buffer, std::uint64_t offset, std::span<std::byte> bytes);
-
-// Commands that are recorded, submitted and waited for once: begin(), record into get(), finish().
-class OneTimeCommands {
- public:
-  static Result<OneTimeCommands> begin(const Device& device, std::string_view name);
-  VkCommandBuffer get() const { return commands_; }
-  Result<void> finish();
-
- private:
-  const Device* device_ = nullptr;
-  CommandPool pool_;
-  VkCommandBuffer commands_ = VK_NULL_HANDLE;
-};
+// The first bytes of a buffer that nothing has used yet: where it is mapped, the queue is left alone.
+Result<void> upload_first(const Device& device, const Buffer& buffer, std::span<const std::byte> bytes);
 
 // A pool with one primary command buffer.
 struct CommandPair {

@@ -59,9 +59,10 @@ struct CompileOptions {
 class Plan;
 class Buffer;
 
-// Move-only. Plans and Buffers keep what they need of it alive. Thread safety: compile, make_buffer and pipeline_cache
-// may be called from several threads at once; submissions to the queue are serialised inside one Context, and a host
-// that shares its queue must not use it during submit(), upload() and download().
+// Move-only. Plans, Bindings and Buffers keep what they need of it alive. Thread safety: compile, make_buffer and
+// pipeline_cache may be called from several threads at once. Submissions to the queue are serialised inside one Context;
+// a host that shares its queue must not use it during Plan::submit, Plan::run, Buffer::upload and Buffer::download, nor
+// during compile of a graph with constants where the device's own memory is not mapped (discrete GPUs: they are copied).
 class Context {
  public:
   // Makes an instance and device of its own through the system's Vulkan loader.
@@ -107,8 +108,9 @@ class Buffer {
   // The mapped bytes of a host-visible buffer (coherent); null otherwise.
   std::byte* data();
   const std::byte* data() const;
-  // Copies between host memory and the buffer, through staging where it is not mapped; waits until done.
-  // Error: offset + bytes.size() past the end.
+  // Copies between host memory and the buffer, through staging where it is not mapped; waits for everything submitted
+  // to the queue before, and until done. Errors: offset + bytes.size() past the end; an adopted host that gave no queue
+  // to wait on (it waits for its own work and uses data()).
   Result<void> upload(std::span<const std::byte> bytes, std::uint64_t offset = 0);
   Result<void> download(std::span<std::byte> bytes, std::uint64_t offset = 0) const;
 

@@ -104,7 +104,9 @@ class Plan {
   // Errors: as bind, and data whose size is not the port's.
   Result<std::vector<std::vector<std::byte>>> run(std::span<const PortData> inputs);
 
-  // Times of the last finished run (with CompileOptions::timestamps), work and memory.
+  // Work and memory, and with CompileOptions::timestamps the times of the last run that report(), wait() or run() found
+  // finished (0: none yet). After record() into a host's commands, call it only once such commands have run. A plan has
+  // one set of timestamps: of runs in flight together, the last one counts.
   Report report() const;
 
   struct Impl;

@@ -17,6 +17,11 @@ AdoptOptions quiet(std::vector<std::string>& log) {
   return options;
 }
 
+template <class T>
+std::string error_of(const Result<T>& result) {
+  return result ? "" : result.error().message;
+}
+
 void check_silence(const Host& host, const std::vector<std::string>& log) {
   for (const std::string& message : host.messages) FAIL_CHECK(message);
   for (const std::string& message : log) FAIL_CHECK(message);
@@ -113,8 +118,15 @@ TEST_CASE("a host without a queue records into its own command buffer") {
       CHECK((plan.report().milliseconds > 0) == (caps_of(context).timestamp_period_ns > 0));
       const Result<void> submitted = plan.submit(bindings);
       REQUIRE_FALSE(submitted);
-      CHECK(submitted.error().message == "the host that was adopted gave no queue to submit to");
+      CHECK(submitted.error().message == "submit: the host that was adopted gave no queue");
     }
+    // Nothing can be waited for, so nothing that would have to wait is done.
+    Buffer buffer = context.make_buffer(n * 4, true).value();
+    std::vector<std::byte> copy(n * 4);
+    CHECK(error_of(buffer.upload(copy)) == "upload: the host that was adopted gave no queue");
+    CHECK(error_of(buffer.download(copy)) == "download: the host that was adopted gave no queue");
+    const PortData inputs[] = {port_data<float>("a", a), port_data<float>("b", b)};
+    CHECK(error_of(plan.run(inputs)) == "run: the host that was adopted gave no queue");
     compile::Program with_constants = two_sums(n);
     with_constants.constants.resize(4096);
     CHECK(plan_from_program(context, with_constants));  // written through the mapping

@@ -69,6 +69,64 @@ TEST_CASE("recording touches the command buffer alone") {
   for (const std::string& message : host.messages) FAIL_CHECK(message);
 }
 
+TEST_CASE("compiling leaves the host's queue alone where the constants are mapped") {
+  Host host(VK_API_VERSION_1_1);
+  HostDevice description = host.description();
+  description.get_instance_proc_addr = set_trap(host.get_instance_proc_addr);
+  {
+    Context context = adopt(description).value();
+    trap().calls.clear();
+    Plan plan = plan_from_program(context, program_with_everything(), {.timestamps = true}).value();
+    const bool on_cpu = caps_of(context).type == DeviceType::cpu;
+    for (const std::string_view call : trap().calls) {
+      CHECK_MESSAGE(call != "vkQueueWaitIdle", call);
+      if (on_cpu) CHECK_MESSAGE(!call.starts_with("vkQueue"), call);
+    }
+  }
+  for (const std::string& message : host.messages) FAIL_CHECK(message);
+}
+
+TEST_CASE("a report keeps the last times while a later run has begun") {
+  Host host(VK_API_VERSION_1_1);
+  HostDevice description = host.description();
+  description.get_instance_proc_addr = set_trap(host.get_instance_proc_addr);
+  {
+    Context context = adopt(description).value();
+    if (caps_of(context).timestamp_period_ns == 0) return;
+    Plan plan = plan_from_program(context, two_sums(n), {.timestamps = true}).value();
+    const std::vector<float> values(n);
+    const PortData inputs[] = {port_data<float>("a", values), port_data<float>("b", values)};
+    plan.run(inputs).value();
+    trap().fail_at = trap().failable;
+    trap().error = VK_NOT_READY;  // as the driver answers between the reset and the last timestamp
+    CHECK(plan.report().milliseconds > 0);
+    CHECK(trap().failed == "vkGetQueryPoolResults");
+  }
+  for (const std::string& message : host.messages) FAIL_CHECK(message);
+}
+
+TEST_CASE("a copy whose wait fails waits for the queue before it frees what it used") {
+  Host host(VK_API_VERSION_1_1);
+  HostDevice description = host.description();
+  description.get_instance_proc_addr = set_trap(host.get_instance_proc_addr);
+  {
+    Context context = adopt(description).value();
+    Buffer buffer = context.make_buffer(64, false).value();
+    const std::vector<std::byte> bytes(64);
+    for (int ahead = 0; trap().failed != "vkWaitForFences"; ++ahead) {
+      trap().calls.clear();
+      trap().fail_at = trap().failable + ahead;
+      REQUIRE_FALSE(buffer.upload(bytes));
+    }
+    const auto& calls = trap().calls;
+    const auto waited = std::find(calls.begin(), calls.end(), "vkQueueWaitIdle");
+    CHECK(waited != calls.end());
+    CHECK(std::find(waited, calls.end(), "vkDestroyFence") != calls.end());
+    CHECK(std::find(calls.begin(), waited, "vkDestroyFence") == waited);
+  }
+  for (const std::string& message : host.messages) FAIL_CHECK(message);
+}
+
 TEST_CASE("wherever Vulkan fails, an error names it and nothing leaks") {
   for (const HostFeatures features : {HostFeatures::none, HostFeatures::fovea}) {
     Host host(VK_API_VERSION_1_1, features);

@@ -132,6 +132,9 @@ TEST_CASE("a submission waits for a timeline point and signals one") {
     Sums sums(10);
     const Bindings bindings = sums.plan.bind(sums.ports()).value();
     const TimelinePoint wait_for[] = {{semaphore, 5}}, signals[] = {{semaphore, 8}};
+    const TimelinePoint half[] = {{semaphore, 6}, {VK_NULL_HANDLE, 1}};
+    CHECK(submit(sums.plan, bindings, half, {}).error().message == "submit: wait[1] has a null semaphore");
+    CHECK(submit(sums.plan, bindings, {}, half).error().message == "submit: signal[1] has a null semaphore");
     submit(sums.plan, bindings, wait_for, signals).value();
     const Result<void> early = sums.plan.wait(20'000'000);
     REQUIRE_FALSE(early);  // nobody has signalled 5
