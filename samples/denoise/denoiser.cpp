@@ -1,15 +1,11 @@
 #include "denoise/denoiser.hpp"
 
-#include <algorithm>
-#include <array>
 #include <cmath>
 
 namespace denoise {
 
 using fovea::Graph;
 using fovea::Tensor;
-
-double bandwidth_for(double sigma, double strength) { return strength * sigma; }
 
 namespace {
 
@@ -41,21 +37,25 @@ Tensor extend_queries(Graph& graph, Tensor x) {
   return fovea::concat({x, fovea::broadcast_to(graph.constant({1, 1, 1, 1}, one), plane)}, 1);
 }
 
-float scale_of(const Settings& settings) { return static_cast<float>(1 / (settings.bandwidth * settings.bandwidth)); }
+double squared_bandwidth(const Settings& settings) { return settings.bandwidth() * settings.bandwidth(); }
 
-// Which keys of its window a query of its tile may see: [1, 1, tile², window²].
-Tensor search_mask(Graph& graph, std::int64_t tile, int radius) {
-  const std::int64_t window = tile + 2 * radius;
-  std::vector<std::int32_t> allowed;
+float scale_of(const Settings& settings) { return static_cast<float>(1 / squared_bandwidth(settings)); }
+
+// What is added to the similarity of a tile's queries to the keys of its window, [1, 1, tile², window²]: nothing within
+// the search radius, -inf beyond it, and the pixel itself at its own distance.
+Tensor search_mask(Graph& graph, std::int64_t tile, const Settings& settings) {
+  const std::int64_t radius = settings.search_radius, window = tile + 2 * radius;
+  const auto self = static_cast<float>(-settings.self_distance() / (2 * squared_bandwidth(settings)));
+  std::vector<float> added;
   for (std::int64_t qy = 0; qy < tile; ++qy)
     for (std::int64_t qx = 0; qx < tile; ++qx)
       for (std::int64_t ky = 0; ky < window; ++ky)
         for (std::int64_t kx = 0; kx < window; ++kx) {
           const std::int64_t dy = ky - radius - qy, dx = kx - radius - qx;
-          allowed.push_back(std::abs(dy) <= radius && std::abs(dx) <= radius && (dy != 0 || dx != 0));
+          const bool seen = std::abs(dy) <= radius && std::abs(dx) <= radius;
+          added.push_back(dy == 0 && dx == 0 ? self : seen ? 0.0f : -HUGE_VALF);
         }
-  const Tensor words = graph.constant({1, 1, tile * tile, window * window}, allowed);
-  return fovea::cast(words, fovea::DType::boolean);
+  return graph.constant({1, 1, tile * tile, window * window}, added);
 }
 
 std::span<const std::byte> bytes_of(const std::vector<float>& values) { return std::as_bytes(std::span(values)); }
@@ -87,7 +87,7 @@ fovea::Result<Denoiser> Denoiser::create(fovea::Context& context, const Settings
   const Tensor q = windows(extend_queries(graph, inner), tile, tile);
   const Tensor k = windows(extend_keys(around), tile + 2 * search, tile);
   const Tensor v = windows(pixels, tile + 2 * search, tile);
-  const Tensor out = fovea::attention(q, k, v, {.mask = search_mask(graph, tile, search), .scale = scale_of(settings)});
+  const Tensor out = fovea::attention(q, k, v, {.mask = search_mask(graph, tile, settings), .scale = scale_of(settings)});
   const Tensor rows = fovea::reshape(out, {tiles, tiles, tile, tile, 3});
   graph.output("denoised", fovea::reshape(fovea::permute(rows, {4, 0, 2, 1, 3}), {3, block, block}) + 0.5f);
   auto plan = context.compile(graph, {.timestamps = true});
@@ -136,7 +136,7 @@ fovea::Result<std::vector<float>> attention_map(fovea::Context& context, const I
                                      {.axis = 3, .start = search, .stop = search + 1});
   const Tensor k = windows(extend_keys(around), window, 1);  // [1, 1, window², C+1]
   const auto result = fovea::attention_full(windows(extend_queries(graph, centre), 1, 1), k, k,
-                                            {.mask = search_mask(graph, 1, search), .scale = scale_of(settings), .return_weights = true});
+                                            {.mask = search_mask(graph, 1, settings), .scale = scale_of(settings), .return_weights = true});
   graph.output("weights", result.weights);
   auto plan = context.compile(graph);
   if (!plan) return plan.error();
@@ -161,8 +161,7 @@ std::array<double, 3> reference_pixel(const Image& noisy, const Settings& settin
   double nearest = HUGE_VAL;
   for (std::int64_t dy = -search; dy <= search; ++dy)
     for (std::int64_t dx = -search; dx <= search; ++dx) {
-      if (dy == 0 && dx == 0) continue;
-      double distance = 0;
+      double distance = dy == 0 && dx == 0 ? settings.self_distance() : 0;
       for (int c = 0; c < 3; ++c)
         for (std::int64_t v = -patch; v <= patch; ++v)
           for (std::int64_t u = -patch; u <= patch; ++u) {
@@ -175,7 +174,7 @@ std::array<double, 3> reference_pixel(const Image& noisy, const Settings& settin
   double total = 0;
   std::array<double, 3> sum{};
   for (const Neighbour& neighbour : neighbours) {
-    const double weight = std::exp((nearest - neighbour.distance) / (2 * settings.bandwidth * settings.bandwidth));
+    const double weight = std::exp((nearest - neighbour.distance) / (2 * squared_bandwidth(settings)));
     total += weight;
     for (std::size_t c = 0; c < 3; ++c) sum[c] += weight * neighbour.value[c];
   }

@@ -7,20 +7,31 @@
 
 #include <fovea/fovea.hpp>
 
+#include <algorithm>
+#include <array>
 #include <functional>
 #include <vector>
 
 namespace denoise {
 
 struct Settings {
-  int patch_radius = 2;    // patches of (2r+1)² pixels, three channels
-  int search_radius = 7;   // patches up to this many pixels away, per axis; the pixel itself does not take part
-  double bandwidth = 0.5;  // h, in the units of |p_i - p_j|; see bandwidth_for
-};
+  int patch_radius = 2;   // patches of (2r+1)² pixels, three channels
+  int search_radius = 7;  // patches up to this many pixels away, per axis
+  double noise = 0.1;     // sigma, the standard deviation of the picture's noise; below 1e-3 it counts as that, which
+                          // is less than what rounding to 8 bits leaves, 1/(255 sqrt(12))
+  double strength = 5;    // how many sigma make h
 
-// h for noise of this standard deviation: `strength` times the deviation of |p_i - p_j| between two noisy copies of one
-// patch grows with sigma alone.
-double bandwidth_for(double sigma, double strength = 5);
+  // h, in the units of |p_i - p_j|: the deviation of that between two noisy copies of one patch grows with sigma alone.
+  double bandwidth() const { return strength * std::max(noise, 1e-3); }
+
+  // What the pixel itself counts as |p_i - p_i|²: not 0, which would let its noise outweigh all others, but what two noisy
+  // copies of one patch are expected to have, 2 sigma² for each of their 3(2r+1)² values. So it weighs as a neighbour with
+  // the same content does; and where nothing is like it, it stays what it is.
+  double self_distance() const {
+    const double side = 2 * patch_radius + 1, sigma = bandwidth() / strength;
+    return 6 * side * side * sigma * sigma;
+  }
+};
 
 // A picture is cut into square blocks, each one run of the same plan, so that any size fits any device.
 class Denoiser {

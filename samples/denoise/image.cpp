@@ -26,18 +26,44 @@ Image add_noise(const Image& clean, double sigma, std::uint32_t seed) {
   return noisy;
 }
 
-double estimate_noise(const Image& picture) {
+namespace {
+
+float take_quantile(std::vector<float>& values, double share) {
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size()));
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
+// The median response of one channel of the block of side x side pixels at (y0, x0); nothing when the block tells none.
+std::optional<float> block_response(const Image& picture, int c, std::int64_t y0, std::int64_t x0, std::int64_t side) {
   std::vector<float> responses;
+  std::size_t clipped = 0;
+  bool flat = true;
+  for (std::int64_t y = y0; y < std::min(y0 + side, picture.height - 1); ++y)
+    for (std::int64_t x = x0; x < std::min(x0 + side, picture.width - 1); ++x) {
+      const auto p = [&](std::int64_t dy, std::int64_t dx) { return picture.at(c, y + dy, x + dx); };
+      responses.push_back(std::abs(p(-1, -1) + p(-1, 1) + p(1, -1) + p(1, 1) - 2 * (p(-1, 0) + p(1, 0) + p(0, -1) + p(0, 1)) + 4 * p(0, 0)));
+      clipped += p(0, 0) <= 0 || p(0, 0) >= 1;
+      flat = flat && p(0, 0) == picture.at(c, y0, x0);
+    }
+  // Of a quarter of a block the median is within some 15 % already; from less, at the picture's edges, none is taken.
+  if (responses.size() < static_cast<std::size_t>(side * side / 4) || flat || clipped * 8 > responses.size()) return std::nullopt;
+  return take_quantile(responses, 0.5);
+}
+
+}  // namespace
+
+std::optional<double> estimate_noise(const Image& picture) {
+  constexpr std::int64_t side = 16;
+  std::vector<float> medians;
   for (int c = 0; c < 3; ++c)
-    for (std::int64_t y = 1; y + 1 < picture.height; ++y)
-      for (std::int64_t x = 1; x + 1 < picture.width; ++x) {
-        const auto p = [&](std::int64_t dy, std::int64_t dx) { return picture.at(c, y + dy, x + dx); };
-        responses.push_back(std::abs(p(-1, -1) + p(-1, 1) + p(1, -1) + p(1, 1) - 2 * (p(-1, 0) + p(1, 0) + p(0, -1) + p(0, 1)) + 4 * p(0, 0)));
-      }
-  if (responses.empty()) return 0;
-  const auto middle = responses.begin() + static_cast<std::ptrdiff_t>(responses.size() / 2);
-  std::nth_element(responses.begin(), middle, responses.end());
-  return static_cast<double>(*middle) / (6 * 0.6744897501960817);  // the kernel's norm is 6; median of |normal| is 0.674 sigma
+    for (std::int64_t y = 1; y + 1 < picture.height; y += side)
+      for (std::int64_t x = 1; x + 1 < picture.width; x += side)
+        if (const auto median = block_response(picture, c, y, x, side)) medians.push_back(*median);
+  if (medians.empty()) return std::nullopt;
+  // The kernel's norm is 6; the median of |normal| is 0.674 sigma; of whole blocks of white noise the lower quartile is
+  // 0.935 of that (simulated, 4096x4096).
+  return static_cast<double>(take_quantile(medians, 0.25)) / (6 * 0.6744897501960817 * 0.935);
 }
 
 Image gaussian_blur(const Image& picture, double sigma) {
