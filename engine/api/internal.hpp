@@ -14,6 +14,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 namespace fovea {
@@ -71,6 +72,9 @@ const DeviceCaps& caps_of(const Context& context);
 
 // A Plan from a Program, compiled or made by hand.
 Result<Plan> plan_from_program(Context& context, compile::Program program, const CompileOptions& options = {});
+
+// Error: the plan was moved from.
+Result<void> check_not_moved(std::string_view call, const Plan& plan);
 
 Result<Bindings> bind_ranges(Plan& plan, std::span<const run::NamedRange> ranges);
 

@@ -37,13 +37,21 @@ Result<Plan::Impl::Staged> make_staged(Plan& plan) {
   return Plan::Impl::Staged{std::move(buffers), std::move(*bindings)};
 }
 
+std::string inputs_of(std::span<const Port> ports) {
+  std::string names;
+  for (const Port& port : ports)
+    if (port.role != Port::Role::output) names += (names.empty() ? "" : ", ") + port.name;
+  return names.empty() ? "none" : names;
+}
+
 // The data of each port in ports() order; null for outputs.
 Result<std::vector<const PortData*>> match_data(std::span<const Port> ports, std::span<const PortData> inputs) {
   const auto refuse = [](const auto&... what) { return Error{ErrorCode::invalid_argument, cat("run: ", what...)}; };
   std::vector<const PortData*> matched(ports.size());
   for (const PortData& input : inputs) {
     const auto port = std::find_if(ports.begin(), ports.end(), [&](const Port& p) { return p.name == input.name; });
-    if (port == ports.end() || port->role == Port::Role::output) return refuse("no input '", input.name, "'");
+    if (port == ports.end()) return refuse("no input '", input.name, "'; the plan has ", inputs_of(ports));
+    if (port->role == Port::Role::output) return refuse("'", input.name, "' is an output");
     const PortData*& slot = matched[static_cast<std::size_t>(port - ports.begin())];
     if (slot) return refuse("'", input.name, "' is given twice");
     if (input.bytes.size() != data_bytes(*port))
@@ -118,6 +126,16 @@ std::string Plan::program_text() const {
   return compile::to_text(impl_->core->executor->program());
 }
 
+PlanMemory Plan::memory() const {
+  const compile::Program& program = impl_->core->executor->program();
+  return {program.arena_bytes, program.constants.size()};
+}
+
+Result<void> check_not_moved(std::string_view call, const Plan& plan) {
+  if (plan.valid()) return {};
+  return Error{ErrorCode::invalid_argument, cat(call, ": the plan was moved from")};
+}
+
 Result<Bindings> bind_ranges(Plan& plan, std::span<const run::NamedRange> given) {
   const std::shared_ptr<PlanCore>& core = plan.impl().core;
   const Result<std::vector<run::NamedRange>> ranges =
@@ -129,6 +147,7 @@ Result<Bindings> bind_ranges(Plan& plan, std::span<const run::NamedRange> given)
 }
 
 Result<Bindings> Plan::bind(std::span<const PortBuffer> buffers) {
+  if (Result<void> checked = check_not_moved("bind", *this); !checked) return checked.error();
   std::vector<run::NamedRange> ranges;
   for (const PortBuffer& port : buffers) {
     run::NamedRange range{port.name, VK_NULL_HANDLE, port.offset, 0};
@@ -148,10 +167,12 @@ Result<void> Plan::submit(const Bindings& bindings) {
 }
 
 Result<void> Plan::wait(std::uint64_t timeout_ns) {
+  if (Result<void> checked = check_not_moved("wait", *this); !checked) return checked;
   return impl_->core->wait(timeout_ns);
 }
 
 Result<std::vector<std::vector<std::byte>>> Plan::run(std::span<const PortData> inputs) {
+  if (Result<void> checked = check_not_moved("run", *this); !checked) return checked.error();
   const vk::Device& device = *impl_->core->context->device;
   if (Result<void> checked = device.check_queue("run"); !checked) return checked.error();
   const Result<std::vector<const PortData*>> data = match_data(impl_->ports, inputs);

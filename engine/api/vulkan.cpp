@@ -4,6 +4,26 @@
 
 namespace fovea {
 
+namespace {
+
+// The first that is null of what every call before adopting needs; null: none.
+const char* find_null(PFN_vkGetInstanceProcAddr get_instance_proc_addr, VkInstance instance,
+                      VkPhysicalDevice physical_device) {
+  if (!get_instance_proc_addr) return "get_instance_proc_addr";
+  if (!instance) return "instance";
+  return physical_device ? nullptr : "physical_device";
+}
+
+Result<void> check_use(std::string_view call, const Plan& plan, const Bindings& bindings) {
+  if (Result<void> checked = check_not_moved(call, plan); !checked) return checked;
+  if (!bindings.valid()) return Error{ErrorCode::invalid_argument, cat(call, ": the bindings were moved from")};
+  if (bindings.impl().core != plan.impl().core)
+    return Error{ErrorCode::invalid_argument, cat(call, ": the bindings are another plan's")};
+  return {};
+}
+
+}  // namespace
+
 struct FeatureChain::Impl {
   vk::Features available;
   std::unique_ptr<vk::FeatureStructs> structs;
@@ -23,6 +43,7 @@ void FeatureChain::merge_into(void* chain) {
 }
 
 std::vector<const char*> wanted_instance_extensions(PFN_vkGetInstanceProcAddr get_instance_proc_addr) {
+  if (!get_instance_proc_addr) return {};
   const Result<vk::GlobalTable> global = vk::load_global(get_instance_proc_addr);
   if (!global) return {};
   Result<std::vector<const char*>> wanted = vk::wanted_instance_extensions(*global);
@@ -33,6 +54,10 @@ DeviceRequirements query_requirements(PFN_vkGetInstanceProcAddr get_instance_pro
                                       std::uint32_t api_version, VkPhysicalDevice physical_device,
                                       FeatureChain& features) {
   DeviceRequirements requirements;
+  if (const char* null = find_null(get_instance_proc_addr, instance, physical_device)) {
+    requirements.unsupported = cat(null, " is null");
+    return requirements;
+  }
   const Result<std::unique_ptr<vk::Instance>> adopted =
       vk::Instance::adopt(get_instance_proc_addr, instance, api_version, {}, {});
   if (!adopted) {
@@ -56,8 +81,9 @@ DeviceRequirements query_requirements(PFN_vkGetInstanceProcAddr get_instance_pro
 }
 
 Result<Context> adopt(const HostDevice& host, const AdoptOptions& options) {
-  if (!host.get_instance_proc_addr || !host.instance || !host.physical_device || !host.device)
-    return Error{ErrorCode::invalid_argument, "adopt: a handle is null"};
+  const char* null = find_null(host.get_instance_proc_addr, host.instance, host.physical_device);
+  if (!null && !host.device) null = "device";
+  if (null) return Error{ErrorCode::invalid_argument, cat("adopt: ", null, " is null")};
   Result<std::unique_ptr<vk::Instance>> instance =
       vk::Instance::adopt(host.get_instance_proc_addr, host.instance, host.api_version,
                           vk::Extensions(host.instance_extensions), log_or_stderr(options.log));
@@ -91,14 +117,22 @@ VkBuffer handle(const Buffer& buffer) {
 }
 
 Result<Bindings> bind(Plan& plan, std::span<const PortVkBuffer> buffers) {
+  if (Result<void> checked = check_not_moved("bind", plan); !checked) return checked.error();
+  const vk::Device& device = *plan.impl().core->context->device;
   std::vector<run::NamedRange> ranges;
-  for (const PortVkBuffer& port : buffers) ranges.push_back({port.name, port.buffer, port.offset, port.size});
+  for (const PortVkBuffer& port : buffers) {
+    run::NamedRange& range = ranges.emplace_back(run::NamedRange{port.name, port.buffer, port.offset, port.size});
+    if (!port.buffer) continue;
+    // Vulkan does not tell a buffer's size. What it needs of memory is at least that.
+    VkMemoryRequirements needs;
+    device.fn.GetBufferMemoryRequirements(device.handle, port.buffer, &needs);
+    range.buffer_size = needs.size;
+  }
   return bind_ranges(plan, ranges);
 }
 
 Result<void> record(const Plan& plan, VkCommandBuffer commands, const Bindings& bindings) {
-  if (bindings.impl().core != plan.impl().core)
-    return Error{ErrorCode::invalid_argument, "record: the bindings are another plan's"};
+  if (Result<void> checked = check_use("record", plan, bindings); !checked) return checked;
   if (!commands) return Error{ErrorCode::invalid_argument, "record: the command buffer is null"};
   plan.impl().core->executor->record(commands, bindings.impl().sets);
   plan.impl().core->host_recorded = true;
@@ -107,9 +141,8 @@ Result<void> record(const Plan& plan, VkCommandBuffer commands, const Bindings& 
 
 Result<void> submit(Plan& plan, const Bindings& bindings, std::span<const TimelinePoint> wait,
                     std::span<const TimelinePoint> signal) {
+  if (Result<void> checked = check_use("submit", plan, bindings); !checked) return checked;
   PlanCore& core = *plan.impl().core;
-  if (bindings.impl().core != plan.impl().core)
-    return Error{ErrorCode::invalid_argument, "submit: the bindings are another plan's"};
   if (Result<void> checked = core.context->device->check_queue("submit"); !checked) return checked;
   std::optional<vk::CommandPair>& replay = bindings.impl().replay;
   if (!replay) {

@@ -13,16 +13,17 @@
 
 namespace fovea::run {
 
-// A caller's buffer for one port. size: from offset on; UINT64_MAX where it is not known.
+// A caller's buffer for one port.
 struct NamedRange {
   std::string_view name;
   VkBuffer buffer = VK_NULL_HANDLE;
-  std::uint64_t offset = 0, size = UINT64_MAX;
+  std::uint64_t offset = 0, size = UINT64_MAX;  // size: from offset on; UINT64_MAX: as much as the port needs
+  std::uint64_t buffer_size = UINT64_MAX;       // the buffer is not larger
 };
 
 // One range an external, in the Program's order.
-// Errors: a port missing, bound twice or unknown, a null buffer, a range too small, an offset that is not aligned, an
-// output that shares bytes with another port.
+// Errors: a port missing, bound twice or unknown, a null buffer, a range too small or past the end of its buffer, an
+// offset that is not aligned, an output that shares bytes with another port.
 Result<std::vector<NamedRange>> match(const compile::Program& program, std::span<const NamedRange> given,
                                       std::uint64_t alignment);
 

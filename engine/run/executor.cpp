@@ -81,20 +81,22 @@ VkDescriptorBufferInfo Executor::locate(const compile::BufferRange& range,
   return {external.buffer, external.offset + range.offset, range.size};
 }
 
-Result<BoundSets> Executor::bind(std::span<const NamedRange> externals) const {
+Result<BoundSets> Executor::allocate_sets() const {
   BoundSets bound;
   bound.sets.resize(program_.dispatches.size());
-  std::uint32_t sets = 0, buffers = 0;
-  for (const compile::Dispatch& dispatch : program_.dispatches) {
-    if (!has_work(dispatch)) continue;
-    ++sets;
-    buffers += static_cast<std::uint32_t>(dispatch.bindings.size());
+  std::vector<VkDescriptorSetLayout> layouts;
+  std::uint32_t buffers = 0;
+  for (std::size_t d = 0; d < program_.dispatches.size(); ++d) {
+    if (!has_work(program_.dispatches[d])) continue;
+    layouts.push_back(pipelines_[d].set_layout);
+    buffers += static_cast<std::uint32_t>(program_.dispatches[d].bindings.size());
   }
-  if (sets == 0) return bound;
+  if (layouts.empty()) return bound;
+  const auto count = static_cast<std::uint32_t>(layouts.size());
   const VkDescriptorPoolSize size{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, std::max(buffers, 1u)};
   VkDescriptorPoolCreateInfo pool_info{};
   pool_info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO;
-  pool_info.maxSets = sets;
+  pool_info.maxSets = count;
   pool_info.poolSizeCount = 1;
   pool_info.pPoolSizes = &size;
   Result<vk::DescriptorPool> pool =
@@ -102,26 +104,35 @@ Result<BoundSets> Executor::bind(std::span<const NamedRange> externals) const {
   if (!pool) return pool.error();
   bound.pool = std::move(*pool);
 
-  std::vector<VkDescriptorBufferInfo> infos;
-  std::vector<VkWriteDescriptorSet> writes;
+  VkDescriptorSetAllocateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO;
+  info.descriptorPool = bound.pool.get();
+  info.descriptorSetCount = count;
+  info.pSetLayouts = layouts.data();
+  std::vector<VkDescriptorSet> sets(count);
+  if (VkResult result = device_.fn.AllocateDescriptorSets(device_.handle, &info, sets.data()); result != VK_SUCCESS)
+    return vk::error(result, "vkAllocateDescriptorSets, ", count, " sets");
+  std::size_t next = 0;
   for (std::size_t d = 0; d < program_.dispatches.size(); ++d) {
-    const compile::Dispatch& dispatch = program_.dispatches[d];
-    if (!has_work(dispatch)) continue;
-    VkDescriptorSetAllocateInfo info{};
-    info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO;
-    info.descriptorPool = bound.pool.get();
-    info.descriptorSetCount = 1;
-    info.pSetLayouts = &pipelines_[d].set_layout;
-    if (VkResult result = device_.fn.AllocateDescriptorSets(device_.handle, &info, &bound.sets[d]);
-        result != VK_SUCCESS)
-      return vk::error(result, "vkAllocateDescriptorSets ", dispatch.label);
-    device_.name(VK_OBJECT_TYPE_DESCRIPTOR_SET, bound.sets[d], dispatch.label);
+    if (!has_work(program_.dispatches[d])) continue;
+    bound.sets[d] = sets[next++];
+    device_.name(VK_OBJECT_TYPE_DESCRIPTOR_SET, bound.sets[d], program_.dispatches[d].label);
+  }
+  return bound;
+}
+
+Result<BoundSets> Executor::bind(std::span<const NamedRange> externals) const {
+  Result<BoundSets> bound = allocate_sets();
+  if (!bound) return bound;
+  std::vector<VkDescriptorBufferInfo> infos;
+  for (std::size_t d = 0; d < program_.dispatches.size(); ++d) {
     infos.clear();
-    for (const compile::Binding& binding : dispatch.bindings) infos.push_back(locate(binding.range, externals));
-    if (infos.empty()) continue;
+    for (const compile::Binding& binding : program_.dispatches[d].bindings)
+      infos.push_back(locate(binding.range, externals));
+    if (infos.empty() || !bound->sets[d]) continue;
     VkWriteDescriptorSet write{};
     write.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET;
-    write.dstSet = bound.sets[d];
+    write.dstSet = bound->sets[d];
     write.descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
     write.descriptorCount = static_cast<std::uint32_t>(infos.size());  // consecutive bindings from 0
     write.pBufferInfo = infos.data();

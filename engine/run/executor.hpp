@@ -34,7 +34,7 @@ class Executor {
   const compile::Program& program() const { return program_; }
   const vk::Device& device() const { return device_; }
 
-  // `externals` as match() returns them.
+  // `externals` as match() returns them. One descriptor pool, and one allocation of all sets from it.
   Result<BoundSets> bind(std::span<const NamedRange> externals) const;
 
   // Appends barrier, dispatches and barriers; touches the command buffer alone. What ran before on the queue in
@@ -47,6 +47,7 @@ class Executor {
   Executor(const vk::Device& device, compile::Program program) : device_(device), program_(std::move(program)) {}
   Result<void> make_buffers();
   Result<void> make_pipelines(vk::PipelineStore& pipelines);
+  Result<BoundSets> allocate_sets() const;
   VkDescriptorBufferInfo locate(const compile::BufferRange& range, std::span<const NamedRange> externals) const;
   void record_entry(VkCommandBuffer commands) const;
   void record_dispatch(VkCommandBuffer commands, std::size_t index, VkDescriptorSet set) const;

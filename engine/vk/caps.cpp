@@ -1,5 +1,6 @@
 #include "vk/caps.hpp"
 
+#include "base/text.hpp"
 #include "vk/quirks.hpp"
 
 #include <algorithm>
@@ -166,9 +167,15 @@ std::optional<std::uint32_t> choose_queue_family(const Instance& instance, VkPhy
   return std::nullopt;
 }
 
-bool has_compute(const Instance& instance, VkPhysicalDevice physical_device, std::uint32_t queue_family) {
+Result<void> check_queue_family(const Instance& instance, VkPhysicalDevice physical_device,
+                                std::uint32_t queue_family) {
   const std::vector<VkQueueFamilyProperties> families = queue_families(instance, physical_device);
-  return queue_family < families.size() && (families[queue_family].queueFlags & VK_QUEUE_COMPUTE_BIT) != 0;
+  const auto refuse = [&](const auto&... why) {
+    return Error{ErrorCode::invalid_argument, cat("adopt: queue family ", queue_family, why...)};
+  };
+  if (queue_family >= families.size()) return refuse(" does not exist (the device has ", families.size(), ')');
+  if ((families[queue_family].queueFlags & VK_QUEUE_COMPUTE_BIT) == 0) return refuse(" has no compute");
+  return {};
 }
 
 std::uint64_t timestamp_mask(const Instance& instance, VkPhysicalDevice physical_device, std::uint32_t queue_family) {

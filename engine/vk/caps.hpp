@@ -30,7 +30,8 @@ DeviceCaps query_caps(const Instance& instance, VkPhysicalDevice physical_device
 
 // The family Fovea prefers: compute and graphics together (its work then needs no ownership transfer), else compute.
 std::optional<std::uint32_t> choose_queue_family(const Instance& instance, VkPhysicalDevice physical_device);
-bool has_compute(const Instance& instance, VkPhysicalDevice physical_device, std::uint32_t queue_family);
+// Errors: the family does not exist, or has no compute.
+Result<void> check_queue_family(const Instance& instance, VkPhysicalDevice physical_device, std::uint32_t queue_family);
 // The bits of a timestamp that count on this family's queues; 0: it has none.
 std::uint64_t timestamp_mask(const Instance& instance, VkPhysicalDevice physical_device, std::uint32_t queue_family);
 

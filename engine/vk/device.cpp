@@ -48,8 +48,8 @@ Result<std::unique_ptr<Device>> Device::create(std::unique_ptr<Instance> instanc
 Result<std::unique_ptr<Device>> Device::adopt(std::unique_ptr<Instance> instance, const Host& host) {
   if (host.enabled.api_version < VK_API_VERSION_1_1)
     return Error{ErrorCode::unsupported, "adopt: the instance or device is Vulkan 1.0; Fovea needs 1.1"};
-  if (!has_compute(*instance, host.physical_device, host.queue_family))
-    return Error{ErrorCode::invalid_argument, cat("adopt: queue family ", host.queue_family, " has no compute")};
+  if (Result<void> checked = check_queue_family(*instance, host.physical_device, host.queue_family); !checked)
+    return checked.error();
   std::unique_ptr<Device> device(new Device);
   device->instance_ = std::move(instance);
   device->physical_device = host.physical_device;

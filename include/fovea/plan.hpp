@@ -20,7 +20,15 @@ struct Port {
   std::string name;
   Shape shape;
   DType dtype = DType::f32;
-  std::uint64_t bytes = 0;  // the least that a bound range must have
+  // The least that a bound range must have: elements times size_of(dtype), rounded up to 4, and 4 for an empty tensor.
+  // The data of Plan::run are elements times size_of(dtype).
+  std::uint64_t bytes = 0;
+};
+
+// Device memory that a plan holds, in bytes: an allocation for each that is not 0. Plans share nothing.
+struct PlanMemory {
+  std::uint64_t arena = 0;      // transient values, in device memory
+  std::uint64_t constants = 0;  // in device memory, mapped where that is cached; host memory where the host gave no queue
 };
 
 struct DispatchReport {
@@ -43,13 +51,18 @@ struct Report {
   std::string to_chrome_trace() const;  // open in chrome://tracing or ui.perfetto.dev
 };
 
-// The buffers of one use of a plan: every port bound to a range. Made by Plan::bind, which allocates and writes the
-// descriptor sets; recording then touches the command buffer alone. Move-only. Must outlive all pending work.
+// The buffers of one use of a plan: every port bound to a range. Made by Plan::bind, which makes a descriptor pool with a
+// set for each dispatch and writes them: once for a set of buffers, not once a frame. Recording then touches the command
+// buffer alone. Move-only; keeps its plan's Vulkan objects alive, so the Plan may go first.
+// Must live until the command buffers recorded with it have finished or been reset, also those not submitted yet. The
+// destructor waits for what Plan::submit submitted (without limit), never for the host's own submissions.
 class Bindings {
  public:
   ~Bindings();
   Bindings(Bindings&&) noexcept;
   Bindings& operator=(Bindings&&) noexcept;
+
+  bool valid() const { return impl_ != nullptr; }  // false once moved from
 
   struct Impl;
   Impl& impl() const { return *impl_; }
@@ -76,32 +89,40 @@ PortData port_data(std::string_view name, std::span<const T> values) {
   return {name, std::as_bytes(values)};
 }
 
-// Move-only; keeps its Context alive. One thread at a time. A Plan owns one arena: two uses of it may be pending at once
-// only on the same queue, where each waits for the one before (the recorded commands begin with that barrier).
+// Move-only; keeps its Context alive. One moved from holds nothing (valid() is false): to bind, run, submit, wait and
+// record it is an error, all else is not allowed. The destructor waits for what submit() submitted, without limit.
+// Thread safety: bind and record may be called from several threads at once, each with a command buffer of its own; the
+// rest, one thread at a time. Other plans of the Context may be used meanwhile, and compile may run.
+// A Plan owns one arena: two uses of it may be pending at once only on the same queue, where each waits for the one
+// before (the recorded commands begin with that barrier).
 class Plan {
  public:
   ~Plan();
   Plan(Plan&&) noexcept;
   Plan& operator=(Plan&&) noexcept;
 
+  bool valid() const { return impl_ != nullptr; }  // false once moved from
+
   std::span<const Port> ports() const;
   // Null when there is no port of that name.
   const Port* find_port(std::string_view name) const;
   // The printable Program: dispatches, constants, buffer ranges, barriers.
   std::string program_text() const;
+  PlanMemory memory() const;
 
   // Errors: a port missing or bound twice, no such name, a range too small, an offset that is not aligned, an output
-  // that shares bytes with another port.
+  // that shares bytes with another port, a buffer of another Context; out_of_memory.
   Result<Bindings> bind(std::span<const PortBuffer> buffers);
 
   // Runs on the Context's own queue without waiting; the recorded commands are kept and replayed.
   // Runs submitted one after another execute in order.
+  // Errors: another plan's bindings, an adopted host that gave no queue, device_lost.
   Result<void> submit(const Bindings& bindings);
   // Waits for everything submitted by this plan. Error: device lost, or timeout_ns passed.
   Result<void> wait(std::uint64_t timeout_ns = UINT64_MAX);
 
   // Uploads the inputs, runs, waits, downloads every output in the order of ports().
-  // Errors: as bind, and data whose size is not the port's.
+  // Errors: as bind and submit; data missing, given twice, for no input, or not of the port's elements.
   Result<std::vector<std::vector<std::byte>>> run(std::span<const PortData> inputs);
 
   // Work and memory, and with CompileOptions::timestamps the times of the last run that report(), wait() or run() found

@@ -12,7 +12,7 @@ enum class ErrorCode {
   unsupported,       // right in itself, but this device or build cannot do it
   out_of_memory,     // host or device memory, or a limit the caller set
   device,            // a Vulkan call failed; the message carries its name and VkResult
-  device_lost,       // VK_ERROR_DEVICE_LOST: every object of the Context is dead
+  device_lost,       // VK_ERROR_DEVICE_LOST: objects of the Context can only be destroyed, in any order
   io,                // a file is missing, truncated, or not what it says it is
   internal,          // a defect of Fovea: please report the message
 };

@@ -71,6 +71,19 @@ TEST_CASE("a binding that is missing, doubled, unknown, null, short or unaligned
   CHECK(refusal({{"x", fake_buffer(1), 8, 24}, y}) == "bind: 'x' starts at byte 8, not a multiple of the device's 16");
 }
 
+TEST_CASE("a range that passes the end of its buffer is refused, also where the sum overflows") {
+  constexpr std::uint64_t whole = UINT64_MAX;
+  const auto x = [](std::uint64_t offset, std::uint64_t size) {
+    return refusal({{"x", fake_buffer(1), offset, size, 64}, {"y", fake_buffer(2), 0, 4}});
+  };
+  CHECK(x(0, whole) == "accepted");
+  CHECK(x(32, whole) == "accepted");
+  CHECK(x(0, 64) == "accepted");
+  CHECK(x(48, whole) == "bind: 'x' at 48 + 24 passes the end of a buffer of at most 64 bytes");
+  CHECK(x(16, 64) == "bind: 'x' at 16 + 64 passes the end of a buffer of at most 64 bytes");
+  CHECK(x(whole - 15, whole) == "bind: 'x' at 18446744073709551600 + 24 passes the end of a buffer of at most 64 bytes");
+}
+
 TEST_CASE("an output shares no bytes with another port; inputs may") {
   CHECK(refusal({{"x", fake_buffer(1), 0, 64}, {"y", fake_buffer(1), 16, 64}}) ==
         "bind: output 'y' shares bytes with 'x'");

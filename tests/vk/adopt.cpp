@@ -137,10 +137,16 @@ TEST_CASE("a host without a queue records into its own command buffer") {
 
 TEST_CASE("adopting refuses null handles, Vulkan 1.0 and a family without compute") {
   Host host(VK_API_VERSION_1_1);
-  CHECK_FALSE(adopt(HostDevice{}));
+  CHECK(error_of(adopt(HostDevice{})) == "adopt: get_instance_proc_addr is null");
   HostDevice description = host.description();
+  description.instance = VK_NULL_HANDLE;
+  CHECK(error_of(adopt(description)) == "adopt: instance is null");
+  description = host.description();
+  description.physical_device = VK_NULL_HANDLE;
+  CHECK(error_of(adopt(description)) == "adopt: physical_device is null");
+  description = host.description();
   description.device = VK_NULL_HANDLE;
-  CHECK_FALSE(adopt(description));
+  CHECK(error_of(adopt(description)) == "adopt: device is null");
   description = host.description();
   description.api_version = VK_API_VERSION_1_0;
   const Result<Context> old = adopt(description);
@@ -150,7 +156,81 @@ TEST_CASE("adopting refuses null handles, Vulkan 1.0 and a family without comput
   description.queue_family = 99;
   const Result<Context> family = adopt(description);
   REQUIRE_FALSE(family);
-  CHECK(family.error().message == "adopt: queue family 99 has no compute");
+  CHECK(family.error().message.starts_with("adopt: queue family 99 does not exist (the device has "));
+}
+
+TEST_CASE("with the barriers that record() asks for, inputs are overwritten and outputs copied between two uses") {
+  constexpr std::int64_t n = 1000;
+  constexpr VkDeviceSize part = 4096;  // a multiple of every device's alignment
+  Host host(VK_API_VERSION_1_1);
+  {
+    Context context = adopt(host.description()).value();
+    const vk::Device& device = *context.impl()->device;
+    Plan plan = plan_from_program(context, two_sums(n)).value();
+    const Host::Mapped bytes =
+        host.make_buffer(4 * part, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
+                                       VK_BUFFER_USAGE_TRANSFER_DST_BIT);
+    const PortVkBuffer ports[] = {{"a", bytes.buffer, 0}, {"b", bytes.buffer, part}, {"y", bytes.buffer, 2 * part}};
+    {
+      const Bindings bindings = bind(plan, ports).value();
+      constexpr VkPipelineStageFlags compute = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
+      constexpr VkPipelineStageFlags transfer = VK_PIPELINE_STAGE_TRANSFER_BIT;
+      const VkBufferCopy first{2 * part, 3 * part, n * 4};
+      const float two = 2;
+      std::uint32_t two_bits = 0;
+      std::memcpy(&two_bits, &two, 4);
+      const VkCommandBuffer commands = host.begin_commands();
+      record(plan, commands, bindings).value();
+      vk::barrier(device, commands, {compute, VK_ACCESS_SHADER_WRITE_BIT}, {transfer, VK_ACCESS_TRANSFER_READ_BIT});
+      device.fn.CmdCopyBuffer(commands, bytes.buffer, bytes.buffer, 1, &first);  // y is read by TRANSFER: no barrier
+      device.fn.CmdFillBuffer(commands, bytes.buffer, 0, part, two_bits);        // a, after COMPUTE_SHADER
+      vk::barrier(device, commands, {transfer, VK_ACCESS_TRANSFER_WRITE_BIT}, {compute, VK_ACCESS_SHADER_READ_BIT});
+      record(plan, commands, bindings).value();
+      vk::barrier(device, commands, {compute | transfer, VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT},
+                  {VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT});
+      host.submit_and_wait(commands);
+    }
+    CHECK(floats({bytes.data + 3 * part, n * 4})[n - 1] == two_sums_of(0, 0));
+    CHECK(floats({bytes.data + 2 * part, n * 4})[n - 1] == two_sums_of(2, 0));
+    host.destroy(bytes);
+  }
+  for (const std::string& message : host.messages) FAIL_CHECK(message);
+}
+
+TEST_CASE("asking before adopting tells which handle is null") {
+  Host host(VK_API_VERSION_1_1);
+  CHECK(wanted_instance_extensions(nullptr).empty());
+  FeatureChain features;
+  const auto unsupported = [&](PFN_vkGetInstanceProcAddr door, VkInstance instance, VkPhysicalDevice device) {
+    return query_requirements(door, instance, VK_API_VERSION_1_1, device, features).unsupported;
+  };
+  CHECK(unsupported(nullptr, host.instance, host.physical_device) == "get_instance_proc_addr is null");
+  CHECK(unsupported(host.get_instance_proc_addr, VK_NULL_HANDLE, host.physical_device) == "instance is null");
+  CHECK(unsupported(host.get_instance_proc_addr, host.instance, VK_NULL_HANDLE) == "physical_device is null");
+  CHECK(features.head() == nullptr);
+  CHECK(unsupported(host.get_instance_proc_addr, host.instance, host.physical_device).empty());
+}
+
+TEST_CASE("a host's buffer that cannot hold the port is refused") {
+  constexpr std::int64_t n = 65536;
+  Host host(VK_API_VERSION_1_1);
+  {
+    Context context = adopt(host.description()).value();
+    Plan plan = plan_from_program(context, two_sums(n)).value();
+    const Host::Mapped large = host.make_buffer(3 * n * 4, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT);
+    const Host::Mapped small = host.make_buffer(256, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT);
+    const auto refusal = [&](PortVkBuffer y) {
+      const PortVkBuffer ports[] = {{"a", large.buffer, 0}, {"b", large.buffer, n * 4}, y};
+      return error_of(bind(plan, ports));
+    };
+    CHECK(refusal({"y", large.buffer, 2 * n * 4}).empty());
+    CHECK(refusal({"y", small.buffer}).starts_with("bind: 'y' at 0 + 262144 passes the end of a buffer of at most "));
+    CHECK(refusal({"y", small.buffer, 0, 1 << 30}).starts_with("bind: 'y' at 0 + 1073741824 passes the end"));
+    CHECK(refusal({"y", large.buffer, UINT64_MAX - 255}).starts_with("bind: 'y' at 18446744073709551360 + 262144"));
+    host.destroy(large);
+    host.destroy(small);
+  }
+  for (const std::string& message : host.messages) FAIL_CHECK(message);
 }
 
 TEST_CASE("the host's allocation callbacks are used for everything Fovea makes") {

@@ -56,7 +56,9 @@ TEST_CASE("recording touches the command buffer alone") {
     const Host::Mapped bytes = host.make_buffer(3 * 1024, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT);
     {
       const PortVkBuffer ports[] = {{"a", bytes.buffer, 0}, {"b", bytes.buffer, 1024}, {"y", bytes.buffer, 2048}};
+      trap().calls.clear();
       const Bindings bindings = bind(plan, ports).value();
+      CHECK(std::count(trap().calls.begin(), trap().calls.end(), "vkAllocateDescriptorSets") == 1);
       const VkCommandBuffer commands = host.begin_commands();
       trap().calls.clear();
       record(plan, commands, bindings).value();

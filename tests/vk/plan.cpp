@@ -88,7 +88,8 @@ TEST_CASE("running tells what is missing, doubled, unknown or of another size") 
   CHECK(run_error(plan, {a, b}) == "accepted");
   CHECK(run_error(plan, {a}) == "run: 'b' is not given");
   CHECK(run_error(plan, {a, a}) == "run: 'a' is given twice");
-  CHECK(run_error(plan, {a, b, port_data<float>("y", three)}) == "run: no input 'y'");
+  CHECK(run_error(plan, {a, b, port_data<float>("y", three)}) == "run: 'y' is an output");
+  CHECK(run_error(plan, {a, port_data<float>("query", three)}) == "run: no input 'query'; the plan has a, b");
   CHECK(run_error(plan, {port_data<float>("a", four), b}) == "run: 'a' has 16 bytes, f32[3] needs 12");
 }
 
@@ -99,6 +100,74 @@ TEST_CASE("bindings belong to their plan") {
   REQUIRE_FALSE(submitted);
   CHECK(submitted.error().message == "submit: the bindings are another plan's");
   CHECK_FALSE(record(one.plan, VK_NULL_HANDLE, bindings));
+}
+
+TEST_CASE("what was moved from is refused by name") {
+  Sums sums(10);
+  Bindings bindings = sums.plan.bind(sums.ports()).value();
+  const Bindings kept = std::move(bindings);
+  CHECK_FALSE(bindings.valid());
+  CHECK(sums.plan.submit(bindings).error().message == "submit: the bindings were moved from");
+  const auto commands = reinterpret_cast<VkCommandBuffer>(std::uintptr_t{1});  // refused before it is used
+  CHECK(record(sums.plan, commands, bindings).error().message == "record: the bindings were moved from");
+  Plan plan = std::move(sums.plan);
+  CHECK_FALSE(sums.plan.valid());
+  CHECK(record(sums.plan, commands, kept).error().message == "record: the plan was moved from");
+  CHECK(sums.plan.submit(kept).error().message == "submit: the plan was moved from");
+  CHECK(sums.plan.wait().error().message == "wait: the plan was moved from");
+  CHECK(bind_error(sums.plan, {}) == "bind: the plan was moved from");
+  CHECK(run_error(sums.plan, {}) == "run: the plan was moved from");
+  CHECK(bind(sums.plan, std::span<const PortVkBuffer>()).error().message == "bind: the plan was moved from");
+  plan.submit(kept).value();
+  plan.wait().value();
+}
+
+TEST_CASE("several threads bind and record one plan, each into commands of its own") {
+  const vk::Device& device = *context().impl()->device;
+  Sums sums(10);
+  struct Thread {
+    vk::CommandPair pair;
+    Buffer y;
+    std::vector<Bindings> bindings;
+  };
+  std::vector<Thread> work;
+  for (int t = 0; t < 3; ++t)
+    work.push_back({vk::make_commands(device, "test").value(), context().make_buffer(40, true, "y").value(), {}});
+  std::vector<std::thread> threads;
+  for (Thread& own : work)
+    threads.emplace_back([&] {
+      VkCommandBufferBeginInfo info{};
+      info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
+      bool good = device.fn.BeginCommandBuffer(own.pair.commands, &info) == VK_SUCCESS;
+      for (int round = 0; round < 50; ++round) {
+        const PortBuffer ports[] = {{"a", &sums.a}, {"b", &sums.b}, {"y", &own.y}};
+        own.bindings.push_back(sums.plan.bind(ports).value());
+        good = good && record(sums.plan, own.pair.commands, own.bindings.back());
+      }
+      if (!good || device.fn.EndCommandBuffer(own.pair.commands) != VK_SUCCESS) own.bindings.clear();
+    });
+  for (std::thread& thread : threads) thread.join();
+  for (Thread& own : work) {
+    REQUIRE(own.bindings.size() == 50);
+    own.y.upload(std::vector<std::byte>(40, std::byte{0xff})).value();
+    VkSubmitInfo info{};
+    info.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
+    info.commandBufferCount = 1;
+    info.pCommandBuffers = &own.pair.commands;
+    device.submit(info, VK_NULL_HANDLE).value();
+    std::vector<std::byte> y(40);
+    own.y.download(y).value();
+    CHECK(floats(y)[9] == two_sums_of(0, 0));
+  }
+  for (const std::string& message : take_validation_messages()) FAIL_CHECK(message);
+}
+
+TEST_CASE("a plan tells what memory it holds") {
+  compile::Program program = two_sums(1000);
+  program.constants.resize(512);
+  const PlanMemory memory = plan_from_program(context(), program).value().memory();
+  CHECK(memory.arena == bytes_of(1000));
+  CHECK(memory.constants == 512);
 }
 
 TEST_CASE("bindings and buffers may outlive their plan and context handle") {
