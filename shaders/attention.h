@@ -15,22 +15,28 @@ FOVEA_SHADER_BEGIN
 #define ATTENTION_TILE_LANES 128
 #define ATTENTION_TILE_KEYS 32
 
+// Values of SIDE: dq, or dk and dv.
+#define ATTENTION_BACKWARD_QUERIES 0
+#define ATTENTION_BACKWARD_KEYS 1
+
 #define ATTENTION_SPEC(X) \
   X(0, WG, 128) \
   X(1, D, 64)       /* head size of q and k */ \
   X(2, DV, 64)      /* head size of v */ \
   X(3, ROWS, 1)     /* query rows a lane */ \
-  X(4, KEYS, 4)     /* keys a step (attention_row) */ \
+  X(4, KEYS, 4)     /* keys a step (attention_row); rows of the other side (attention_backward) */ \
   X(5, MASK, 0) \
   X(6, BAND, 0)     /* causal or windowed: band_low and band_high hold */ \
   X(7, SOFTCAP, 0) \
-  X(8, LSE, 0)      /* binding 5 takes the log-sum-exp */
+  X(8, LSE, 0)      /* binding 5 takes the log-sum-exp */ \
+  X(9, SIDE, 0)     /* attention_backward: what a lane owns, and so which gradients it sums */ \
+  X(10, FULL_AXES, 0) /* attention_backward_mask: bit n: the mask is not broadcast along axis n of [B,H,Lq,Lk] */
 FOVEA_SPEC(AttentionSpec, ATTENTION_SPEC)
 
 // Query heads that share a key head lie one after another in q, so that they are one matrix of
 // rows = heads / key_heads * queries rows beside one of keys; `pairs` counts such matrices: batch * key_heads.
 struct AttentionParams {
-  uint pairs, row_blocks;  // workgroups: pairs * row_blocks
+  uint pairs, row_blocks;  // workgroups: pairs * row_blocks, blocks of what the lanes own
   uint rows, queries, keys;
   uint heads, key_heads;
   float scale, softcap;

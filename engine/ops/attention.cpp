@@ -1,6 +1,7 @@
 // attention: shapes, errors, work, and the public functions.
 
 #include "ops/attention.hpp"
+#include "ops/vjp.hpp"
 
 #include <cmath>
 
@@ -84,6 +85,31 @@ double flops(const NodeView& node) {
   return 2 * static_cast<double>(shape.B * shape.H) * pairs * static_cast<double>(shape.D + shape.Dv);
 }
 
+// By the saved log-sum-exp, which the forward node is made to give; through the weights where those are asked for.
+bool vjp(Vjp& vjp) {
+  AttentionAttrs attrs = vjp.attrs<AttentionAttrs>();
+  if (attrs.weights) return false;
+  const CallSite site = vjp.site;
+  const bool had_lse = std::exchange(attrs.lse, true);
+  const Shape rows{vjp.in_shape(0)[0], vjp.in_shape(0)[1], vjp.in_shape(0)[2]};
+  const Tensor lse = had_lse ? vjp.out(1) : vjp.add_result(ir::Attrs::of(attrs), {rows, DType::f32});
+  const Tensor out = vjp.out(0), d_out = vjp.d(0) ? vjp.d(0) : filled(vjp.graph, {out.shape(), out.dtype()}, 0, site);
+  const auto wide = [&](Tensor x) { return cast(x, DType::f32, site); };
+  Tensor delta = reduce(Reduce::sum, binary(Binary::mul, wide(d_out), wide(out), site), {.axes = {-1}}, site);
+  if (had_lse && vjp.d(1)) delta = binary(Binary::sub, delta, vjp.d(1), site);
+  const std::int64_t column[] = {rows[0], rows[1], rows[2], 1};
+  const Tensor stats = concat({reshape(lse, column, site), reshape(delta, column, site)}, -1, site);
+
+  const AttentionBackwardAttrs backward{attrs, vjp.wants(0), vjp.wants(1) || vjp.wants(2), vjp.wants(3)};
+  const Tensor in[] = {vjp.in(0), vjp.in(1), vjp.in(2), vjp.in(3), stats, d_out};
+  const std::vector<Tensor> d = append(attention_backward_op, in, ir::Attrs::of(backward), site);
+  std::size_t next = 0;
+  if (backward.d_q) vjp.give(0, d[next++]);
+  if (backward.d_kv) vjp.give(1, d[next]), vjp.give(2, d[next + 1]), next += 2;
+  if (backward.d_mask) vjp.give(3, d[next]);
+  return true;
+}
+
 }  // namespace
 
 extern constexpr OpDef attention_op{.name = "attention",
@@ -91,6 +117,7 @@ extern constexpr OpDef attention_op{.name = "attention",
                                     .required_inputs = 3,
                                     .decompose = decompose_attention,
                                     .kernels = attention_kernels,
+                                    .vjp = vjp,
                                     .flops = flops};
 
 }  // namespace ops

@@ -3,6 +3,7 @@
 // lse and weights where they are asked for.
 
 #include "ops/op_def.hpp"
+#include "shaders/attention.h"
 
 #include <fovea/ops.hpp>
 
@@ -28,6 +29,20 @@ void describe(const AttentionAttrs& attrs, F&& field) {
   field("weights", attrs.weights);
 }
 
+// attention_backward: operands q, k, v, mask, [lse, delta] as [B,H,Lq,2] in f32, and the gradient of the result; results
+// are the gradients of q, of k and v, and of the mask, where they are wanted.
+struct AttentionBackwardAttrs {
+  AttentionAttrs forward{};
+  bool d_q = true, d_kv = true, d_mask = false;
+};
+template <class F>
+void describe(const AttentionBackwardAttrs& attrs, F&& field) {
+  describe(attrs.forward, field);
+  field("d_q", attrs.d_q);
+  field("d_kv", attrs.d_kv);
+  field("d_mask", attrs.d_mask);
+}
+
 // The letters of ops.hpp.
 struct AttentionShape {
   std::int64_t B, H, Hk, Lq, Lk, D, Dv;
@@ -46,6 +61,15 @@ AttentionBand band_of(const AttentionAttrs& attrs, const AttentionShape& shape);
 
 extern const Kernel attention_kernels[2];
 
+// What the kernels forward and backward have alike: head sizes and lengths they take, constants but for the layout of
+// work, parameters but for the number of blocks.
+bool attention_kernel_takes(const AttentionShape& shape);
+shader::AttentionSpec attention_spec(const NodeView& node, const AttentionAttrs& attrs);
+shader::AttentionParams attention_params(const NodeView& node, const AttentionAttrs& attrs);
+
+// The scores as f32 [B,H,Lq,Lk], after soft-cap, mask and band; `capped`: before mask and band.
+Tensor attention_scores(Builder& builder, const AttentionShape& shape, const AttentionAttrs& attrs, std::span<const Tensor> in,
+                        Tensor& capped);
 // softmax(scale q kᵀ + mask) v with the scores stored.
 bool decompose_attention(Builder& builder, const NodeView& node, std::span<const Tensor> in, std::span<Tensor> out);
 

@@ -26,16 +26,13 @@ Tensor band_mask(ir::Graph& graph, const AttentionShape& shape, const AttentionB
 
 }  // namespace
 
-bool decompose_attention(Builder& builder, const NodeView& node, std::span<const Tensor> in, std::span<Tensor> out) {
-  const AttentionShape shape(node);
-  const auto& attrs = node.attrs<AttentionAttrs>();
+Tensor attention_scores(Builder& builder, const AttentionShape& shape, const AttentionAttrs& attrs, std::span<const Tensor> in,
+                        Tensor& capped) {
   const CallSite site = builder.site;
-  const DType dtype = node.in(0).dtype;
   // Scores stay in f32 whatever the storage, as they do in the fused kernels.
   const auto wide = [&](Tensor x) { return cast(x, DType::f32, site); };
   const std::int64_t rows = shape.heads_a_key_head() * shape.Lq;  // of the queries that share a key head
-  const std::int64_t grouped_q[] = {shape.B, shape.Hk, rows, shape.D}, grouped_p[] = {shape.B, shape.Hk, rows, shape.Lk};
-  const std::int64_t apart[] = {shape.B, shape.H, shape.Lq, shape.Lk}, result[] = {shape.B, shape.H, shape.Lq, shape.Dv};
+  const std::int64_t grouped_q[] = {shape.B, shape.Hk, rows, shape.D}, apart[] = {shape.B, shape.H, shape.Lq, shape.Lk};
 
   const Tensor product = matmul(reshape(wide(in[0]), grouped_q, site), wide(in[1]), {.transpose_b = true, .alpha = attrs.scale}, site);
   Tensor scores = reshape(product, apart, site);
@@ -43,6 +40,7 @@ bool decompose_attention(Builder& builder, const NodeView& node, std::span<const
     const Tensor cap = scalar(scores, attrs.softcap, site);
     scores = binary(Binary::mul, unary(Unary::tanh, binary(Binary::div, scores, cap, site), site), cap, site);
   }
+  capped = scores;
   const auto forbid_where_not = [&](Tensor allowed) {
     scores = select(allowed, scores, scalar(scores, -std::numeric_limits<float>::infinity(), site), site);
   };
@@ -54,9 +52,20 @@ bool decompose_attention(Builder& builder, const NodeView& node, std::span<const
   }
   if (const AttentionBand band = band_of(attrs, shape); !band.open)
     forbid_where_not(band_mask(builder.graph, shape, band, site));
+  return scores;
+}
 
+bool decompose_attention(Builder& builder, const NodeView& node, std::span<const Tensor> in, std::span<Tensor> out) {
+  const AttentionShape shape(node);
+  const auto& attrs = node.attrs<AttentionAttrs>();
+  const CallSite site = builder.site;
+  const DType dtype = node.in(0).dtype;
+  const std::int64_t grouped_p[] = {shape.B, shape.Hk, shape.heads_a_key_head() * shape.Lq, shape.Lk};
+  const std::int64_t result[] = {shape.B, shape.H, shape.Lq, shape.Dv};
+  Tensor capped;
+  const Tensor scores = attention_scores(builder, shape, attrs, in, capped);
   const Tensor weights = softmax(scores, {.axis = -1, .zero_empty_rows = true}, site);
-  const Tensor sum = matmul(reshape(weights, grouped_p, site), wide(in[2]), {}, site);
+  const Tensor sum = matmul(reshape(weights, grouped_p, site), cast(in[2], DType::f32, site), {}, site);
   std::size_t next = 0;
   out[next++] = cast(reshape(sum, result, site), dtype, site);
   if (attrs.lse) out[next++] = reduce(Reduce::logsumexp, scores, {.axes = {-1}}, site);

@@ -14,9 +14,7 @@ constexpr std::int64_t most_head_size = 256;
 constexpr std::int64_t most_length = std::int64_t{1} << 29;  // a row number and two band offsets in 32 bits
 
 bool supports_shape(const NodeView& node) {
-  const AttentionShape shape(node);
-  return !node.attrs<AttentionAttrs>().weights && std::min(shape.D, shape.Dv) >= 1 &&
-         std::max(shape.D, shape.Dv) <= most_head_size && std::max(shape.Lq, shape.Lk) <= most_length;
+  return !node.attrs<AttentionAttrs>().weights && attention_kernel_takes(AttentionShape(node));
 }
 
 uint mask_kind(const NodeView& node) {
@@ -25,9 +23,15 @@ uint mask_kind(const NodeView& node) {
   return dtype == DType::boolean ? ATTENTION_MASK_BOOLEAN : dtype == DType::f32 ? ATTENTION_MASK_F32 : ATTENTION_MASK_STORAGE;
 }
 
-AttentionSpec spec_of(const NodeView& node) {
+}  // namespace
+
+bool attention_kernel_takes(const AttentionShape& shape) {
+  return std::min(shape.D, shape.Dv) >= 1 && std::max(shape.D, shape.Dv) <= most_head_size &&
+         std::max(shape.Lq, shape.Lk) <= most_length;
+}
+
+AttentionSpec attention_spec(const NodeView& node, const AttentionAttrs& attrs) {
   const AttentionShape shape(node);
-  const auto& attrs = node.attrs<AttentionAttrs>();
   AttentionSpec spec;
   spec.D = u32(shape.D);
   spec.DV = u32(shape.Dv);
@@ -38,16 +42,12 @@ AttentionSpec spec_of(const NodeView& node) {
   return spec;
 }
 
-// One launch of `rows_a_group` query rows a workgroup.
-void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, const AttentionSpec& spec, uint rows_a_group,
-          KernelPlan& plan) {
+AttentionParams attention_params(const NodeView& node, const AttentionAttrs& attrs) {
   const AttentionShape shape(node);
-  const auto& attrs = node.attrs<AttentionAttrs>();
   const AttentionBand band = band_of(attrs, shape);
   AttentionParams params{};
   params.pairs = u32(shape.B * shape.Hk);
   params.rows = u32(shape.heads_a_key_head() * shape.Lq);
-  params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(params.rows, rows_a_group)));
   params.queries = u32(shape.Lq);
   params.keys = u32(shape.Lk);
   params.heads = u32(shape.H);
@@ -61,6 +61,19 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, const 
     params.mask_b = u32(strides[0]), params.mask_h = u32(strides[1]);
     params.mask_i = u32(strides[2]), params.mask_j = u32(strides[3]);
   }
+  return params;
+}
+
+namespace {
+
+AttentionSpec spec_of(const NodeView& node) { return attention_spec(node, node.attrs<AttentionAttrs>()); }
+
+// One launch of `rows_a_group` query rows a workgroup.
+void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, const AttentionSpec& spec, uint rows_a_group,
+          KernelPlan& plan) {
+  const auto& attrs = node.attrs<AttentionAttrs>();
+  AttentionParams params = attention_params(node, attrs);
+  params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(params.rows, rows_a_group)));
   Launch& launch = plan.launches.emplace_back();
   launch.shader = shader_for(stem, node.in(0).dtype);
   launch.set_constants(spec);

@@ -23,9 +23,11 @@ layout(set = 0, binding = 2) readonly buffer V { STORE_T v[]; };
 layout(set = 0, binding = 2) readonly buffer V4 { QUAD_T v4[]; };
 layout(set = 0, binding = 3) readonly buffer M { uint mask_words[]; };
 layout(set = 0, binding = 3) readonly buffer MStorage { STORE_T mask_storage[]; };
+#ifndef ATTENTION_BACKWARD
 layout(set = 0, binding = 4) writeonly buffer Y { STORE_T y[]; };
 layout(set = 0, binding = 4) writeonly buffer Y4 { STORE_T4 y4[]; };
 layout(set = 0, binding = 5) writeonly buffer Lse { float lse[]; };
+#endif
 
 const uint QUADS = (D + 3) / 4, V_QUADS = (DV + 3) / 4;  // a row by fours; the last one is filled with zeros
 
@@ -48,17 +50,21 @@ FOVEA_ROW_LOADER(load_q, q, q4, D)
 FOVEA_ROW_LOADER(load_k, k, k4, D)
 FOVEA_ROW_LOADER(load_v, v, v4, DV)
 
-void store_y(uint row, uint i, vec4 x) {
-  if (DV % 4 == 0) {
-    STORE4(y4, row * (DV / 4) + i, x);
-  } else {
-    uint at = row * DV + 4 * i;
-    STORE(y, at, x.x);
-    if (4 * i + 1 < DV) STORE(y, at + 1, x.y);
-    if (4 * i + 2 < DV) STORE(y, at + 2, x.z);
-    if (4 * i + 3 < DV) STORE(y, at + 3, x.w);
+#define FOVEA_ROW_STORER(name, view, view4, SIZE)                   \
+  void name(uint row, uint i, vec4 x) {                             \
+    if (SIZE % 4 == 0) {                                            \
+      STORE4(view4, row * (SIZE / 4) + i, x);                       \
+    } else {                                                        \
+      uint at = row * SIZE + 4 * i;                                 \
+      STORE(view, at, x.x);                                         \
+      if (4 * i + 1 < SIZE) STORE(view, at + 1, x.y);               \
+      if (4 * i + 2 < SIZE) STORE(view, at + 2, x.z);               \
+      if (4 * i + 3 < SIZE) STORE(view, at + 3, x.w);               \
+    }                                                               \
   }
-}
+#ifndef ATTENTION_BACKWARD
+FOVEA_ROW_STORER(store_y, y, y4, DV)
+#endif
 
 // A row of the matrix of a pair (attention.h): its query, and where its mask begins.
 struct QueryRow {

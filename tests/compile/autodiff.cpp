@@ -157,3 +157,23 @@ TEST_CASE("recomputation: a chain of n layers holds about sqrt(n) of them") {
   CHECK(automatic <= 24);
   CHECK(given <= 24);
 }
+
+TEST_CASE("attention forward and backward over 16,384 keys takes less than 100 MiB") {
+  Graph graph;
+  const Shape shape{1, 1, 16384, 64};
+  const Tensor q = graph.input("q", shape), k = graph.input("k", shape), v = graph.input("v", shape);
+  const Tensor y = attention(q, k, v, {.causal = true});
+  graph.output("y", y);
+  const auto d = grad(y, {q, k, v}, {.seed = graph.input("dy", shape)});
+  for (std::size_t i = 0; i < d.size(); ++i) graph.output("d" + std::to_string(i), d[i]);
+  for (DeviceType type : {DeviceType::cpu, DeviceType::discrete}) {
+    DeviceCaps caps;
+    caps.type = type;
+    caps.subgroup_size = 8;
+    const auto program = compile::compile(graph.ir(), caps, {});
+    REQUIRE_MESSAGE(program, program.error().message);
+    std::uint64_t bytes = program->arena_bytes + program->constants.size();
+    for (const auto& external : program->externals) bytes += external.bytes;
+    CHECK(bytes < 100u << 20);
+  }
+}

@@ -1,6 +1,7 @@
 #include "tests/support/gradient.hpp"
 
 #include "engine/api/internal.hpp"
+#include "ops/op_def.hpp"
 #include "tests/support/run.hpp"
 
 #include <algorithm>
@@ -91,6 +92,17 @@ Problem make_problem(const std::vector<Operand>& inputs, const Build& build, DTy
   return problem;
 }
 
+// "operator=kernel" for each; nothing forced where no operator is named.
+std::vector<std::string> kernels_to_force(const GradientOptions& options) {
+  if (options.kernels_of.empty()) return {""};
+  const ops::OpDef* op = ops::find_op(options.kernels_of);
+  REQUIRE_MESSAGE(op, "no operator ", options.kernels_of);
+  std::vector<std::string> kernels;
+  for (const ops::Kernel& kernel : op->kernels) kernels.push_back(options.kernels_of + '=' + kernel.name);
+  if (op->decompose) kernels.push_back(options.kernels_of + "=decompose");
+  return kernels;
+}
+
 void compare_with_differences(const Problem& problem, const Run& run, const Reference<double>& reference, DType storage,
                               const GradientOptions& options) {
   for (std::size_t t = 0; t < problem.targets.size(); ++t) {
@@ -99,7 +111,7 @@ void compare_with_differences(const Problem& problem, const Run& run, const Refe
     REQUIRE_MESSAGE(got.shape == problem.arrays[input].shape, "gradient of input ", input, " is ", to_string(got.shape));
     const auto elements = chosen(got.size(), options.most, static_cast<std::uint32_t>(input + 1));
     std::vector<Slope> slopes;
-    double scale = 0;
+    double scale = options.least_scale;
     for (std::int64_t element : elements) {
       slopes.push_back(finite_difference(reference, problem.arrays, input, element, problem.weights, options.step));
       if (std::isfinite(slopes.back().magnitude)) scale = std::max(scale, slopes.back().magnitude);
@@ -129,12 +141,20 @@ void check_gradient(const std::vector<Operand>& inputs, const Build& build, cons
   for (DType storage : storages) {
     Problem problem = make_problem(inputs, build, storage, options);
     REQUIRE_MESSAGE(!problem.graph.error(), problem.graph.error()->message);
-    CompileOptions compile = options.compile;
-    compile.poison_arena = true;
-    auto plan = context().compile(problem.graph, compile);
-    REQUIRE_MESSAGE(plan, plan.error().message);
-    compare_with_differences(problem, run_guarded(*plan, problem.bytes), reference, storage, options);
-    for (const std::string& message : take_validation_messages()) FAIL_CHECK("gradient: ", message);
+    int taken = 0;
+    for (const std::string& kernel : kernels_to_force(options)) {
+      CAPTURE(kernel);
+      CompileOptions compile = options.compile;
+      compile.poison_arena = true;
+      if (!kernel.empty()) compile.force_kernel.push_back(kernel);
+      auto plan = context().compile(problem.graph, compile);
+      if (!plan && !kernel.empty() && plan.error().code == ErrorCode::unsupported) continue;
+      REQUIRE_MESSAGE(plan, plan.error().message);
+      ++taken;
+      compare_with_differences(problem, run_guarded(*plan, problem.bytes), reference, storage, options);
+      for (const std::string& message : take_validation_messages()) FAIL_CHECK("gradient: ", message);
+    }
+    CHECK_MESSAGE(taken > 0, "no kernel took ", std::string(to_string(storage)));
   }
 }
 

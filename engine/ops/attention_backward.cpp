@@ -1,0 +1,179 @@
+// The gradient of attention: the weights made again from the log-sum-exp, in tiles, or all at once where no kernel fits.
+
+#include "ops/attention.hpp"
+#include "ops/vjp.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace fovea::ops {
+namespace {
+
+using namespace shader;
+
+void infer(InferContext& context) {
+  const auto& attrs = context.attrs.as<AttentionBackwardAttrs>();
+  const auto type = [&](std::size_t i) { return ir::Type{context.shape(i), context.dtype(i)}; };
+  if (attrs.d_q) context.out.push_back(type(0));
+  if (attrs.d_kv) context.out.push_back(type(1)), context.out.push_back(type(2));
+  if (attrs.d_mask) context.out.push_back(type(3));
+}
+
+// ---- Kernels ------------------------------------------------------------------------------------------------------
+
+std::uint64_t quads(std::int64_t size) { return ceil_div(static_cast<std::uint64_t>(size), 4); }
+
+// Bit n: the mask is not broadcast along axis n of [B,H,Lq,Lk].
+uint full_axes(const Shape& mask, const Shape& scores) {
+  uint axes = 0;
+  for (int axis = 0; axis < mask.rank(); ++axis)
+    if (mask.at(-1 - axis) == scores.at(-1 - axis)) axes |= 8u >> axis;
+  return axes;
+}
+
+struct Work {
+  std::int64_t rows, keys;     // of a pair
+  std::uint64_t mask_readers;  // pairs (i, j) that one element of the mask is read by
+};
+Work work_of(const NodeView& node) {
+  const AttentionShape shape(node);
+  const Shape scores{shape.B, shape.H, shape.Lq, shape.Lk};
+  Work work{shape.heads_a_key_head() * shape.Lq, shape.Lk, 0};
+  if (node.attrs<AttentionBackwardAttrs>().d_mask)
+    work.mask_readers = static_cast<std::uint64_t>(scores.elements() / std::max<std::int64_t>(node.in(3).shape.elements(), 1));
+  return work;
+}
+
+bool loops_fit(const NodeView& node, const DeviceCaps& caps, std::uint64_t step) {
+  if (caps.max_loop_iterations == 0) return true;
+  const AttentionShape shape(node);
+  const Work work = work_of(node);
+  const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(std::max(work.rows, work.keys)), step) + 2;
+  const std::uint64_t of_mask = work.mask_readers * (quads(shape.D) + quads(shape.Dv) + 3) + 8;
+  return std::max(steps, of_mask) <= caps.max_loop_iterations;
+}
+
+bool supports_uniform(const NodeView& node, const DeviceCaps& caps) {
+  return attention_kernel_takes(AttentionShape(node)) && loops_fit(node, caps, 1);
+}
+
+// A step is a subgroup of rows, unrolled, each with four products.
+bool supports_shuffle(const NodeView& node, const DeviceCaps& caps) {
+  const AttentionShape shape(node);
+  if (!attention_kernel_takes(shape) || caps.subgroup_size < 2 || caps.subgroup_size > 16) return false;
+  const std::uint64_t unrolled = caps.subgroup_size * 2 * (quads(shape.D) + quads(shape.Dv));
+  return unrolled <= (caps.costly_unrolling ? 512u : 1024u) && loops_fit(node, caps, caps.subgroup_size);
+}
+
+void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint step, KernelPlan& plan) {
+  const auto& attrs = node.attrs<AttentionBackwardAttrs>();
+  const Work work = work_of(node);
+  AttentionSpec spec = attention_spec(node, attrs.forward);
+  spec.WG = step > 1 ? step : caps.type == DeviceType::cpu ? 32 : 64;
+  spec.KEYS = step;
+  spec.ROWS = 1;
+  std::uint32_t next = 0;
+  const auto launch = [&](std::int64_t owned, std::vector<LaunchOperand> results) {
+    AttentionParams params = attention_params(node, attrs.forward);
+    params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(owned), spec.WG)));
+    Launch& one = plan.launches.emplace_back();
+    one.shader = shader_for(stem, node.in(0).dtype);
+    one.set_constants(spec);
+    one.set_push(params);
+    one.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), in(4), in(5)};
+    one.operands.insert(one.operands.end(), results.begin(), results.end());
+    one.groups = flat_groups(std::uint64_t{params.pairs} * params.row_blocks, 1, caps);
+  };
+  if (attrs.d_q) {
+    spec.SIDE = ATTENTION_BACKWARD_QUERIES;
+    launch(work.rows, {out(next), unused(Access::write)});
+    next += 1;
+  }
+  if (attrs.d_kv) {
+    spec.SIDE = ATTENTION_BACKWARD_KEYS;
+    launch(work.keys, {out(next), out(next + 1)});
+    next += 2;
+  }
+  if (attrs.d_mask) {
+    const Shape& mask = node.in(3).shape;
+    const AttentionShape shape(node);
+    spec.WG = 32;
+    spec.FULL_AXES = full_axes(mask, {shape.B, shape.H, shape.Lq, shape.Lk});
+    stem = "attention_backward_mask";
+    launch(mask.elements(), {out(next)});
+    plan.launches.back().groups = flat_groups(static_cast<std::uint64_t>(mask.elements()), spec.WG, caps);
+  }
+}
+
+void plan_shuffle(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
+  plan(node, caps, "attention_backward.shuffle", caps.subgroup_size, out);
+}
+void plan_uniform(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
+  plan(node, caps, "attention_backward.uniform", 1, out);
+}
+
+bool made_for_cpu(const NodeView&, const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
+
+constexpr Kernel kernels[] = {
+    {"attention_backward_shuffle", supports_shuffle, plan_shuffle, made_for_cpu},
+    {"attention_backward_uniform", supports_uniform, plan_uniform},
+};
+
+// ---- The same with the scores stored ------------------------------------------------------------------------------
+
+bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> in, std::span<Tensor> out) {
+  const AttentionShape shape(node);
+  const auto& attrs = node.attrs<AttentionBackwardAttrs>();
+  const CallSite site = builder.site;
+  const auto wide = [&](Tensor x) { return cast(x, DType::f32, site); };
+  const auto times = [&](Tensor a, Tensor b) { return binary(Binary::mul, a, b, site); };
+  const std::int64_t rows = shape.heads_a_key_head() * shape.Lq;  // of the queries that share a key head
+  const auto grouped = [&](Tensor x) { return reshape(x, {shape.B, shape.Hk, rows, x.dim(-1)}, site); };
+
+  Tensor capped;
+  const Tensor scores = attention_scores(builder, shape, attrs.forward, in.first(4), capped);
+  const Tensor lse = slice(in[4], {.axis = -1, .stop = 1}, site), delta = slice(in[4], {.axis = -1, .start = 1}, site);
+  const Tensor zero = scalar(scores, 0, site), nothing = scalar(scores, -std::numeric_limits<float>::infinity(), site);
+  const Tensor weights = select(binary(Binary::equal, lse, nothing, site), zero,
+                                unary(Unary::exp, binary(Binary::sub, scores, lse, site), site), site);
+  const Tensor d_out = grouped(wide(in[5]));
+  const Tensor d_weights = reshape(matmul(d_out, wide(in[2]), {.transpose_b = true}, site), scores.shape().extents(), site);
+  const Tensor d_scores = times(weights, binary(Binary::sub, d_weights, delta, site));
+  Tensor d_product = d_scores;
+  if (attrs.forward.softcap > 0) {
+    const Tensor bent = unary(Unary::square, binary(Binary::div, capped, scalar(capped, attrs.forward.softcap, site), site), site);
+    d_product = times(d_scores, binary(Binary::sub, scalar(bent, 1, site), bent, site));
+  }
+  const auto give = [&](Tensor& to, Tensor x, const ir::Type& type) {
+    to = cast(reshape(x, type.shape.extents(), site), type.dtype, site);
+  };
+  std::size_t next = 0;
+  const float scale = attrs.forward.scale;
+  if (attrs.d_q) give(out[next++], matmul(grouped(d_product), wide(in[1]), {.alpha = scale}, site), node.in(0));
+  if (attrs.d_kv) {
+    give(out[next++], matmul(grouped(d_product), grouped(wide(in[0])), {.transpose_a = true, .alpha = scale}, site), node.in(1));
+    give(out[next++], matmul(grouped(weights), d_out, {.transpose_a = true}, site), node.in(2));
+  }
+  if (attrs.d_mask) give(out[next++], sum_to(d_scores, node.in(3).shape, site), node.in(3));
+  return true;
+}
+
+// Two products to have the scores and the weights' gradient, one a gradient.
+double flops(const NodeView& node) {
+  const AttentionShape shape(node);
+  const auto& attrs = node.attrs<AttentionBackwardAttrs>();
+  const auto pairs = static_cast<double>(shape.B * shape.H) * static_cast<double>(shape.Lq) * static_cast<double>(shape.Lk);
+  const auto D = static_cast<double>(shape.D), Dv = static_cast<double>(shape.Dv);
+  return 2 * pairs * (D + Dv + (attrs.d_q ? D : 0) + (attrs.d_kv ? D + Dv : 0));
+}
+
+}  // namespace
+
+extern constexpr OpDef attention_backward_op{.name = "attention_backward",
+                                             .infer = infer,
+                                             .required_inputs = 3,
+                                             .decompose = decompose,
+                                             .kernels = kernels,
+                                             .flops = flops};
+
+}  // namespace fovea::ops

@@ -1,0 +1,109 @@
+// dq_i = scale Σ_j ds_ij k_j;  dk_j = scale Σ_i ds_ij q_i,  dv_j = Σ_i w_ij dO_i   (lib/attention_backward.glsl)
+//
+// The weights are made again from the stored log-sum-exp, so that no Lq x Lk matrix exists. (Dao et al. 2022, algorithm 4)
+// A lane owns a row of queries or of keys, keeps it and its sums in registers, and walks the other side: KEYS rows at a
+// time, each read by one lane of the subgroup and handed round (shuffle, for drivers that run shaders on a CPU), or one
+// row that every lane reads (uniform). Each sum is made by one lane in one order: two runs agree bit for bit.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#pragma variant STREAM shuffle uniform
+#pragma variant DTYPE f32 f16
+#ifdef STREAM_shuffle
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_shuffle : require
+#define OF_LANE(x, j) subgroupShuffle(x, j)
+#define OWN_LANE gl_SubgroupInvocationID
+#else
+#define OF_LANE(x, j) x
+#define OWN_LANE 0
+#endif
+#define ATTENTION_BACKWARD
+#include "attention.h"
+#include "lib/dtype.glsl"
+#include "lib/math.glsl"
+#include "lib/attention.glsl"
+#include "lib/attention_backward.glsl"
+
+layout(set = 0, binding = 6) writeonly buffer DA { STORE_T d_a[]; };  // dq or dk
+layout(set = 0, binding = 6) writeonly buffer DA4 { STORE_T4 d_a4[]; };
+layout(set = 0, binding = 7) writeonly buffer DB { STORE_T d_b[]; };  // dv
+layout(set = 0, binding = 7) writeonly buffer DB4 { STORE_T4 d_b4[]; };
+FOVEA_ROW_STORER(store_a, d_a, d_a4, D)
+FOVEA_ROW_STORER(store_b, d_b, d_b4, DV)
+
+const bool OWNS_KEYS = SIDE == ATTENTION_BACKWARD_KEYS;
+#define EACH_STEP [[unroll]] for (uint j = 0; j < KEYS; ++j)
+#define EACH_QUAD(n) [[unroll]] for (uint i = 0; i < n; ++i)
+
+// The owned side (a of D, b of DV) and the other: q with dO, k with v.
+vec4 own_a(uint row, uint i) { return OWNS_KEYS ? load_k(row, i) : load_q(row, i); }
+vec4 own_b(uint row, uint i) { return OWNS_KEYS ? load_v(row, i) : load_d_out(row, i); }
+vec4 other_a(uint row, uint i) { return OWNS_KEYS ? load_q(row, i) : load_k(row, i); }
+vec4 other_b(uint row, uint i) { return OWNS_KEYS ? load_d_out(row, i) : load_v(row, i); }
+
+// Rows of queries that see one of the keys first..last.
+uvec2 visible_rows(uint first, uint last) {
+  if (BAND == 0 || p.rows != p.queries) return uvec2(0, p.rows);
+  return uvec2(clamp(ivec2(int(first) - p.band_high, int(last) - p.band_low + 1), ivec2(0), ivec2(int(p.rows))));
+}
+
+void sum_up() {
+  uint pair = FLAT_GROUP / p.row_blocks;
+  uint count = OWNS_KEYS ? p.keys : p.rows, others = OWNS_KEYS ? p.rows : p.keys;
+  uint first = FLAT_GROUP % p.row_blocks * WG, last = min(first + WG, count) - 1;
+  uint own = min(first + gl_LocalInvocationID.x, last);  // past the end: the last row again, not stored
+  vec4 a[QUADS], b[V_QUADS], sum_a[QUADS], sum_b[V_QUADS];
+  EACH_QUAD(QUADS) a[i] = own_a(pair * count + own, i), sum_a[i] = vec4(0.0);
+  EACH_QUAD(V_QUADS) b[i] = own_b(pair * count + own, i), sum_b[i] = vec4(0.0);
+  QueryRow own_at = QueryRow(0, 0);
+  vec2 own_stat = vec2(0.0);
+  if (!OWNS_KEYS) own_at = query_row(pair, own), own_stat = stats[pair * p.rows + own];
+
+  KeyRange keys = visible_keys(first, last);
+  uvec2 range = OWNS_KEYS ? visible_rows(first, last) : uvec2(keys.begin, keys.end);
+  for (uint at = range.x; at < range.y; at += KEYS) {
+    // Past the end: the last row again, with weight 0.
+    uint mine = min(at + OWN_LANE, others - 1), row = pair * others + mine;
+    QueryRow my_at = own_at;
+    vec2 my_stat = own_stat;
+    if (OWNS_KEYS) my_at = query_row(pair, mine), my_stat = stats[row];
+    float product[KEYS], d_weight[KEYS];
+    EACH_STEP product[j] = d_weight[j] = 0.0;
+    EACH_QUAD(QUADS) {
+      vec4 read = other_a(row, i);
+      EACH_STEP product[j] += dot(a[i], OF_LANE(read, j));
+    }
+    EACH_QUAD(V_QUADS) {
+      vec4 read = other_b(row, i);
+      EACH_STEP d_weight[j] += dot(b[i], OF_LANE(read, j));
+    }
+    EACH_STEP {
+      QueryRow query = own_at;
+      vec2 stat = own_stat;
+      if (OWNS_KEYS) {
+        query = QueryRow(OF_LANE(my_at.query, j), OF_LANE(my_at.mask, j));
+        stat = OF_LANE(my_stat, j);
+      }
+      uint key = OWNS_KEYS ? own : min(at + j, others - 1);
+      Pair found = pair_of(product[j], d_weight[j], query, key, stat, at + j < others && in_band(query.query, key));
+      product[j] = found.d_score * found.slope * p.scale;
+      d_weight[j] = found.weight;
+    }
+    EACH_QUAD(QUADS) {
+      vec4 read = other_a(row, i);
+      EACH_STEP sum_a[i] += product[j] * OF_LANE(read, j);
+    }
+    if (OWNS_KEYS) EACH_QUAD(V_QUADS) {
+      vec4 read = other_b(row, i);
+      EACH_STEP sum_b[i] += d_weight[j] * OF_LANE(read, j);
+    }
+  }
+  if (first + gl_LocalInvocationID.x > last) return;
+  EACH_QUAD(QUADS) store_a(pair * count + own, i, sum_a[i]);
+  if (OWNS_KEYS) EACH_QUAD(V_QUADS) store_b(pair * count + own, i, sum_b[i]);
+}
+
+void main() {
+  if (FLAT_GROUP < p.pairs * p.row_blocks) sum_up();
+}

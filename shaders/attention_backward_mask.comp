@@ -1,0 +1,55 @@
+// The gradient of an additive mask: each of its elements is the sum of ds over the pairs (b, h, i, j) that read it
+// (lib/attention_backward.glsl). A lane an element; the products q_i·k_j and dO_i·v_j are made again for each pair.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#pragma variant DTYPE f32 f16
+#define ATTENTION_BACKWARD
+#include "attention.h"
+#include "lib/dtype.glsl"
+#include "lib/math.glsl"
+#include "lib/attention.glsl"
+#include "lib/attention_backward.glsl"
+
+layout(set = 0, binding = 6) writeonly buffer DMask { uint d_mask_words[]; };
+layout(set = 0, binding = 6) writeonly buffer DMaskStorage { STORE_T d_mask[]; };
+
+// The next digit of a mixed-radix number.
+uint take(inout uint number, uint extent) {
+  uint digit = number % extent;
+  number /= extent;
+  return digit;
+}
+
+float d_score(uint b, uint h, uint i, uint j) {
+  uint group = p.heads / p.key_heads, pair = b * p.key_heads + h / group, row = h % group * p.queries + i;
+  uint query = pair * p.rows + row, key = pair * p.keys + j;
+  float product = 0.0, d_weight = 0.0;
+  for (uint n = 0; n < QUADS; ++n) product += dot(load_q(query, n), load_k(key, n));
+  for (uint n = 0; n < V_QUADS; ++n) d_weight += dot(load_d_out(query, n), load_v(key, n));
+  return pair_of(product, d_weight, query_row(pair, row), j, stats[query], in_band(i, j)).d_score;
+}
+
+void main() {
+  uvec4 extents = uvec4(p.pairs / p.key_heads, p.heads, p.queries, p.keys);
+  uvec4 own, others;  // what the element has of each axis, and what it is read along
+  for (uint axis = 0; axis < 4; ++axis) {
+    bool full = (FULL_AXES >> axis & 1u) != 0u;
+    own[axis] = full ? extents[axis] : 1u;
+    others[axis] = full ? 1u : extents[axis];
+  }
+  uint element = FLAT_GROUP * WG + gl_LocalInvocationID.x;
+  if (element >= own.x * own.y * own.z * own.w) return;
+  uint rest = element;
+  uint j = take(rest, own.w), i = take(rest, own.z), h = take(rest, own.y), b = rest;
+  uint readers = others.x * others.y * others.z * others.w;
+  float sum = 0.0;
+  for (uint n = 0; n < readers; ++n) {
+    uint left = n;
+    uint dj = take(left, others.w), di = take(left, others.z), dh = take(left, others.y);
+    sum += d_score(b + left, h + dh, i + di, j + dj);
+  }
+  if (MASK == ATTENTION_MASK_F32)
+    d_mask_words[element] = floatBitsToUint(sum);
+  else
+    STORE(d_mask, element, sum);
+}

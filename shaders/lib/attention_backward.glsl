@@ -1,0 +1,31 @@
+// What the backward kernels share: the operands besides q, k, v and the mask, and the two factors of a pair (i, j):
+//   w = exp(s - lse_i), the weight, and ds = w (dO_i·v_j - delta_i), with delta_i = Σ dO_i·O_i - dlse_i
+// After attention.glsl.
+#ifndef FOVEA_ATTENTION_BACKWARD_GLSL
+#define FOVEA_ATTENTION_BACKWARD_GLSL
+
+layout(set = 0, binding = 4) readonly buffer Stats { vec2 stats[]; };  // (lse, delta) of a row
+layout(set = 0, binding = 5) readonly buffer DOut { STORE_T d_out[]; };
+layout(set = 0, binding = 5) readonly buffer DOut4 { QUAD_T d_out4[]; };
+FOVEA_ROW_LOADER(load_d_out, d_out, d_out4, DV)
+
+struct Pair {
+  float weight;   // w
+  float d_score;  // ds, of the masked score
+  float slope;    // of the masked score by the scaled product: below 1 where the soft-cap bends it
+};
+
+// `product` is q_i·k_j, `d_weight` is dO_i·v_j; `visible` says whether row and key exist and the band has them.
+Pair pair_of(float product, float d_weight, QueryRow at, uint key, vec2 stat, bool visible) {
+  float s = product * p.scale, slope = 1.0;
+  if (SOFTCAP != 0) {
+    float t = tanh_safe(s / p.softcap);
+    s = p.softcap * t;
+    slope = 1.0 - t * t;
+  }
+  s = masked(s, at, key);
+  float w = visible && stat.x != NEGATIVE_INFINITY ? exp(s - stat.x) : 0.0;
+  return Pair(w, w == 0.0 ? 0.0 : w * (d_weight - stat.y), slope);
+}
+
+#endif

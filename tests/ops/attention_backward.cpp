@@ -1,0 +1,170 @@
+// Gradients of attention against finite differences of naive loops in double, by every kernel.
+
+#include "tests/support/gradient.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace fovea::test {
+namespace {
+
+constexpr double inf = std::numeric_limits<double>::infinity();
+
+bool sees(const AttentionDesc& desc, std::int64_t i, std::int64_t j, std::int64_t Lq, std::int64_t Lk) {
+  const std::int64_t at = desc.align == CausalAlign::bottom_right ? i + Lk - Lq : i;
+  return !(desc.causal && j > at) && !(desc.window_left >= 0 && j < at - desc.window_left) &&
+         !(desc.window_right >= 0 && j > at + desc.window_right);
+}
+
+// in: q, k, v and, where there is a fourth, the mask. Results: out, lse.
+std::vector<Array<double>> reference(const std::vector<Array<double>>& in, const AttentionDesc& desc, bool boolean_mask) {
+  const Array<double>&q = in[0], &k = in[1], &v = in[2];
+  const std::int64_t B = q.dim(0), H = q.dim(1), Lq = q.dim(2), D = q.dim(3), Lk = k.dim(2), Dv = v.dim(3), group = H / k.dim(1);
+  const double scale = desc.scale ? static_cast<double>(*desc.scale) : 1 / std::sqrt(static_cast<double>(D));
+  Array<double> out(Shape{B, H, Lq, Dv}), lse(Shape{B, H, Lq});
+  for (std::int64_t b = 0; b < B; ++b)
+    for (std::int64_t h = 0; h < H; ++h)
+      for (std::int64_t i = 0; i < Lq; ++i) {
+        std::vector<double> scores;
+        for (std::int64_t j = 0; j < Lk; ++j) {
+          double s = 0;
+          for (std::int64_t d = 0; d < D; ++d) s += q.at({b, h, i, d}) * k.at({b, h / group, j, d});
+          s *= scale;
+          const auto cap = static_cast<double>(desc.softcap);
+          if (cap > 0) s = cap * std::tanh(s / cap);
+          const double mask = in.size() > 3 ? in[3][broadcast_offset({b, h, i, j}, in[3].shape)] : 0;
+          s = boolean_mask ? (mask != 0 ? s : -inf) : s + mask;
+          scores.push_back(sees(desc, i, j, Lq, Lk) ? s : -inf);
+        }
+        double sum = 0;
+        const double most = scores.empty() ? -inf : *std::max_element(scores.begin(), scores.end());
+        for (double s : scores) sum += most == -inf ? 0 : std::exp(s - most);
+        lse.at({b, h, i}) = sum == 0 ? -inf : most + std::log(sum);
+        for (std::int64_t j = 0; j < Lk && sum > 0; ++j)
+          for (std::int64_t e = 0; e < Dv; ++e)
+            out.at({b, h, i, e}) += std::exp(scores[static_cast<std::size_t>(j)] - most) / sum * v.at({b, h / group, j, e});
+      }
+  return {out, lse};
+}
+
+struct Options {
+  bool lse = false;  // the loss takes it too
+  bool f16 = false;
+  double ulps = 256;
+};
+
+void check_backward(std::vector<Operand> in, AttentionDesc desc, const Options& options = {}) {
+  CAPTURE(to_string(in[0].array.shape));
+  CAPTURE(to_string(in[1].array.shape));
+  const bool boolean_mask = in.size() > 3 && in[3].dtype == DType::boolean;
+  check_gradient(
+      in,
+      [&](Graph&, const std::vector<Tensor>& t) {
+        AttentionDesc built = desc;
+        if (t.size() > 3) built.mask = t[3];
+        built.return_lse = options.lse;
+        const AttentionResult result = attention_full(t[0], t[1], t[2], built);
+        return options.lse ? std::vector{result.out, result.lse} : std::vector{result.out};
+      },
+      [&](const std::vector<Array<double>>& arrays) {
+        auto results = reference(arrays, desc, boolean_mask);
+        if (!options.lse) results.pop_back();
+        return results;
+      },
+      {.ulps = options.ulps, .least_scale = 0.05, .f16 = options.f16, .kernels_of = "attention_backward"});
+}
+
+std::vector<Operand> qkv(const Shape& q, std::int64_t Hk, std::int64_t Lk, std::int64_t Dv) {
+  return {random(q, -1, 1, 1), random({q[0], Hk, Lk, q[3]}, -1, 1, 2), random({q[0], Hk, Lk, Dv}, -1, 1, 3)};
+}
+
+std::vector<Operand> with(std::vector<Operand> in, Operand mask) {
+  in.push_back(std::move(mask));
+  return in;
+}
+
+}  // namespace
+
+TEST_CASE("attention backward: lengths and head sizes off every block") {
+  check_backward(qkv({2, 3, 5, 8}, 3, 7, 6), {}, {.f16 = true});
+  check_backward(qkv({1, 1, 1, 1}, 1, 1, 1), {});
+  check_backward(qkv({1, 2, 37, 3}, 2, 41, 5), {});
+  check_backward(qkv({1, 1, 70, 16}, 1, 3, 4), {});
+  check_backward(qkv({1, 1, 2, 64}, 1, 9, 33), {});
+}
+
+TEST_CASE("attention backward: grouped heads sum into their key head") {
+  check_backward(qkv({2, 6, 5, 4}, 2, 9, 4), {}, {.f16 = true});
+  check_backward(qkv({1, 4, 19, 4}, 1, 23, 4), {.causal = true});
+  check_backward(with(qkv({2, 6, 5, 4}, 2, 9, 4), random({2, 6, 5, 9}, -1, 1, 4)), {.window_left = 2, .window_right = 3});
+}
+
+TEST_CASE("attention backward: causal and windowed, queries and keys of different lengths") {
+  for (CausalAlign align : {CausalAlign::top_left, CausalAlign::bottom_right})
+    for (const auto& [Lq, Lk] : {std::pair{20, 33}, {33, 20}}) {
+      check_backward(qkv({1, 2, Lq, 4}, 2, Lk, 4), {.causal = true, .align = align});
+      check_backward(qkv({1, 1, Lq, 4}, 1, Lk, 4), {.align = align, .window_left = 4});
+      check_backward(qkv({1, 1, Lq, 4}, 1, Lk, 4), {.align = align, .window_left = 1, .window_right = 6});
+    }
+}
+
+TEST_CASE("attention backward: an additive mask has a gradient, summed over what it broadcasts along") {
+  for (const Shape& shape : {Shape{2, 4, 5, 7}, {5, 7}, {4, 1, 7}, {2, 1, 5, 1}, {7}, {1}, {}, {2, 1, 1, 7}})
+    check_backward(with(qkv({2, 4, 5, 4}, 2, 7, 4), random(shape, -1, 1, 4)), {}, {.f16 = shape.rank() == 2});
+  check_backward(with(qkv({2, 4, 5, 4}, 2, 7, 4), random({4, 5, 7}, -1, 1, 4)), {.causal = true, .softcap = 2});
+}
+
+TEST_CASE("attention backward: boolean masks, and rows that may attend to nothing") {
+  check_backward(with(qkv({2, 4, 5, 4}, 2, 7, 4), random_boolean({4, 5, 7}, 0.5)), {});
+  check_backward(with(qkv({1, 2, 3, 4}, 2, 5, 4), values({3, 1}, {1, 0, 1}, DType::boolean)), {});
+  check_backward(qkv({1, 1, 9, 4}, 1, 4, 4), {.causal = true, .align = CausalAlign::bottom_right});
+}
+
+TEST_CASE("attention backward: scale, soft-cap, and a loss that takes the log-sum-exp too") {
+  check_backward(qkv({1, 2, 6, 4}, 2, 8, 4), {.scale = 1.7f, .softcap = 0.8f}, {.lse = true});
+  check_backward(with(qkv({1, 2, 6, 4}, 2, 8, 4), random({6, 8}, -1, 1, 4)), {.causal = true, .scale = -0.5f}, {.lse = true});
+}
+
+TEST_CASE("attention backward: weights as a result, and head sizes that no kernel takes") {
+  const AttentionDesc desc{.causal = true};
+  check_gradient(
+      qkv({1, 2, 4, 3}, 2, 5, 3),
+      [&](Graph&, const std::vector<Tensor>& t) {
+        AttentionDesc built = desc;
+        built.return_weights = true;
+        return std::vector{attention_full(t[0], t[1], t[2], built).out};
+      },
+      [&](const std::vector<Array<double>>& in) { return std::vector{reference(in, desc, false)[0]}; }, {.ulps = 256});
+  check_backward(qkv({1, 1, 3, 260}, 1, 4, 2), {});
+}
+
+TEST_CASE("attention backward: the gradient of the gradient, through the decomposition") {
+  const std::vector<Operand> in = qkv({1, 2, 4, 3}, 1, 5, 3);
+  // The reference is itself a difference: g = d(sum out²)/dq, entry by entry.
+  check_gradient(
+      in,
+      [&](Graph&, const std::vector<Tensor>& t) {
+        const Tensor y = attention(t[0], t[1], t[2]);
+        return std::vector{grad(reduce(Reduce::sum, y * y), {t[0]})[0]};
+      },
+      [&](const std::vector<Array<double>>& arrays) {
+        const auto loss = [&](const std::vector<Array<double>>& at) {
+          const Array<double> y = reference(at, {}, false)[0];
+          return std::inner_product(y.values.begin(), y.values.end(), y.values.begin(), 0.0);
+        };
+        Array<double> gradient(arrays[0].shape);
+        for (std::int64_t i = 0; i < gradient.size(); ++i) {
+          auto above = arrays, below = arrays;
+          above[0][i] += 1e-3, below[0][i] -= 1e-3;
+          auto above2 = arrays, below2 = arrays;
+          above2[0][i] += 2e-3, below2[0][i] -= 2e-3;
+          gradient[i] = (8 * (loss(above) - loss(below)) - (loss(above2) - loss(below2))) / 12e-3;
+        }
+        return std::vector{gradient};
+      },
+      {.ulps = 4096, .step = 1e-3});
+}
+
+}  // namespace fovea::test
