@@ -195,6 +195,14 @@ struct UnfoldDesc {
 };
 // im2col: x [N,C,H,W] -> [N, C·kh·kw, Ho·Wo] (PyTorch's unfold).
 Tensor unfold(Tensor x, const UnfoldDesc& desc, CallSite site = CallSite::here());
+struct FoldDesc {
+  std::array<std::int64_t, 2> size{1, 1};  // H, W of the result
+  std::array<std::int64_t, 2> kernel{1, 1}, stride{1, 1}, dilation{1, 1};
+  std::array<std::int64_t, 4> padding{0, 0, 0, 0};  // of the windows, which is dropped
+};
+// col2im, the adjoint of unfold: x [N, C·kh·kw, Ho·Wo], f32 or f16 -> [N,C,H,W], overlapping windows summed (PyTorch's
+// fold). Errors: columns that do not divide by the taps, another number of windows than the size has.
+Tensor fold(Tensor x, const FoldDesc& desc, CallSite site = CallSite::here());
 
 // ---- Pooling ------------------------------------------------------------------------------------------------------
 

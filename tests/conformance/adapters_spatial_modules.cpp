@@ -128,19 +128,6 @@ void class_residual_attention(CaseGraph& graph) {
   graph.out("y", reduce(Reduce::mean, scores, {.axes = {2}}) + reduce(Reduce::max, scores, {.axes = {2}}) * share);
 }
 
-// Overlapping windows summed into a picture, the inverse of unfold with kernel 3, padding 1: [N,C·9,HW] -> [N,C,H,W].
-Tensor fold_3x3(Tensor columns, std::int64_t height, std::int64_t width) {
-  const Tensor taps = reshape(columns, {columns.dim(0), -1, 9, height, width});
-  Tensor y;
-  for (std::int64_t tap = 0; tap < 9; ++tap) {
-    const std::int64_t down = tap / 3 - 1, right = tap % 3 - 1;
-    const Tensor one = reshape(part(taps, 2, tap, 1), {taps.dim(0), taps.dim(1), height, width});
-    const Tensor moved = pad(one, {.amounts = {{down, -down}, {right, -right}}});
-    y = y ? y + moved : moved;
-  }
-  return y;
-}
-
 void outlook(CaseGraph& graph) {
   const Tensor x = graph.in("x");  // [N,H,W,C]
   const std::int64_t n = x.dim(0), h = x.dim(1), w = x.dim(2), c = x.dim(3);
@@ -151,7 +138,8 @@ void outlook(CaseGraph& graph) {
   const Tensor scores = reshape(fully_connected(graph, "attn", x), {n, h * w, heads, taps, taps});
   const Tensor weights = softmax(permute(scores, {0, 2, 1, 3, 4}) / std::sqrt(static_cast<float>(d)));
   const Tensor columns = reshape(permute(matmul(weights, v), {0, 1, 4, 3, 2}), {n, c * taps, h * w});
-  graph.out("y", fully_connected(graph, "proj", permute(fold_3x3(columns, h, w), {0, 2, 3, 1})));
+  const Tensor sums = fold(columns, {.size = {h, w}, .kernel = {3, 3}, .padding = {1, 1, 1, 1}});
+  graph.out("y", fully_connected(graph, "proj", permute(sums, {0, 2, 3, 1})));
 }
 
 void polarized_parallel(CaseGraph& graph) {

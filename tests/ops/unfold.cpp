@@ -28,7 +28,7 @@ void check_unfold(const Operand& x, const UnfoldDesc& desc) {
                   }
         return std::vector{y};
       },
-      {.exact = true});
+      {.exact = true, .gradient = x.dtype == DType::f32});
 }
 
 }  // namespace
