@@ -1,5 +1,6 @@
 // Reading and writing pictures by stb_image.
 #include "io/file.hpp"
+#include "io/picture_file.hpp"
 #include <fovea/io.hpp>
 
 #include <algorithm>
@@ -63,52 +64,11 @@ std::int64_t png_extent(Bytes file, std::size_t at) {
   return std::min(extent, std::int64_t{1} << 31);  // the format's own bound; keeps the product within 64 bits
 }
 
-// Whether every code table of a JPEG's DHT segment has at most 256 codes. stb before 2.28 writes past its own table
-// where one has more.
-bool are_code_tables_sound(Bytes segment) {
-  while (!segment.empty()) {
-    if (segment.size() < 17) return false;
-    std::size_t codes = 0;
-    for (const std::byte count : segment.subspan(1, 16)) codes += std::to_integer<std::size_t>(count);
-    if (codes > 256 || segment.size() < 17 + codes) return false;
-    segment = segment.subspan(17 + codes);
-  }
-  return true;
-}
-
-// Walks the segments of a JPEG to its end marker. Null, or what is wrong. stb fills what a truncated picture lacks with
-// grey (from 2.28 on without an error); a thumbnail's end cannot be mistaken for the picture's here.
-const char* find_jpeg_damage(Bytes file) {
-  constexpr const char* truncated = "truncated: the picture's end is missing";
-  constexpr const char* damaged = "damaged: not the segments of a JPEG";
-  const auto byte = [&](std::size_t i) { return std::to_integer<unsigned>(file[i]); };
-  bool in_scan = false;
-  for (std::size_t at = 2; at + 1 < file.size();) {
-    const unsigned marker = byte(at) == 0xff ? byte(at + 1) : 0;
-    if (marker == 0 || marker == 0xff) {  // compressed data; between segments only 0xff may fill
-      if (!in_scan && marker == 0) return damaged;
-      ++at;
-    } else if (marker == 0xd9) {
-      return nullptr;
-    } else if (marker >= 0xd0 && marker <= 0xd8) {  // restarts have no length
-      at += 2;
-    } else {
-      if (at + 4 > file.size()) return truncated;
-      const std::size_t length = byte(at + 2) * 256 + byte(at + 3);
-      if (length < 2) return damaged;
-      if (at + 2 + length > file.size()) return truncated;
-      if (marker == 0xc4 && !are_code_tables_sound(file.subspan(at + 4, length - 2))) return damaged;
-      in_scan = marker == 0xda;
-      at += 2 + length;
-    }
-  }
-  return truncated;
-}
-
-// What stb knows of a picture before decoding it.
+// What is known of a picture before decoding it.
 struct Header {
   MappedFile file;
   bool sixteen_bits = false;
+  int orientation = 1;  // of PictureScan
 };
 
 Error picture_error(const std::filesystem::path& path, const std::string& what) {
@@ -134,9 +94,6 @@ Result<Header> read_header(const std::filesystem::path& path, const PictureOptio
   }
   const int size = static_cast<int>(bytes.size());
 
-  if (is_jpeg) {
-    if (const char* damage = find_jpeg_damage(bytes)) return picture_error(path, damage);
-  }
   allocation_limit = 1u << 20;
   int width = 0, height = 0, channels = 0;
   const auto check_pixels = [&](std::int64_t columns, std::int64_t rows) -> Result<void> {
@@ -148,13 +105,25 @@ Result<Header> read_header(const std::filesystem::path& path, const PictureOptio
   if (!is_jpeg) {  // stb refuses the largest without saying why
     if (Result<void> fits = check_pixels(png_extent(bytes, 16), png_extent(bytes, 20)); !fits) return fits.error();
   }
+  const PictureScan scan = is_jpeg ? scan_jpeg(bytes) : scan_png(bytes);
+  if (scan.damage != nullptr) return picture_error(path, scan.damage);
   if (!stbi_info_from_memory(data_of(bytes), size, &width, &height, &channels)) {
     return picture_error(path, "its header is truncated or damaged");
   }
   if (Result<void> fits = check_pixels(width, height); !fits) return fits.error();
   allocation_limit = allocation_limit_for(width, height, bytes.size());
   const bool sixteen_bits = stbi_is_16_bit_from_memory(data_of(bytes), size) != 0;
-  return Header{std::move(*file), sixteen_bits};
+  return Header{std::move(*file), sixteen_bits, scan.orientation};
+}
+
+// Where the pixel shown at (x, y) stands in a stored picture of width x height: its number, row by row. By orientations
+// 1 to 4 the first row stored is shown at the top, top, bottom, bottom, the first column at the left, right, right,
+// left; by 5 to 8 the row at the left, right, right, left and the column at the top, top, bottom, bottom.
+std::int64_t stored_pixel(int orientation, std::int64_t width, std::int64_t height, std::int64_t x, std::int64_t y) {
+  const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  const bool from_bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  if (orientation >= 5) std::swap(x, y);
+  return (from_bottom ? height - 1 - y : y) * width + (from_right ? width - 1 - x : x);
 }
 
 // Decodes by `load`, one of stbi_load_from_memory and stbi_load_16_from_memory, and hands each value to `convert`.
@@ -168,9 +137,14 @@ Result<Picture<T>> decode(const std::filesystem::path& path, const Header& heade
     return picture_error(path, std::string("truncated or damaged: ") + stbi_failure_reason());
   }
   Picture<T> picture{width, height, options.channels != 0 ? options.channels : channels, {}};
-  const std::int64_t count = picture.width * picture.height * picture.channels;
-  picture.values.resize(static_cast<std::size_t>(count));
-  std::transform(values, values + count, picture.values.begin(), convert);
+  if (header.orientation >= 5) std::swap(picture.width, picture.height);
+  picture.values.resize(static_cast<std::size_t>(picture.width * picture.height * picture.channels));
+  auto to = picture.values.begin();
+  for (std::int64_t y = 0; y < picture.height; ++y)
+    for (std::int64_t x = 0; x < picture.width; ++x) {
+      const auto* from = values + stored_pixel(header.orientation, width, height, x, y) * picture.channels;
+      to = std::transform(from, from + picture.channels, to, convert);
+    }
   stbi_image_free(values);
   return picture;
 }

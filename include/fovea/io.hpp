@@ -96,8 +96,9 @@ struct PictureOptions {
   std::int64_t max_pixels = std::int64_t{8} << 20;
 };
 
-// PNG or JPEG. Values 0..255, or 0..1 (of a 16-bit PNG with all 16 bits). Orientation tags are not applied.
-// Errors: no such file, neither PNG nor JPEG, too many pixels, truncated or damaged (the decoder's reason is given).
+// PNG or JPEG. Values 0..255, or 0..1 (of a 16-bit PNG with all 16 bits). Turned and mirrored as an Exif orientation says,
+// so that width and height are those that a viewer shows.
+// Errors: no such file, neither PNG nor JPEG, too many pixels, truncated or damaged (a PNG's checksums are looked at).
 Result<Picture<std::uint8_t>> read_picture_u8(const std::filesystem::path& path, const PictureOptions& options = {});
 Result<Picture<float>> read_picture(const std::filesystem::path& path, const PictureOptions& options = {});
 
