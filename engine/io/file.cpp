@@ -4,6 +4,7 @@
 #include <fovea/io.hpp>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,6 +50,24 @@ bool write_all(int descriptor, std::span<const std::byte> bytes) {
   return true;
 }
 
+// Holds back from this thread, while it lives, the signals by which a user or a limit ends a program: what came meanwhile
+// acts at its end. So a program of one thread leaves no half-written file behind. (SIGKILL and a crash still may.)
+class HeldSignals {
+ public:
+  HeldSignals() {
+    sigset_t set;
+    ::sigemptyset(&set);
+    for (const int signal : {SIGHUP, SIGINT, SIGTERM, SIGXFSZ}) ::sigaddset(&set, signal);
+    ::pthread_sigmask(SIG_BLOCK, &set, &before_);
+  }
+  ~HeldSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  HeldSignals(const HeldSignals&) = delete;
+  HeldSignals& operator=(const HeldSignals&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
 // The file that a write to `path` would change: itself, or what its symbolic link names.
 std::filesystem::path target_of(const std::filesystem::path& path) {
   std::error_code ignored;  // a link to nothing is replaced
@@ -88,6 +107,7 @@ Result<void> write_file(const std::filesystem::path& path, std::span<const std::
   std::filesystem::path partial = target;
   partial += ".partial-" + std::to_string(::getpid()) + "-" + std::to_string(count.fetch_add(1));
 
+  const HeldSignals until_it_is_in_place;
   const auto fail = [&](std::string_view what) {
     const Error error = system_error(path, what);
     ::unlink(partial.c_str());

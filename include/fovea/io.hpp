@@ -110,7 +110,8 @@ Result<void> write_png(const std::filesystem::path& path, const Picture<float>& 
 // ---- Any file -----------------------------------------------------------------------------------------------------
 
 // Writes the pieces one after another. A symbolic link is followed; errors: the target is a folder or a device, its
-// folder is missing or not writable, the disk is full.
+// folder is missing or not writable, the disk is full. SIGHUP, SIGINT, SIGTERM and SIGXFSZ reach the calling thread only
+// when the file is in place or gone.
 Result<void> write_file(const std::filesystem::path& path, std::span<const std::span<const std::byte>> pieces);
 Result<void> write_text(const std::filesystem::path& path, std::string_view text);
 

@@ -1,6 +1,9 @@
 #include "tests/io/folder.hpp"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace fovea;
@@ -34,6 +37,26 @@ TEST_CASE("a write that cannot be is an error and leaves nothing") {
   REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
   check_error(io::write_text(folder / "pipe", "x"), ErrorCode::io, {"is a pipe"});
   check_error(io::write_text("/dev/full", "x"), ErrorCode::io, {"is not a regular file"});
+  CHECK(folder.files() == 1);
+}
+
+TEST_CASE("a program that a signal ends while it writes leaves the old file, and nothing beside it") {
+  const Folder folder;
+  write_bytes(folder / "a.txt", "old");
+  const std::string text(1 << 16, 'x');
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::signal(SIGXFSZ, SIG_DFL);
+    const rlimit limit{4096, 4096};  // of a file's size: to pass it brings SIGXFSZ in the midst of the write
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    (void)static_cast<bool>(io::write_text(folder / "a.txt", text));
+    ::_exit(0);  // the signal was due before
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFSIGNALED(status));
+  CHECK(WTERMSIG(status) == SIGXFSZ);
+  CHECK(read_bytes(folder / "a.txt") == "old");
   CHECK(folder.files() == 1);
 }
 
