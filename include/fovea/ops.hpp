@@ -5,6 +5,7 @@
 // and row-major. "Broadcasting" is NumPy's: aligned at the innermost axis, extents equal or 1. Storage is f32 or f16
 // (f16 accumulates in f32 and rounds once); operands of one operator share the dtype unless said otherwise.
 
+#include <fovea/ops/index.hpp>
 #include <fovea/tensor.hpp>
 
 #include <array>

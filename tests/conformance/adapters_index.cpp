@@ -1,0 +1,72 @@
+// Gather, order, running sums.
+
+#include "tests/conformance/adapter.hpp"
+
+namespace fovea::conformance {
+namespace {
+
+void gather_case(CaseGraph& graph) {
+  graph.out("y", gather(graph.in("x"), graph.in("idx"), graph.attrs().integer("dim", 0)));
+}
+
+void index_select_case(CaseGraph& graph) {
+  graph.out("y", index_select(graph.in("x"), graph.in("idx"), graph.attrs().integer("dim", 0)));
+}
+
+void embedding_case(CaseGraph& graph) {
+  EmbeddingDesc desc;
+  const std::vector<std::int64_t> padding = graph.attrs().integers("padding_idx");
+  if (!padding.empty()) desc.padding_index = padding[0];
+  graph.out("y", embedding(graph.in("weight"), graph.in("idx"), desc));
+}
+
+void top_k_case(CaseGraph& graph) {
+  const Attrs& attrs = graph.attrs();
+  const Sorted top = top_k(graph.in("x"), {.k = attrs.integer("k", 1),
+                                           .axis = attrs.integer("dim", -1),
+                                           .largest = attrs.flag("largest", true)});
+  graph.out("values", top.values);
+  graph.out("indices", top.indices);
+}
+
+void onnx_gather(CaseGraph& graph) {
+  graph.out_onnx(0, index_select(graph.onnx(0), graph.onnx(1), graph.onnx_attrs().integer("axis", 0)));
+}
+
+void onnx_gather_elements(CaseGraph& graph) {
+  graph.out_onnx(0, gather(graph.onnx(0), graph.onnx(1), graph.onnx_attrs().integer("axis", 0)));
+}
+
+void onnx_gather_nd(CaseGraph& graph) {
+  if (graph.onnx_attrs().integer("batch_dims", 0) != 0) return graph.skip("GatherND with batch axes");
+  graph.out_onnx(0, gather_nd(graph.onnx(0), graph.onnx(1)));
+}
+
+void onnx_top_k(CaseGraph& graph) {
+  const Attrs attrs = graph.onnx_attrs();
+  const std::vector<std::int64_t> k = graph.onnx_integers(1);
+  const Sorted top = top_k(graph.onnx(0), {.k = k.empty() ? 0 : k[0],
+                                           .axis = attrs.integer("axis", -1),
+                                           .largest = attrs.flag("largest", true)});
+  graph.out_onnx(0, top.values);
+  graph.out_onnx(1, top.indices);
+}
+
+constexpr Adapter adapters[] = {
+    {"F.embedding", embedding_case},
+    {"onnx.Gather", onnx_gather},
+    {"onnx.GatherElements", onnx_gather_elements},
+    {"onnx.GatherND", onnx_gather_nd},
+    {"onnx.TopK", onnx_top_k},
+    {"torch.gather", gather_case},
+    {"torch.index_select", index_select_case},
+    {"torch.topk", top_k_case},
+};
+
+}  // namespace
+
+std::span<const Adapter> index_adapters() {
+  return adapters;
+}
+
+}  // namespace fovea::conformance
