@@ -1,4 +1,5 @@
-// fovea-bench: fused attention beside the unfused chain (matmul, softmax, matmul) of the same engine, in one run.
+// fovea-bench: fused attention, and its gradient, beside the unfused chain (matmul, softmax, matmul) of the same engine, in
+// one run.
 //
 // Times are the device's own timestamps, first dispatch to last. The two sides of a pair are measured in turn, so that a
 // machine whose speed drifts moves both; the table at the end gives medians and their ratio.
@@ -21,14 +22,14 @@ namespace {
 
 struct Shape {
   std::int64_t batch, heads, queries, keys, size;
-  bool causal;
+  bool causal, gradient = false;
   std::string name() const {
     const auto join = [](auto... values) {
       std::string text;
       ((text += (text.empty() ? "" : "x") + std::to_string(values)), ...);
       return text;
     };
-    return join(batch, heads, queries, keys, size) + (causal ? "/causal" : "");
+    return join(batch, heads, queries, keys, size) + (causal ? "/causal" : "") + (gradient ? "/gradient" : "");
   }
 };
 
@@ -43,9 +44,16 @@ class Case {
   Case(const Shape& shape, bool fused) {
     fovea::Graph graph;
     const fovea::Shape q{shape.batch, shape.heads, shape.queries, shape.size}, k{shape.batch, shape.heads, shape.keys, shape.size};
-    graph.output("y", fovea::attention(graph.input("q", q), graph.input("k", k), graph.input("v", k), {.causal = shape.causal}));
+    const fovea::Tensor in[] = {graph.input("q", q), graph.input("k", k), graph.input("v", k)};
+    const fovea::Tensor y = fovea::attention(in[0], in[1], in[2], {.causal = shape.causal});
+    if (shape.gradient) {
+      const auto d = fovea::grad(y, in, {.seed = graph.input("dy", q)});
+      for (std::size_t i = 0; i < d.size(); ++i) graph.output("d" + std::to_string(i), d[i]);
+    } else {
+      graph.output("y", y);
+    }
     fovea::CompileOptions options{.timestamps = true};
-    if (!fused) options.force_kernel = {"attention=decompose"};
+    if (!fused) options.force_kernel = {"attention=decompose", "attention_backward=decompose"};
     plan_.emplace(context().compile(graph, options).value());
     std::mt19937 draw(1);
     std::vector<fovea::PortBuffer> ports;
@@ -72,8 +80,9 @@ class Case {
   std::optional<fovea::Bindings> bindings_;
 };
 
+// Two products forward; the gradient makes them and five more.
 double flops(const Shape& s) {
-  return 4.0 * static_cast<double>(s.batch * s.heads * s.queries * s.keys * s.size) * (s.causal ? 0.5 : 1.0);
+  return (s.gradient ? 14.0 : 4.0) * static_cast<double>(s.batch * s.heads * s.queries * s.keys * s.size) * (s.causal ? 0.5 : 1.0);
 }
 
 // Medians of the two sides of each pair, from Google Benchmark's own aggregates.
@@ -121,7 +130,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   const Shape shapes[] = {{1, 8, 512, 512, 64, false},   {1, 8, 1024, 1024, 64, false}, {1, 16, 1024, 1024, 128, false},
-                          {1, 8, 1024, 1024, 64, true},  {64, 1, 256, 1296, 76, false}};
+                          {1, 8, 1024, 1024, 64, true},  {64, 1, 256, 1296, 76, false},
+                          {1, 8, 512, 512, 64, false, true}, {1, 8, 1024, 1024, 64, true, true}};
   for (const Shape& shape : shapes)
     for (const bool fused : {true, false}) {
       auto kept = std::make_shared<std::optional<Case>>();

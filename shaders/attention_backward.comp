@@ -1,7 +1,7 @@
 // dq_i = scale Σ_j ds_ij k_j;  dk_j = scale Σ_i ds_ij q_i,  dv_j = Σ_i w_ij dO_i   (lib/attention_backward.glsl)
 //
 // The weights are made again from the stored log-sum-exp, so that no Lq x Lk matrix exists. (Dao et al. 2022, algorithm 4)
-// A lane owns a row of queries or of keys, keeps it and its sums in registers, and walks the other side: KEYS rows at a
+// A lane owns ROWS rows of queries or of keys, keeps them and their sums in registers, and walks the other side: KEYS rows at a
 // time, each read by one lane of the subgroup and handed round (shuffle, for drivers that run shaders on a CPU), or one
 // row that every lane reads (uniform). Each sum is made by one lane in one order: two runs agree bit for bit.
 #version 450
@@ -33,6 +33,8 @@ FOVEA_ROW_STORER(store_a, d_a, d_a4, D)
 FOVEA_ROW_STORER(store_b, d_b, d_b4, DV)
 
 const bool OWNS_KEYS = SIDE == ATTENTION_BACKWARD_KEYS;
+// By components: dot() keeps CPU drivers from one fused multiply-add a product.
+#define ADD_DOT(sum, a, b) sum += a.x * b.x, sum += a.y * b.y, sum += a.z * b.z, sum += a.w * b.w
 #define EACH_STEP [[unroll]] for (uint j = 0; j < KEYS; ++j)
 #define EACH_QUAD(n) [[unroll]] for (uint i = 0; i < n; ++i)
 
@@ -48,60 +50,83 @@ uvec2 visible_rows(uint first, uint last) {
   return uvec2(clamp(ivec2(int(first) - p.band_high, int(last) - p.band_low + 1), ivec2(0), ivec2(int(p.rows))));
 }
 
+#define EACH_ROW [[unroll]] for (uint r = 0; r < ROWS; ++r)
+
 void sum_up() {
   uint pair = FLAT_GROUP / p.row_blocks;
   uint count = OWNS_KEYS ? p.keys : p.rows, others = OWNS_KEYS ? p.rows : p.keys;
-  uint first = FLAT_GROUP % p.row_blocks * WG, last = min(first + WG, count) - 1;
-  uint own = min(first + gl_LocalInvocationID.x, last);  // past the end: the last row again, not stored
-  vec4 a[QUADS], b[V_QUADS], sum_a[QUADS], sum_b[V_QUADS];
-  EACH_QUAD(QUADS) a[i] = own_a(pair * count + own, i), sum_a[i] = vec4(0.0);
-  EACH_QUAD(V_QUADS) b[i] = own_b(pair * count + own, i), sum_b[i] = vec4(0.0);
-  QueryRow own_at = QueryRow(0, 0);
-  vec2 own_stat = vec2(0.0);
-  if (!OWNS_KEYS) own_at = query_row(pair, own), own_stat = stats[pair * p.rows + own];
+  uint first = FLAT_GROUP % p.row_blocks * (WG * ROWS), last = min(first + WG * ROWS, count) - 1;
+  uint own[ROWS];
+  vec4 a[ROWS][QUADS], b[ROWS][V_QUADS], sum_a[ROWS][QUADS], sum_b[ROWS][V_QUADS];
+  QueryRow own_at[ROWS];
+  vec2 own_stat[ROWS];
+  EACH_ROW {
+    own[r] = min(first + r * WG + gl_LocalInvocationID.x, last);  // past the end: the last row again, not stored
+    EACH_QUAD(QUADS) a[r][i] = own_a(pair * count + own[r], i), sum_a[r][i] = vec4(0.0);
+    EACH_QUAD(V_QUADS) b[r][i] = own_b(pair * count + own[r], i), sum_b[r][i] = vec4(0.0);
+    own_at[r] = QueryRow(0, 0);
+    own_stat[r] = vec2(0.0);
+    if (!OWNS_KEYS) own_at[r] = query_row(pair, own[r]), own_stat[r] = stats[pair * p.rows + own[r]];
+  }
 
   KeyRange keys = visible_keys(first, last);
   uvec2 range = OWNS_KEYS ? visible_rows(first, last) : uvec2(keys.begin, keys.end);
   for (uint at = range.x; at < range.y; at += KEYS) {
     // Past the end: the last row again, with weight 0.
     uint mine = min(at + OWN_LANE, others - 1), row = pair * others + mine;
-    QueryRow my_at = own_at;
-    vec2 my_stat = own_stat;
+    QueryRow my_at = QueryRow(0, 0);
+    vec2 my_stat = vec2(0.0);
     if (OWNS_KEYS) my_at = query_row(pair, mine), my_stat = stats[row];
-    float product[KEYS], d_weight[KEYS];
-    EACH_STEP product[j] = d_weight[j] = 0.0;
+    float product[ROWS][KEYS], d_weight[ROWS][KEYS];
+    EACH_ROW EACH_STEP product[r][j] = d_weight[r][j] = 0.0;
     EACH_QUAD(QUADS) {
       vec4 read = other_a(row, i);
-      EACH_STEP product[j] += dot(a[i], OF_LANE(read, j));
+      EACH_STEP {
+        vec4 x = OF_LANE(read, j);
+        EACH_ROW ADD_DOT(product[r][j], a[r][i], x);
+      }
     }
     EACH_QUAD(V_QUADS) {
       vec4 read = other_b(row, i);
-      EACH_STEP d_weight[j] += dot(b[i], OF_LANE(read, j));
+      EACH_STEP {
+        vec4 x = OF_LANE(read, j);
+        EACH_ROW ADD_DOT(d_weight[r][j], b[r][i], x);
+      }
     }
     EACH_STEP {
-      QueryRow query = own_at;
-      vec2 stat = own_stat;
+      QueryRow query = QueryRow(0, 0);
+      vec2 stat = vec2(0.0);
       if (OWNS_KEYS) {
         query = QueryRow(OF_LANE(my_at.query, j), OF_LANE(my_at.mask, j));
         stat = OF_LANE(my_stat, j);
       }
-      uint key = OWNS_KEYS ? own : min(at + j, others - 1);
-      Pair found = pair_of(product[j], d_weight[j], query, key, stat, at + j < others && in_band(query.query, key));
-      product[j] = found.d_score * found.slope * p.scale;
-      d_weight[j] = found.weight;
+      EACH_ROW {
+        if (!OWNS_KEYS) query = own_at[r], stat = own_stat[r];
+        uint key = OWNS_KEYS ? own[r] : min(at + j, others - 1);
+        Pair found = pair_of(product[r][j], d_weight[r][j], query, key, stat, at + j < others && in_band(query.query, key));
+        product[r][j] = found.d_score * found.slope * p.scale;
+        d_weight[r][j] = found.weight;
+      }
     }
     EACH_QUAD(QUADS) {
       vec4 read = other_a(row, i);
-      EACH_STEP sum_a[i] += product[j] * OF_LANE(read, j);
+      EACH_STEP {
+        vec4 x = OF_LANE(read, j);
+        EACH_ROW sum_a[r][i] += product[r][j] * x;
+      }
     }
     if (OWNS_KEYS) EACH_QUAD(V_QUADS) {
       vec4 read = other_b(row, i);
-      EACH_STEP sum_b[i] += d_weight[j] * OF_LANE(read, j);
+      EACH_STEP {
+        vec4 x = OF_LANE(read, j);
+        EACH_ROW sum_b[r][i] += d_weight[r][j] * x;
+      }
     }
   }
-  if (first + gl_LocalInvocationID.x > last) return;
-  EACH_QUAD(QUADS) store_a(pair * count + own, i, sum_a[i]);
-  if (OWNS_KEYS) EACH_QUAD(V_QUADS) store_b(pair * count + own, i, sum_b[i]);
+  EACH_ROW if (first + r * WG + gl_LocalInvocationID.x <= last) {
+    EACH_QUAD(QUADS) store_a(pair * count + own[r], i, sum_a[r][i]);
+    if (OWNS_KEYS) EACH_QUAD(V_QUADS) store_b(pair * count + own[r], i, sum_b[r][i]);
+  }
 }
 
 void main() {

@@ -57,25 +57,29 @@ bool supports_uniform(const NodeView& node, const DeviceCaps& caps) {
   return attention_kernel_takes(AttentionShape(node)) && loops_fit(node, caps, 1);
 }
 
-// A step is a subgroup of rows, unrolled, each with four products.
-bool supports_shuffle(const NodeView& node, const DeviceCaps& caps) {
+// Rows a lane, as many as the driver compiles within seconds, of which a step is unrolled: a subgroup of rows, each with
+// four products. 0: not even one.
+uint rows_a_lane(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
-  if (!attention_kernel_takes(shape) || caps.subgroup_size < 2 || caps.subgroup_size > 16) return false;
   const std::uint64_t unrolled = caps.subgroup_size * 2 * (quads(shape.D) + quads(shape.Dv));
-  return unrolled <= (caps.costly_unrolling ? 512u : 1024u) && loops_fit(node, caps, caps.subgroup_size);
+  return static_cast<uint>(std::min<std::uint64_t>((caps.costly_unrolling ? 512 : 1024) / unrolled, 4));
+}
+bool supports_shuffle(const NodeView& node, const DeviceCaps& caps) {
+  return attention_kernel_takes(AttentionShape(node)) && caps.subgroup_size >= 2 && caps.subgroup_size <= 16 &&
+         rows_a_lane(node, caps) > 0 && loops_fit(node, caps, caps.subgroup_size);
 }
 
-void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint step, KernelPlan& plan) {
+void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint step, uint rows, KernelPlan& plan) {
   const auto& attrs = node.attrs<AttentionBackwardAttrs>();
   const Work work = work_of(node);
   AttentionSpec spec = attention_spec(node, attrs.forward);
   spec.WG = step > 1 ? step : caps.type == DeviceType::cpu ? 32 : 64;
   spec.KEYS = step;
-  spec.ROWS = 1;
+  spec.ROWS = rows;
   std::uint32_t next = 0;
   const auto launch = [&](std::int64_t owned, std::vector<LaunchOperand> results) {
     AttentionParams params = attention_params(node, attrs.forward);
-    params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(owned), spec.WG)));
+    params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(owned), std::uint64_t{spec.WG} * spec.ROWS)));
     Launch& one = plan.launches.emplace_back();
     one.shader = shader_for(stem, node.in(0).dtype);
     one.set_constants(spec);
@@ -106,10 +110,10 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint s
 }
 
 void plan_shuffle(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
-  plan(node, caps, "attention_backward.shuffle", caps.subgroup_size, out);
+  plan(node, caps, "attention_backward.shuffle", caps.subgroup_size, rows_a_lane(node, caps), out);
 }
 void plan_uniform(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
-  plan(node, caps, "attention_backward.uniform", 1, out);
+  plan(node, caps, "attention_backward.uniform", 1, 1, out);
 }
 
 bool made_for_cpu(const NodeView&, const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
