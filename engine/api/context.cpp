@@ -109,6 +109,7 @@ Result<Plan> Context::compile(const Graph& graph, const CompileOptions& options)
 }
 
 Result<Buffer> Context::make_buffer(std::uint64_t bytes, bool host_visible, std::string_view name) {
+  if (bytes == 0) return Error{ErrorCode::invalid_argument, cat("make_buffer: ", name, " has 0 bytes")};
   const vk::MemoryKind kind = host_visible ? vk::MemoryKind::host : vk::MemoryKind::device;
   Result<vk::Buffer> buffer = vk::Buffer::create(*impl_->device, bytes, kind, name);
   if (!buffer) return buffer.error();

@@ -95,8 +95,10 @@ Result<Context> adopt(const HostDevice& host, const AdoptOptions& options) {
   parts.queue_family = host.queue_family;
   parts.allocator = host.allocation_callbacks;
   parts.enabled.api_version = vk::usable_version(**instance, host.physical_device);
-  parts.enabled.features = vk::read_features(host.enabled_features);
-  parts.enabled.memory_budget = vk::Extensions(host.device_extensions).has(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+  const vk::Extensions extensions(host.device_extensions);
+  parts.enabled.features =
+      vk::keep_enabled(vk::read_features(host.enabled_features), parts.enabled.api_version, extensions);
+  parts.enabled.memory_budget = extensions.has(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
   Result<std::unique_ptr<vk::Device>> device = vk::Device::adopt(std::move(*instance), parts);
   if (!device) return device.error();
   return make_context(std::move(*device), options.pipeline_cache);

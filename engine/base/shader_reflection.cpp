@@ -132,23 +132,25 @@ std::uint32_t size_of_type(const Module& module, std::uint32_t id, int depth = 0
   }
 }
 
-// True when a device with these caps has this capability. One that is not named here is refused.
-bool has_capability(const DeviceCaps& caps, std::uint32_t capability) {
+// The feature that a device with these caps misses for this capability; null: none.
+const char* find_missing_feature(const DeviceCaps& caps, std::uint32_t capability) {
+  const auto need = [](bool has, const char* feature) { return has ? nullptr : feature; };
   // VkSubgroupFeatureFlagBits and SPIR-V's GroupNonUniform* go in the same order.
   constexpr std::uint32_t group_non_uniform = 61, group_non_uniform_quad = 68;
   if (capability >= group_non_uniform && capability <= group_non_uniform_quad)
-    return caps.subgroup_size > 0 && (caps.subgroup_operations >> (capability - group_non_uniform) & 1) != 0;
+    return need(caps.subgroup_size > 0 && (caps.subgroup_operations >> (capability - group_non_uniform) & 1) != 0,
+                "a subgroup operation in compute shaders");
   switch (capability) {
-    case 0:                                  // Matrix
-    case 1: return true;                     // Shader
-    case 9: return caps.float16;             // Float16
-    case 11: return caps.int64;              // Int64
-    case 4433: return caps.storage16;        // StorageBuffer16BitAccess
-    case 4448: return caps.storage8;         // StorageBuffer8BitAccess
-    case 5345: return caps.cooperative_matrix;  // VulkanMemoryModel: enabled wherever cooperative matrices are
-    case 5347: return caps.buffer_address;   // PhysicalStorageBufferAddresses
-    case 6022: return caps.cooperative_matrix;  // CooperativeMatrixKHR
-    default: return false;
+    case 0:                // Matrix
+    case 1: return nullptr;  // Shader
+    case 9: return need(caps.float16, "shaderFloat16");
+    case 11: return need(caps.int64, "shaderInt64");
+    case 4433: return need(caps.storage16, "storageBuffer16BitAccess");
+    case 4448: return need(caps.storage8, "storageBuffer8BitAccess");
+    case 5345: return need(caps.cooperative_matrix, "vulkanMemoryModel");  // enabled wherever cooperative matrices are
+    case 5347: return need(caps.buffer_address, "bufferDeviceAddress");
+    case 6022: return need(caps.cooperative_matrix, "cooperativeMatrix");
+    default: return "a SPIR-V capability that Fovea does not know";
   }
 }
 
@@ -185,17 +187,17 @@ ShaderReflection reflect(std::span<const std::uint32_t> code) {
   return out;
 }
 
-bool supports(const DeviceCaps& caps, const ShaderInfo& shader) {
-  if (shader.code.size() < spirv::header_words || shader.code[0] != spirv::magic) return false;
+const char* find_missing_feature(const DeviceCaps& caps, const ShaderInfo& shader) {
+  if (shader.code.size() < spirv::header_words || shader.code[0] != spirv::magic) return "a SPIR-V module";
   // Caps made by hand without a version stand for the floor, Vulkan 1.1.
   constexpr std::uint32_t vulkan_1_1 = 1u << 22 | 1u << 12;
-  if (vulkan_for(shader.code[1]) > std::max(caps.api_version, vulkan_1_1)) return false;
-  bool all = true;
+  if (vulkan_for(shader.code[1]) > std::max(caps.api_version, vulkan_1_1)) return "a newer Vulkan version";
+  const char* missing = nullptr;
   for_each_instruction(shader.code, [&](std::uint32_t opcode, Words operands) {
     if (opcode != spirv::op_capability || operands.empty()) return false;  // capabilities come first
-    return all = has_capability(caps, operands[0]);
+    return !(missing = find_missing_feature(caps, operands[0]));
   });
-  return all;
+  return missing;
 }
 
 }  // namespace fovea

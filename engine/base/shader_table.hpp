@@ -34,7 +34,10 @@ struct ShaderReflection {
 };
 ShaderReflection reflect(std::span<const std::uint32_t> code);
 
-// True when the device has every capability that the module declares.
-bool supports(const DeviceCaps& caps, const ShaderInfo& shader);
+// The first Vulkan feature that the module's capabilities need and the device does not have enabled; null: none.
+const char* find_missing_feature(const DeviceCaps& caps, const ShaderInfo& shader);
+inline bool supports(const DeviceCaps& caps, const ShaderInfo& shader) {
+  return !find_missing_feature(caps, shader);
+}
 
 }  // namespace fovea

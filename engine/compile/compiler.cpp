@@ -92,6 +92,7 @@ std::vector<std::byte> constants_of(const ir::Graph& graph, const Layout& layout
 
 Result<Program> compile(const ir::Graph& graph, const DeviceCaps& caps, const CompileOptions& options) {
   if (auto failure = verify(graph)) return *failure;
+  if (auto failure = check_types(graph, caps)) return *failure;
   if (auto failure = check_sizes(graph, caps)) return *failure;  // kernels may count in 32 bits
 
   auto lowered = decompose(graph, caps, options);

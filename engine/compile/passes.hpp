@@ -25,6 +25,8 @@ Failure verify(const ir::Graph& graph);
 
 // Every value that is needed fits what the device can bind.
 Failure check_sizes(const ir::Graph& graph, const DeviceCaps& caps);
+// The device has storage for the type of every value that is needed.
+Failure check_types(const ir::Graph& graph, const DeviceCaps& caps);
 
 // Nodes whose results no output needs: false. Values read by how many operands and outputs.
 std::vector<bool> live_nodes(const ir::Graph& graph);

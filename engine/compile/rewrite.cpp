@@ -62,7 +62,7 @@ ir::Graph rewrite(const ir::Graph& graph, const Emit& emit, ir::Graph&& into) {
   for (ValueId id = 0; id < graph.values.size(); ++id) {
     const ir::Value& value = graph.value(id);
     if (value.kind == ir::ValueKind::result) continue;
-    map[id] = {&result, value.kind == ir::ValueKind::constant ? result.add_constant(value.type, graph.constants[value.slot])
+    map[id] = {&result, value.kind == ir::ValueKind::constant ? result.add_constant(value.type, graph.constants[value.slot], value.site)
                                                               : result.add_value(value)};
   }
   const auto live = live_nodes(graph);

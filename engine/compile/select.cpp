@@ -11,7 +11,8 @@ namespace {
 // Limits that every launch must keep, whatever the kernel. Empty: it does.
 std::string launch_fault(const ops::Launch& launch, const DeviceCaps& caps) {
   if (!launch.shader) return "its shader is not in this build";
-  if (!supports(caps, *launch.shader)) return cat(launch.shader->name, " needs a capability that the device lacks");
+  if (const char* missing = find_missing_feature(caps, *launch.shader))
+    return cat(launch.shader->name, " needs ", missing, ", which the device lacks or the host did not enable");
   if (launch.operands.size() > caps.max_storage_buffers)
     return cat("needs ", launch.operands.size(), " storage buffers and the device has ", caps.max_storage_buffers);
   if (launch.push.size() > caps.max_push_bytes)
@@ -75,8 +76,13 @@ Failure check_forced(const CompileOptions& options) {
     bool known = op && equals != pair.npos && pair.substr(equals + 1) == "decompose" && op->decompose;
     if (op && equals != pair.npos)
       for (const ops::Kernel& kernel : op->kernels) known = known || pair.substr(equals + 1) == kernel.name;
-    if (!known)
-      return Error{ErrorCode::invalid_argument, cat("force_kernel: \"", pair, "\" is not operator=kernel of this build")};
+    if (known) continue;
+    std::string choice = op ? "" : "no operator has that name";
+    if (op)
+      for (const ops::Kernel& kernel : op->kernels) choice += cat(choice.empty() ? "" : ", ", op->name, '=', kernel.name);
+    if (op && op->decompose) choice += cat(choice.empty() ? "" : ", ", op->name, "=decompose");
+    return Error{ErrorCode::invalid_argument,
+                 cat("force_kernel: \"", pair, "\" is not operator=kernel of this build; ", choice)};
   }
   return std::nullopt;
 }

@@ -81,8 +81,14 @@ std::string value_text(const ir::Graph& graph, ir::ValueId id) {
   const ir::Value& value = graph.value(id);
   if (!value.name.empty()) return cat('"', value.name, '"');
   if (value.kind == ir::ValueKind::constant) return "a constant";
-  const ir::Node& node = graph.nodes[value.producer];
-  return cat("the result of ", node.op->name, ' ', ir::to_string(node.site));
+  return cat("the result of ", graph.nodes[value.producer].op->name);
+}
+
+// " (model.cpp:41)", or nothing.
+std::string place_text(const ir::Graph& graph, ir::ValueId id) {
+  const ir::Value& value = graph.value(id);
+  const CallSite site = value.kind == ir::ValueKind::result ? graph.nodes[value.producer].site : value.site;
+  return site.line > 0 ? ' ' + ir::to_string(site) : std::string();
 }
 
 }  // namespace
@@ -97,7 +103,20 @@ Failure check_sizes(const ir::Graph& graph, const DeviceCaps& caps) {
     return Error{ErrorCode::unsupported,
                  cat("compile: ", value_text(graph, id), ' ', to_string(value.type.dtype), to_string(value.type.shape), " takes ",
                      bytes ? cat(*bytes) : std::string("more than 2^56"), " bytes, and ", caps.device_name, " binds at most ",
-                     caps.max_storage_range)};
+                     caps.max_storage_range, " bytes (maxStorageBufferRange)", place_text(graph, id))};
+  }
+  return std::nullopt;
+}
+
+Failure check_types(const ir::Graph& graph, const DeviceCaps& caps) {
+  if (caps.storage16) return std::nullopt;
+  const auto live = live_nodes(graph);
+  for (ir::ValueId id = 0; id < graph.values.size(); ++id) {
+    const ir::Value& value = graph.value(id);
+    if (value.type.dtype != DType::f16 || (value.kind == ir::ValueKind::result && !live[value.producer])) continue;
+    return Error{ErrorCode::unsupported,
+                 cat("compile: ", value_text(graph, id), " is f16, and ", caps.device_name,
+                     " lacks storageBuffer16BitAccess, or the host did not enable it", place_text(graph, id))};
   }
   return std::nullopt;
 }

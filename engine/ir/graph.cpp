@@ -5,9 +5,9 @@
 
 namespace fovea::ir {
 
-ValueId Graph::add_constant(Type type, std::vector<std::byte> data) {
+ValueId Graph::add_constant(Type type, std::vector<std::byte> data, CallSite site) {
   constants.push_back(std::move(data));
-  return add_value({type, ValueKind::constant, none, static_cast<std::uint32_t>(constants.size() - 1), {}});
+  return add_value({type, ValueKind::constant, none, static_cast<std::uint32_t>(constants.size() - 1), {}, site});
 }
 
 NodeId Graph::add_node(Node node, const std::vector<Type>& types) {
@@ -44,6 +44,14 @@ namespace fovea {
 
 namespace {
 
+// Why no tensor can have this shape; empty: one can.
+std::string shape_fault(const Shape& shape) {
+  if (shape.valid()) return {};
+  const bool negative = to_string(shape).find('-') != std::string::npos;
+  return negative ? cat("the shape ", to_string(shape), " has a negative extent")
+                  : cat("the shape has ", to_string(shape), ", and ", max_rank, " are the most");
+}
+
 Tensor add_named(ir::Graph& graph, std::string_view what, std::string_view name, const Shape& shape, DType dtype,
                  ir::ValueKind kind, CallSite site) {
   const auto refuse = [&](const auto&... why) {
@@ -54,20 +62,25 @@ Tensor add_named(ir::Graph& graph, std::string_view what, std::string_view name,
   if (name.empty()) return refuse("the name is empty");
   for (const ir::Value& value : graph.values)
     if (value.name == name) return refuse("there is already an input or parameter of this name");
-  if (!shape.valid()) return refuse("the shape has a negative extent or more than ", max_rank, " axes");
-  if (dtype == DType::bf16) return refuse("bf16 is not supported yet");
-  return {&graph, graph.add_value({{shape, dtype}, kind, ir::none, 0, std::string(name)})};
+  if (const std::string fault = shape_fault(shape); !fault.empty()) return refuse(fault);
+  if (dtype == DType::bf16) {
+    graph.fail(cat(what, " \"", name, "\": bf16 is not supported yet"), site, ErrorCode::unsupported);
+    return {&graph, ir::none};
+  }
+  return {&graph, graph.add_value({{shape, dtype}, kind, ir::none, 0, std::string(name), site})};
 }
 
 Tensor add_constant(ir::Graph& graph, const Shape& shape, DType dtype, std::span<const std::byte> data, CallSite site) {
   if (graph.error) return Tensor(&graph, ir::none);
   const auto have = static_cast<std::int64_t>(data.size() / 4);
-  if (!shape.valid() || shape.elements() != have) {
-    graph.fail(cat("constant: shape ", to_string(shape), " needs ", shape.valid() ? shape.elements() : 0,
-                   " elements, and ", have, " were given"), site);
+  std::string fault = shape_fault(shape);
+  if (fault.empty() && shape.elements() != have)
+    fault = cat("shape ", to_string(shape), " needs ", shape.elements(), " elements, and ", have, " were given");
+  if (!fault.empty()) {
+    graph.fail(cat("constant: ", fault), site);
     return Tensor(&graph, ir::none);
   }
-  return {&graph, graph.add_constant({shape, dtype}, {data.begin(), data.end()})};
+  return {&graph, graph.add_constant({shape, dtype}, {data.begin(), data.end()}, site)};
 }
 
 }  // namespace
@@ -93,7 +106,8 @@ Tensor Graph::constant(Shape shape, std::span<const std::int32_t> data, CallSite
 void Graph::output(std::string_view name, Tensor value, CallSite site) {
   const auto refuse = [&](const auto&... why) { ir_->fail(cat("output \"", name, "\": ", why...), site); };
   if (ir_->error) return;
-  if (!value || value.graph() != ir_.get()) return refuse("the tensor is absent or of another graph");
+  if (!value) return refuse("the tensor is ", ir::absent);
+  if (value.graph() != ir_.get()) return refuse("the tensor is of another graph");
   if (name.empty()) return refuse("the name is empty");
   for (const ir::Output& output : ir_->outputs)
     if (output.name == name) return refuse("there is already an output of this name");

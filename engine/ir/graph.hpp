@@ -37,6 +37,7 @@ struct Value {
   NodeId producer = none;  // of a result
   std::uint32_t slot = 0;  // result: which output of its producer; constant: index into Graph::constants
   std::string name;        // of an input or parameter
+  CallSite site{};         // of an input, parameter or constant; a result has its producer's
 };
 
 struct Node {
@@ -67,7 +68,7 @@ struct Graph {
     values.push_back(std::move(value));
     return static_cast<ValueId>(values.size() - 1);
   }
-  ValueId add_constant(Type type, std::vector<std::byte> data);
+  ValueId add_constant(Type type, std::vector<std::byte> data, CallSite site = {});
   // Appends a node whose outputs have these types; returns its id.
   NodeId add_node(Node node, const std::vector<Type>& types);
   // Gives a node other attributes and one more result, its last; returns the result.
@@ -75,6 +76,9 @@ struct Graph {
   // Records the first error, with the caller's place: "message (file:line)".
   void fail(std::string message, CallSite site, ErrorCode code = ErrorCode::invalid_argument);
 };
+
+// How errors say that a tensor is no value of any graph. Where it came from cannot be told: no graph was there to note it.
+inline constexpr const char* absent = "absent (default-made, or the result of an operator that was given only such)";
 
 // "(model.cpp:41)": the file without its folders.
 std::string to_string(CallSite site);

@@ -3,6 +3,7 @@
 #include "ir/graph.hpp"
 
 #include <algorithm>
+#include <climits>
 
 namespace fovea {
 
@@ -21,12 +22,9 @@ std::size_t size_of(DType dtype) { return dtype == DType::f16 || dtype == DType:
 
 Shape::Shape(std::span<const std::int64_t> extents) {
   const bool fits = extents.size() <= static_cast<std::size_t>(max_rank);
-  if (!fits || std::ranges::any_of(extents, [](std::int64_t extent) { return extent < 0; })) {
-    rank_ = -1;
-    return;
-  }
-  rank_ = static_cast<int>(extents.size());
-  std::ranges::copy(extents, extents_.begin());
+  rank_ = static_cast<int>(std::min<std::size_t>(extents.size(), INT_MAX - 1));
+  if (fits) std::ranges::copy(extents, extents_.begin());
+  if (!fits || std::ranges::any_of(extents, [](std::int64_t extent) { return extent < 0; })) rank_ = -1 - rank_;
 }
 
 std::int64_t Shape::elements() const {
@@ -40,11 +38,12 @@ std::int64_t Shape::elements() const {
 }
 
 std::string to_string(const Shape& shape) {
-  if (!shape.valid()) return "[invalid]";
+  const int rank = shape.valid() ? shape.rank_ : -1 - shape.rank_;
+  if (rank > max_rank) return std::to_string(rank) + " axes";
   std::string text = "[";
-  for (std::int64_t extent : shape.extents()) {
-    if (text.size() > 1) text += ',';
-    text += std::to_string(extent);
+  for (int axis = 0; axis < rank; ++axis) {
+    if (axis > 0) text += ',';
+    text += std::to_string(shape[axis]);
   }
   return text + ']';
 }

@@ -8,13 +8,27 @@ namespace fovea::ops {
 
 namespace {
 
-// The graph of the first present operand; the sticky error when operands belong to different ones.
-ir::Graph* common_graph(const OpDef& op, std::span<const Tensor> in, CallSite site) {
-  ir::Graph* graph = nullptr;
-  for (const Tensor& tensor : in) {
-    if (!tensor) continue;
-    if (!graph) graph = tensor.graph();
-    if (graph != tensor.graph()) graph->fail(cat(op.name, ": operands of two different graphs"), site);
+std::string title_of(const OpDef& op, const ir::Attrs& attrs) {
+  return op.title ? op.title(attrs) : op.name;
+}
+
+std::string operand_name(const OpDef& op, std::size_t i) {
+  return i < op.operands.size() && op.operands[i] ? op.operands[i] : cat("operand ", i);
+}
+
+// The graph of the first present operand. Operands of different ones are the sticky error of each: whichever graph is
+// compiled tells.
+ir::Graph* common_graph(const OpDef& op, std::span<const Tensor> in, const ir::Attrs& attrs, CallSite site) {
+  std::size_t first = 0;
+  while (first < in.size() && !in[first]) ++first;
+  if (first == in.size()) return nullptr;
+  ir::Graph* graph = in[first].graph();
+  for (std::size_t i = first + 1; i < in.size(); ++i) {
+    if (!in[i] || in[i].graph() == graph) continue;
+    const std::string what = cat(title_of(op, attrs), ": ", operand_name(op, first), " and ", operand_name(op, i),
+                                 " are of two different graphs");
+    graph->fail(what, site);
+    in[i].graph()->fail(what, site);
   }
   return graph;
 }
@@ -22,17 +36,17 @@ ir::Graph* common_graph(const OpDef& op, std::span<const Tensor> in, CallSite si
 }  // namespace
 
 std::vector<Tensor> append(const OpDef& op, std::span<const Tensor> in, ir::Attrs attrs, CallSite site) {
-  ir::Graph* graph = common_graph(op, in, site);
+  ir::Graph* graph = common_graph(op, in, attrs, site);
   // Enough poisoned results for any operator: callers index the outputs they asked for.
   const auto poisoned = [&] { return std::vector<Tensor>(4, Tensor(graph, ir::none)); };
   if (!graph || graph->error) return poisoned();  // without any operand there is no graph to tell
   for (std::size_t i = 0; i < std::min(op.required_inputs, in.size()); ++i)
     if (!in[i]) {
-      graph->fail(cat(op.name, ": operand ", i, " is absent"), site);
+      graph->fail(cat(title_of(op, attrs), ": ", operand_name(op, i), " is ", ir::absent), site);
       return poisoned();
     }
 
-  InferContext context{op.name, {}, attrs};
+  InferContext context{{}, attrs};
   ir::Node node{&op, {}, {}, attrs, site};
   for (const Tensor& tensor : in) {
     context.in.push_back(tensor ? &graph->value(tensor.id()).type : nullptr);
@@ -40,7 +54,7 @@ std::vector<Tensor> append(const OpDef& op, std::span<const Tensor> in, ir::Attr
   }
   op.infer(context);
   if (!context.error.empty()) {
-    graph->fail(cat(context.op, ": ", context.error), site);
+    graph->fail(cat(title_of(op, attrs), ": ", context.error), site);
     return poisoned();
   }
   const ir::NodeId id = graph->add_node(std::move(node), context.out);

@@ -197,7 +197,8 @@ double flops(const NodeView& node) {
 
 }  // namespace
 
-extern constexpr OpDef conv2d_op{.name = "conv2d", .infer = infer, .required_inputs = 2, .decompose = decompose,
+extern constexpr OpDef conv2d_op{.name = "conv2d", .infer = infer, .required_inputs = 2,
+                                 .operands = {"x", "weight"}, .decompose = decompose,
                                  .kernels = kernels, .absorb = absorb, .flops = flops};
 
 }  // namespace ops

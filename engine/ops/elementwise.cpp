@@ -99,7 +99,6 @@ std::vector<Shape> input_shapes(const NodeView& node) {
 
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<ElementwiseAttrs>();
-  if (attrs.steps.size() == 1) context.op = code_name(attrs.steps[0].code);
   Shape shape = context.shape(0);
   for (std::size_t i = 1; i < context.in.size(); ++i) {
     const auto common = ir::broadcast(shape, context.shape(i));
@@ -180,8 +179,13 @@ bool fits(const ElementwiseAttrs& attrs, const Shape& out, std::span<const Shape
   return rank - 1 + in.size() * rank + attrs.scalars.size() <= ELEMENTWISE_WORDS;
 }
 
+std::string title(const ir::Attrs& attrs) {
+  const auto& steps = attrs.as<ElementwiseAttrs>().steps;
+  return steps.size() == 1 ? code_name(steps[0].code) : "elementwise";
+}
+
 extern constexpr OpDef elementwise_op{
-    .name = "elementwise", .infer = infer, .required_inputs = all_inputs, .kernels = kernels,
+    .name = "elementwise", .infer = infer, .required_inputs = all_inputs, .title = title, .kernels = kernels,
     .vjp = elementwise_vjp, .flops = flops};
 
 namespace {

@@ -117,7 +117,8 @@ constexpr Kernel kernels[] = {{"grid_sample", [](const NodeView&, const DeviceCa
 }  // namespace
 
 extern constexpr OpDef grid_sample_op{
-    .name = "grid_sample", .infer = infer, .required_inputs = all_inputs, .kernels = kernels, .flops = flops};
+    .name = "grid_sample", .infer = infer, .required_inputs = all_inputs, .operands = {"x", "grid"},
+    .kernels = kernels, .flops = flops};
 
 }  // namespace ops
 

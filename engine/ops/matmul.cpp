@@ -126,8 +126,8 @@ constexpr Kernel kernels[] = {
 }  // namespace
 
 extern constexpr OpDef matmul_op{
-    .name = "matmul", .infer = infer, .required_inputs = 2, .kernels = kernels, .vjp = matmul_vjp, .absorb = absorb,
-    .flops = flops};
+    .name = "matmul", .infer = infer, .required_inputs = 2, .operands = {"a", "b"}, .kernels = kernels,
+    .vjp = matmul_vjp, .absorb = absorb, .flops = flops};
 
 }  // namespace ops
 
@@ -141,6 +141,7 @@ Tensor linear(Tensor x, Tensor weight, Tensor bias, Activation activation, CallS
     x.graph()->fail(cat("linear: ", why...), site);
     return Tensor(x.graph(), ir::none);
   };
+  if (x && !weight) return refuse("the weight is ", ir::absent);
   if (x && weight && !x.graph()->error) {
     if (x.shape().rank() == 0) return refuse("x has rank 0");
     if (weight.shape().rank() != 2) return refuse("the weight is ", to_string(weight.shape()), ", not [N,K]");

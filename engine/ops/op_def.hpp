@@ -24,7 +24,6 @@ namespace fovea::ops {
 
 // What `infer` reads and fills. Absent optional operands have a null type.
 struct InferContext {
-  std::string op;  // as errors name it
   std::vector<const ir::Type*> in;
   const ir::Attrs& attrs;
   std::vector<ir::Type> out{};
@@ -129,6 +128,8 @@ struct OpDef {
   const char* name;
   void (*infer)(InferContext& context);
   std::size_t required_inputs = 1;  // leading operands that must be present; all_inputs: every one
+  std::array<const char*, 3> operands{};  // what errors call the first ones; null: "operand 2"
+  std::string (*title)(const ir::Attrs& attrs) = nullptr;  // what errors call the operator; null: `name`
   // Rewrites the node as other operators; returns false when it cannot. Fills one tensor an output.
   bool (*decompose)(Builder& builder, const NodeView& node, std::span<const Tensor> in, std::span<Tensor> out) = nullptr;
   std::span<const Kernel> kernels = {};  // best first

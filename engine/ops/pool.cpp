@@ -61,9 +61,13 @@ bool window_is_right(InferContext& context, const PoolAttrs& attrs) {
   return true;
 }
 
+std::string title(const ir::Attrs& any) {
+  const auto& attrs = any.as<PoolAttrs>();
+  return cat(attrs.adaptive.empty() ? "" : "adaptive_", to_string(attrs.kind), "_pool");
+}
+
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<PoolAttrs>();
-  context.op = cat(attrs.adaptive.empty() ? "" : "adaptive_", to_string(attrs.kind), "_pool");
   const Shape& x = context.shape(0);
   if (context.dtype(0) != DType::f32 && context.dtype(0) != DType::f16)
     return context.fail("x is ", to_string(context.dtype(0)), ", not f32 or f16");
@@ -292,7 +296,7 @@ Tensor pool_blocks(Pool kind, Tensor x, const PoolAttrs& attrs, const std::vecto
 
 }  // namespace
 
-extern constexpr OpDef pool_op{.name = "pool", .infer = infer, .kernels = kernels, .flops = flops};
+extern constexpr OpDef pool_op{.name = "pool", .infer = infer, .title = title, .kernels = kernels, .flops = flops};
 
 }  // namespace ops
 

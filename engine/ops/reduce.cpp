@@ -51,9 +51,12 @@ std::array<bool, max_rank> reduced_axes(const ReduceAttrs& attrs, const Shape& x
   return reduced;
 }
 
+std::string title(const ir::Attrs& attrs) {
+  return cat("reduce ", to_string(attrs.as<ReduceAttrs>().op));
+}
+
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<ReduceAttrs>();
-  context.op = cat("reduce ", to_string(attrs.op));
   const Shape& x = context.shape(0);
   if (context.dtype(0) != DType::f32 && context.dtype(0) != DType::f16)
     return context.fail("x is ", to_string(context.dtype(0)), ", not f32 or f16");
@@ -302,7 +305,7 @@ bool vjp(Vjp& vjp) {
 
 }  // namespace
 
-extern constexpr OpDef reduce_op{.name = "reduce", .infer = infer, .kernels = kernels, .vjp = vjp, .flops = flops};
+extern constexpr OpDef reduce_op{.name = "reduce", .infer = infer, .title = title, .kernels = kernels, .vjp = vjp, .flops = flops};
 
 }  // namespace ops
 

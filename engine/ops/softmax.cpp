@@ -25,9 +25,12 @@ void describe(const SoftmaxAttrs& attrs, F&& field) {
   field("zero_empty_rows", attrs.zero_empty_rows);
 }
 
+std::string title(const ir::Attrs& attrs) {
+  return attrs.as<SoftmaxAttrs>().log ? "log_softmax" : "softmax";
+}
+
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<SoftmaxAttrs>();
-  if (attrs.log) context.op = "log_softmax";
   const Shape& x = context.shape(0);
   if (context.dtype(0) != DType::f32 && context.dtype(0) != DType::f16)
     return context.fail("x is ", to_string(context.dtype(0)), ", not f32 or f16");
@@ -166,7 +169,7 @@ double flops(const NodeView& node) { return 4 * static_cast<double>(node.in(0).s
 }  // namespace
 
 extern constexpr OpDef softmax_op{
-    .name = "softmax", .infer = infer, .decompose = decompose, .kernels = kernels, .vjp = vjp,
+    .name = "softmax", .infer = infer, .title = title, .decompose = decompose, .kernels = kernels, .vjp = vjp,
     .flops = flops};
 
 }  // namespace ops

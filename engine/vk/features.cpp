@@ -65,6 +65,15 @@ constexpr Origin origins[] = {
     {cooperative_matrix_features_type, never, cooperative_matrix_extension},
 };
 
+bool is_accepted(const Origin& origin, std::uint32_t api_version, const Extensions& extensions) {
+  return api_version >= origin.core_version || (origin.extension && extensions.has(origin.extension));
+}
+
+// SPIR-V has no cooperative matrices without the Vulkan memory model.
+void require_memory_model(Features& features) {
+  features.cooperative_matrix = features.cooperative_matrix && features.memory_model;
+}
+
 // Extensions without a feature struct. A device that lists VK_KHR_portability_subset wants it enabled.
 constexpr const char* plain_extensions[] = {VK_EXT_MEMORY_BUDGET_EXTENSION_NAME, "VK_KHR_portability_subset"};
 
@@ -107,8 +116,7 @@ FeatureStructs::FeatureStructs(std::uint32_t api_version, const Extensions& avai
   const auto accept = [&](auto& member, VkStructureType type) {
     member.sType = type;
     for (const Origin& origin : origins)
-      if (origin.type == type &&
-          (api_version >= origin.core_version || (origin.extension && available.has(origin.extension))))
+      if (origin.type == type && is_accepted(origin, api_version, available))
         own_.push_back(reinterpret_cast<VkBaseOutStructure*>(&member));
   };
   accept(core_, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2);
@@ -150,8 +158,15 @@ Features read_features(const void* chain) {
   for (auto* at = static_cast<const VkBaseInStructure*>(chain); at; at = at->pNext)
     for (const Row& row : rows)
       if (row.type == at->sType && read_bit(at, row.offset)) features.*row.feature = true;
-  // SPIR-V has no cooperative matrices without the Vulkan memory model.
-  features.cooperative_matrix = features.cooperative_matrix && features.memory_model;
+  require_memory_model(features);
+  return features;
+}
+
+Features keep_enabled(Features features, std::uint32_t api_version, const Extensions& enabled) {
+  for (const Origin& origin : origins)
+    for (const Row& row : rows)
+      if (row.type == origin.type && !is_accepted(origin, api_version, enabled)) features.*row.feature = false;
+  require_memory_model(features);
   return features;
 }
 

@@ -62,6 +62,8 @@ class FeatureStructs {
 
 // What the chain sets: VkPhysicalDeviceFeatures2, Vulkan11/12/13Features and the individual structs. Null: nothing.
 Features read_features(const void* chain);
+// Without those that a device of this version has through an extension that is not enabled.
+Features keep_enabled(Features features, std::uint32_t api_version, const Extensions& enabled);
 
 // Device extensions Fovea can use on a device of this version, of those available, with static lifetime.
 std::vector<const char*> wanted_extensions(std::uint32_t api_version, const Extensions& available);

@@ -80,10 +80,14 @@ class Context {
   // Every capability Fovea knows of this device, one a line.
   std::string capabilities_text() const;
 
-  // Compiles a graph into a plan: kernels chosen, memory laid out, pipelines made. Reports the graph's first error.
+  // Compiles a graph into a plan: kernels chosen, memory laid out and allocated, pipelines made.
+  // Errors: the graph's first mistake; unsupported where this device cannot (f16 without 16-bit storage, a tensor past
+  // what one binding holds); out_of_memory.
   Result<Plan> compile(const Graph& graph, const CompileOptions& options = {});
 
-  // A storage buffer of this size in bytes (at least 1), for inputs, outputs and tests. host_visible: mapped.
+  // A storage buffer of this size in bytes, for inputs, outputs and tests. host_visible: mapped, else in device memory.
+  // Each is a memory allocation of its own, of the maxMemoryAllocationCount (4096 at least) that a device has.
+  // Errors: 0 bytes; out_of_memory, with name and size.
   Result<Buffer> make_buffer(std::uint64_t bytes, bool host_visible, std::string_view name = "buffer");
 
   // The pipelines made so far, as a blob to give to the next run's ContextOptions.

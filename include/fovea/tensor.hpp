@@ -18,7 +18,7 @@ struct Graph;
 enum class DType : std::uint8_t {
   f32,
   f16,      // IEEE 754 binary16; needs a device with 16-bit storage
-  bf16,     // upper half of an f32; needs a device with 16-bit storage
+  bf16,     // upper half of an f32; reserved: no operator and no device takes it yet
   i32,      // indices
   boolean,  // one 32-bit word an element, 0 or 1: Vulkan 1.1 has no byte storage that every device offers
 };
@@ -48,13 +48,14 @@ class Shape {
   // Number of elements; 1 for a scalar; saturates at INT64_MAX.
   std::int64_t elements() const;
   bool operator==(const Shape&) const = default;
+  friend std::string to_string(const Shape& shape);
 
  private:
-  int rank_ = 0;
+  int rank_ = 0;  // of an invalid shape -1 - rank, with the extents where they are not too many: for messages
   std::array<std::int64_t, max_rank> extents_{};
 };
 
-// "[2,8,128,64]"
+// "[2,8,128,64]"; of an invalid shape the extents as they were given, or "9 axes".
 std::string to_string(const Shape& shape);
 
 // Where in the caller's source an operator was asked for; errors and the Program name it. Filled in by default.
@@ -65,7 +66,7 @@ struct CallSite {
 };
 
 // A value in a Graph: a graph and a number, copied freely, valid while the Graph lives. A default-made Tensor is
-// absent (an optional operand not given). After the graph's first error every Tensor it makes has an empty shape.
+// absent (an optional operand not given). After the graph's first error every Tensor it makes is f32[0].
 class Tensor {
  public:
   Tensor() = default;

@@ -2,6 +2,7 @@
 
 #include <fovea/fovea.hpp>
 
+#include "base/text.hpp"
 #include "compile/passes.hpp"
 
 #include <doctest/doctest.h>
@@ -57,31 +58,72 @@ TEST_CASE("names are unique and not empty") {
 
 TEST_CASE("shapes that cannot be are refused") {
   Graph graph;
-  SUBCASE("negative") { graph.input("x", {2, -1}); }
-  SUBCASE("too many axes") { graph.input("x", {1, 1, 1, 1, 1, 1, 1, 1, 1}); }
-  CHECK(mentions(graph, "input \"x\": the shape has a negative extent or more than 8 axes"));
+  const float one[] = {1};
+  SUBCASE("negative") {
+    graph.input("x", {2, -1});
+    CHECK(mentions(graph, "input \"x\": the shape [2,-1] has a negative extent (graph.cpp:"));
+  }
+  SUBCASE("too many axes") {
+    graph.parameter("w", {1, 1, 1, 1, 1, 1, 1, 1, 1});
+    CHECK(mentions(graph, "parameter \"w\": the shape has 9 axes, and 8 are the most"));
+  }
+  SUBCASE("of a constant") {
+    graph.constant({-1}, one);
+    CHECK(mentions(graph, "constant: the shape [-1] has a negative extent"));
+  }
+  SUBCASE("bf16") {
+    graph.input("x", {2}, DType::bf16);
+    CHECK(mentions(graph, "input \"x\": bf16 is not supported yet"));
+    CHECK(graph.error()->code == ErrorCode::unsupported);
+  }
 }
 
 TEST_CASE("tensors of two graphs do not mix") {
   Graph one, two;
-  const Tensor a = one.input("a", {1}), b = two.input("b", {1});
-  static_cast<void>(a + b);
-  CHECK(mentions(one, "operands of two different graphs"));
-  two.output("y", a);
-  CHECK(mentions(two, "absent or of another graph"));
+  const Tensor a = one.input("a", {1, 1}), b = two.input("b", {1, 1});
+  SUBCASE("as operands: each graph tells") {
+    const Tensor sum = a + b;
+    two.output("y", sum);
+    for (const Graph* graph : {&one, &two}) {
+      CHECK(mentions(*graph, "add: operand 0 and operand 1 are of two different graphs (graph.cpp:"));
+    }
+  }
+  SUBCASE("as operands that have names") {
+    matmul(a, b);
+    CHECK(mentions(two, "matmul: a and b are of two different graphs"));
+  }
+  SUBCASE("as an output") {
+    two.output("y", a);
+    CHECK(mentions(two, "output \"y\": the tensor is of another graph"));
+  }
 }
 
 TEST_CASE("an absent tensor is an error of the graph that sees it, and never a crash") {
   Graph graph;
   const Tensor x = graph.input("x", {1});
-  SUBCASE("second operand") { static_cast<void>(x + Tensor()); }
-  SUBCASE("output") { graph.output("y", Tensor()); }
+  const char* absent = "absent (default-made, or the result of an operator that was given only such) (graph.cpp:";
+  SUBCASE("second operand") {
+    static_cast<void>(x + Tensor());
+    CHECK(mentions(graph, cat("add: operand 1 is ", absent)));
+  }
+  SUBCASE("an operand that has a name") {
+    conv2d(x, Tensor());
+    CHECK(mentions(graph, cat("conv2d: weight is ", absent)));
+  }
+  SUBCASE("the weight of linear") {
+    linear(x, Tensor());
+    CHECK(mentions(graph, cat("linear: the weight is ", absent)));
+  }
+  SUBCASE("output") {
+    graph.output("y", Tensor());
+    CHECK(mentions(graph, cat("output \"y\": the tensor is ", absent)));
+  }
   SUBCASE("nothing at all") {
     const Tensor nothing = softmax(Tensor());
     CHECK(!nothing);
-    graph.output("y", nothing);
+    graph.output("y", x + nothing);
+    CHECK(mentions(graph, cat("add: operand 1 is ", absent)));
   }
-  CHECK(graph.error());
 }
 
 TEST_CASE("constants need as many values as their shape has") {

@@ -55,6 +55,25 @@ TEST_CASE("features are read from the structs of Vulkan 1.1 to 1.3 and from the 
   CHECK(features.int64);
 }
 
+TEST_CASE("a feature of an extension counts only where the extension is enabled, or the version has it") {
+  const auto kept = [](std::uint32_t version, std::vector<const char*> names) {
+    return keep_enabled(everything(), version, Extensions(names));
+  };
+  const Features plain = kept(VK_API_VERSION_1_1, {});
+  CHECK(plain.storage16);  // of Vulkan 1.1 itself
+  CHECK(plain.int64);
+  CHECK_FALSE(plain.timeline_semaphore);
+  CHECK_FALSE(plain.float16);
+  CHECK_FALSE(plain.cooperative_matrix);
+  CHECK(kept(VK_API_VERSION_1_1, {"VK_KHR_timeline_semaphore"}).timeline_semaphore);
+  const Features newer = kept(VK_API_VERSION_1_3, {});
+  CHECK(newer.timeline_semaphore);
+  CHECK(newer.subgroup_size_control);
+  CHECK_FALSE(newer.cooperative_matrix);
+  CHECK(kept(VK_API_VERSION_1_3, {cooperative_matrix_extension}).cooperative_matrix);
+  CHECK_FALSE(kept(VK_API_VERSION_1_1, {cooperative_matrix_extension}).cooperative_matrix);  // no memory model
+}
+
 TEST_CASE("cooperative matrices count only together with the memory model") {
   CooperativeMatrixFeatures matrix{cooperative_matrix_features_type, nullptr, VK_TRUE, VK_FALSE};
   CHECK_FALSE(read_features(&matrix).cooperative_matrix);

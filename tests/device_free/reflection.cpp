@@ -79,11 +79,16 @@ TEST_CASE("a shader runs where every capability it declares is enabled, and nowh
   CHECK(supports(caps, plain));
   CHECK_FALSE(supports(caps, special));
   CHECK_FALSE(supports(caps, wide));
+  CHECK(find_missing_feature(caps, wide) == std::string_view("shaderInt64"));
+  CHECK(find_missing_feature(caps, special) == std::string_view("a subgroup operation in compute shaders"));
   caps.storage16 = true;
   CHECK_FALSE(supports(caps, special));
   caps.subgroup_size = 32;
   caps.subgroup_operations = 1 | 4;  // basic, arithmetic
   CHECK(supports(caps, special));
+  caps.storage16 = false;
+  CHECK(find_missing_feature(caps, special) == std::string_view("storageBuffer16BitAccess"));
+  caps.storage16 = true;
   caps.subgroup_operations = 1 | 2;
   CHECK_FALSE(supports(caps, special));
   caps.int64 = true;

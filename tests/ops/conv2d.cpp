@@ -134,5 +134,5 @@ TEST_CASE("what does not fit is named") {
   check_error([](Graph& graph) { conv2d(graph.input("x", {1, 3, 4, 4}), graph.input("w", {2, 3, 1, 1}), {.bias = graph.input("b", {3})}); },
               {"bias [3] is not [2]"});
   check_error([](Graph& graph) { conv2d(graph.input("x", {1, 3, 4, 4}, DType::i32), graph.input("w", {2, 3, 1, 1})); }, {"x is i32"});
-  check_error([](Graph& graph) { conv2d(graph.input("x", {1, 3, 4, 4}), Tensor()); }, {"operand 1 is absent"});
+  check_error([](Graph& graph) { conv2d(graph.input("x", {1, 3, 4, 4}), Tensor()); }, {"conv2d: weight is absent"});
 }

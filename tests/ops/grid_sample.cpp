@@ -266,7 +266,7 @@ TEST_CASE("grid_sample: errors name the axis") {
       [](Graph& graph) {
         grid_sample(graph.input("x", {1, 1, 2, 2}), {});
       },
-      {"grid_sample", "operand 1 is absent"});
+      {"grid_sample", "grid is absent"});
 }
 
 }  // namespace fovea::test

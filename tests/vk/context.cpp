@@ -75,6 +75,10 @@ TEST_CASE("an unknown device name is refused with a list of the devices") {
   CHECK(contains(made.error().message, context().device().name.c_str()));
 }
 
+TEST_CASE("a buffer of nothing is refused by name") {
+  CHECK(context().make_buffer(0, true, "frame").error().message == "make_buffer: frame has 0 bytes");
+}
+
 TEST_CASE("capabilities are printed, one a line") {
   const std::string text = context().capabilities_text();
   CHECK(contains(text, ("device: " + context().device().name).c_str()));
