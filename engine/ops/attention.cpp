@@ -115,6 +115,7 @@ bool vjp(Vjp& vjp) {
 extern constexpr OpDef attention_op{.name = "attention",
                                     .infer = infer,
                                     .required_inputs = 3,
+                                    .operands = {"q", "k", "v"},
                                     .decompose = decompose_attention,
                                     .kernels = attention_kernels,
                                     .vjp = vjp,

@@ -223,5 +223,5 @@ TEST_CASE("what does not fit is named") {
               {"q is i32, not f32 or f16"});
   check_error([](Graph& graph) { attention(graph.input("q", {1, 1, 2, 2}), graph.input("k", {1, 1, 2, 2}, DType::f16), graph.input("v", {1, 1, 2, 2})); },
               {"k is f16 and q is f32"});
-  check_error([](Graph& graph) { attention(graph.input("q", {1, 1, 2, 2}), Tensor(), graph.input("v", {1, 1, 2, 2})); }, {"operand 1 is absent"});
+  check_error([](Graph& graph) { attention(graph.input("q", {1, 1, 2, 2}), Tensor(), graph.input("v", {1, 1, 2, 2})); }, {"attention: k is absent"});
 }
