@@ -29,9 +29,10 @@ void describe(const GatherAttrs& attrs, F&& field) {
   field("no_gradient_to", attrs.no_gradient_to);
 }
 
+std::string title(const ir::Attrs& attrs) { return to_string(attrs.as<GatherAttrs>().mode); }
+
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<GatherAttrs>();
-  context.op = to_string(attrs.mode);
   const Shape &x = context.shape(0), &index = context.shape(1);
   if (context.dtype(1) != DType::i32) return context.fail("the index is ", to_string(context.dtype(1)), ", not i32");
   const auto axis = ir::normalize_axis(attrs.axis, x.rank());
@@ -144,7 +145,8 @@ Tensor append_gather(Tensor x, Tensor index, const GatherAttrs& attrs, CallSite 
 }  // namespace
 
 extern constexpr OpDef gather_op{
-    .name = "gather", .infer = infer, .required_inputs = all_inputs, .kernels = kernels, .vjp = vjp};
+    .name = "gather", .infer = infer, .required_inputs = all_inputs, .operands = {"x", "index"},
+    .title = title, .kernels = kernels, .vjp = vjp};
 
 }  // namespace ops
 

@@ -25,9 +25,12 @@ namespace {
 // Operands. `index` is as the caller gave it, wrapped; with `order` and `sorted` the kernel reads those in its place.
 enum : std::size_t { UPDATES, INDEX, ORDER, SORTED_INDEX, X };
 
+std::string title(const ir::Attrs& attrs) {
+  return attrs.as<ScatterAttrs>().mode == ScatterMode::add ? "scatter_add" : "scatter";
+}
+
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<ScatterAttrs>();
-  if (attrs.mode == ScatterMode::add) context.op = "scatter_add";
   const auto& [updates, dtype] = *context.in[UPDATES];
   const Shape& index = context.shape(INDEX);
   if (dtype != DType::f32 && dtype != DType::f16) return context.fail("updates are ", to_string(dtype), ", not f32 or f16");
@@ -128,7 +131,8 @@ constexpr Kernel kernels[] = {{"scatter", supports, plan}};
 }  // namespace
 
 extern constexpr OpDef scatter_op{
-    .name = "scatter", .infer = infer, .required_inputs = 2, .decompose = decompose, .kernels = kernels, .vjp = vjp};
+    .name = "scatter", .infer = infer, .required_inputs = 2, .operands = {"updates", "index"},
+    .title = title, .decompose = decompose, .kernels = kernels, .vjp = vjp};
 
 Tensor wrapped_index(Tensor index, std::int64_t extent, CallSite site) {
   if (nothing_to_do("index", {index}, site)) return poisoned(index);

@@ -23,9 +23,10 @@ void describe(const SortAttrs& attrs, F&& field) {
   field("descending", attrs.descending);
 }
 
+std::string title(const ir::Attrs& attrs) { return attrs.as<SortAttrs>().k != -1 ? "top_k" : "sort"; }
+
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<SortAttrs>();
-  if (attrs.k != -1) context.op = "top_k";
   auto [y, dtype] = *context.in[0];
   if (dtype != DType::f32 && dtype != DType::f16 && dtype != DType::i32)
     return context.fail("x is ", to_string(dtype), ", not f32, f16 or i32");
@@ -102,7 +103,7 @@ Sorted append_sort(Tensor x, const SortAttrs& attrs, CallSite site) {
 
 }  // namespace
 
-extern constexpr OpDef sort_op{.name = "sort", .infer = infer, .kernels = kernels, .vjp = vjp};
+extern constexpr OpDef sort_op{.name = "sort", .infer = infer, .title = title, .kernels = kernels, .vjp = vjp};
 
 }  // namespace ops
 

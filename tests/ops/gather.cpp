@@ -186,7 +186,7 @@ TEST_CASE("gathering names what is wrong") {
   check_error([&](Graph& g) { embedding(x(g), index(g, {2}), {.padding_index = 4}); }, {"embedding", "padding index 4", "4 rows"});
   check_error([&](Graph& g) { gather_nd(x(g), index(g, {2, 3})); }, {"gather_nd", "names 3 axes of x [4,5]"});
   check_error([&](Graph& g) { gather_nd(x(g), index(g, {2, 1}, DType::boolean)); }, {"gather_nd", "boolean, not i32"});
-  check_error([&](Graph& g) { index_select(x(g), Tensor(), 0); }, {"gather", "operand 1 is absent"});
+  check_error([&](Graph& g) { index_select(x(g), Tensor(), 0); }, {"index_select", "index is absent"});
 }
 
 }  // namespace fovea::test
