@@ -55,10 +55,12 @@ Result<Context> Context::create(const ContextOptions& options) {
   Result<Found> found = find_devices({options.validation, log_or_stderr(options.log)});
   if (!found) return found.error();
   const char* environment = std::getenv("FOVEA_DEVICE");
-  const std::string wanted = options.device.empty() && environment ? environment : options.device;
+  const bool from_environment = options.device.empty() && environment != nullptr;
+  const std::string wanted = from_environment ? environment : options.device;
   const Result<std::size_t> index = vk::choose(found->infos, wanted);
   if (!index) {
     Error error = index.error();
+    if (from_environment && !wanted.empty()) error.message = "FOVEA_DEVICE: " + error.message;
     for (const std::string& refused : found->candidates.refused) error.message += "; cannot use " + refused;
     return error;
   }

@@ -61,7 +61,7 @@ bool contains(std::string_view text, std::string_view lower_part) {
 std::string listed(std::span<const DeviceInfo> devices) {
   std::string out;
   for (std::size_t i = 0; i < devices.size(); ++i)
-    out += cat(i ? "; " : "", i, ": ", devices[i].name, devices[i].driver.empty() ? "" : " / ", devices[i].driver);
+    out += cat(i ? ", [" : "[", i, "] ", devices[i].name, " (", devices[i].driver, ")");
   return out;
 }
 
@@ -124,7 +124,7 @@ Result<std::size_t> choose(std::span<const DeviceInfo> devices, std::string_view
   const std::string part = lower(wanted);
   for (std::size_t i = 0; i < devices.size() && !is_index; ++i)
     if (contains(devices[i].name, part) || contains(devices[i].driver, part)) return i;
-  return Error{ErrorCode::invalid_argument, cat("no device '", wanted, "'; found ", listed(devices))};
+  return Error{ErrorCode::invalid_argument, cat("no device '", wanted, "'; there is ", listed(devices))};
 }
 
 }  // namespace fovea::vk

@@ -164,7 +164,7 @@ void print_psnr(const Input& input, const Image& denoised) {
 
 int list_devices() {
   const auto devices = check(fovea::Context::devices());
-  for (std::size_t i = 0; i < devices.size(); ++i) fmt::print("{}: {} ({})\n", i, devices[i].name, devices[i].driver);
+  for (std::size_t i = 0; i < devices.size(); ++i) fmt::print("[{}] {} ({})\n", i, devices[i].name, devices[i].driver);
   return 0;
 }
 

@@ -42,8 +42,9 @@ TEST_CASE("an unknown device is refused with a list of those found") {
   REQUIRE_FALSE(chosen);
   CHECK(chosen.error().code == ErrorCode::invalid_argument);
   CHECK(chosen.error().message ==
-        "no device 'geforce'; found 0: Radeon 7900 / radv Mesa 25.0.7; 1: llvmpipe (LLVM 15.0.6, 256 bits) / llvmpipe "
-        "Mesa 22.3.6; 2: SwiftShader Device (Subzero) / SwiftShader driver");
+        "no device 'geforce'; there is [0] Radeon 7900 (radv Mesa 25.0.7), [1] llvmpipe (LLVM 15.0.6, 256 bits) "
+        "(llvmpipe "
+        "Mesa 22.3.6), [2] SwiftShader Device (Subzero) (SwiftShader driver)");
   CHECK_FALSE(vk::choose({}, ""));
 }
 

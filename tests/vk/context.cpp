@@ -71,7 +71,7 @@ TEST_CASE("an unknown device name is refused with a list of the devices") {
   const Result<Context> made = Context::create(options);
   REQUIRE_FALSE(made);
   CHECK(made.error().code == ErrorCode::invalid_argument);
-  CHECK(contains(made.error().message, "no device 'no such device'; found 0: "));
+  CHECK(contains(made.error().message, "no device 'no such device'; there is [0] "));
   CHECK(contains(made.error().message, context().device().name.c_str()));
 }
 
