@@ -190,6 +190,17 @@ std::vector<CaseFile> find_cases(const std::filesystem::path& folder) {
   return files;
 }
 
+const char* why_no_cases(const std::filesystem::path& folder) {
+  std::error_code error;
+  if (!std::filesystem::exists(folder, error)) return "does not exist";
+  if (!std::filesystem::is_directory(folder, error)) return "is not a folder";
+  for (const auto& file : std::filesystem::directory_iterator(folder, error)) {
+    if (file.path().extension() == ".safetensors")
+      return "holds cases itself, as a group does: give the folder above it";
+  }
+  return error ? "cannot be read" : "holds no <group>/<case>.safetensors";
+}
+
 std::vector<std::string> absent_groups(const std::vector<CaseFile>& files) {
   std::set<std::string> present;
   for (const CaseFile& file : files) present.insert(file.group);
@@ -217,6 +228,15 @@ bool matches(std::string_view pattern, std::string_view text) {
     }
   }
   return pattern.find_first_not_of('*', p) == std::string_view::npos;
+}
+
+bool can_match(std::string_view pattern, std::string_view beginning) {
+  for (std::size_t i = 0; i < beginning.size(); ++i) {
+    if (i == pattern.size()) return false;
+    if (pattern[i] == '*') return true;
+    if (pattern[i] != '?' && pattern[i] != beginning[i]) return false;
+  }
+  return true;
 }
 
 }  // namespace fovea::conformance

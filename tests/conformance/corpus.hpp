@@ -62,11 +62,15 @@ struct CaseFile {
 };
 // <folder>/<group>/<case>.safetensors, in the order of their names. Empty when there are none.
 std::vector<CaseFile> find_cases(const std::filesystem::path& folder);
+// What to say of a folder in which find_cases finds none: "does not exist", ...
+const char* why_no_cases(const std::filesystem::path& folder);
 
 // The groups of the corpus that none of these files belongs to.
 std::vector<std::string> absent_groups(const std::vector<CaseFile>& files);
 
 // `*` stands for any characters, `?` for one.
 bool matches(std::string_view pattern, std::string_view text);
+// Whether the pattern matches any text that begins so.
+bool can_match(std::string_view pattern, std::string_view beginning);
 
 }  // namespace fovea::conformance

@@ -86,6 +86,28 @@ TEST_CASE("a case that cannot be read is an error with its file") {
   test::check_error(load_case(folder / "a.safetensors"), ErrorCode::io, {"a.safetensors", "'attrs' is not JSON"});
 }
 
+TEST_CASE("a folder without cases is told from one that is not there, a file, and a group") {
+  const test::Folder folder;
+  const auto why = [&](const char* name) { return std::string(why_no_cases(folder / name)); };
+  CHECK(why("none") == "does not exist");
+  std::filesystem::create_directories(folder / "corpus/group");
+  CHECK(why("corpus") == "holds no <group>/<case>.safetensors");
+  write_case(folder / "corpus/group/a.safetensors", {{"op", "relu"}});
+  CHECK(why("corpus/group/a.safetensors") == "is not a folder");
+  CHECK(why("corpus/group").find("give the folder above") != std::string::npos);
+  CHECK(find_cases(folder / "corpus/group").empty());
+  CHECK(find_cases(folder / "corpus").size() == 1);
+}
+
+TEST_CASE("a glob can match what begins as it does, up to its first star") {
+  CHECK(can_match("op_softmax/*", "op_softmax/"));
+  CHECK(can_match("*_rows", "onnx_act/"));
+  CHECK(can_match("o?_s*", "op_softmax/"));
+  CHECK(can_match("op_softmax/rows", "op_softmax/"));
+  CHECK_FALSE(can_match("op_softmax/*", "onnx_softmax/"));
+  CHECK_FALSE(can_match("op_soft", "op_softmax/"));
+}
+
 TEST_CASE("the corpus kept here is whole") {
   const std::vector<CaseFile> files = find_cases(corpus);
   CHECK(files.size() == 240);

@@ -1,5 +1,5 @@
 // fovea-conformance: runs the cases of the conformance corpus on a device.
-// Exit status: 0 no case failed, 1 some did, 2 wrong usage, no device, or nothing to run.
+// Exit status: 0 some cases passed and none failed, 1 some failed, 2 wrong usage, no device, no case, or all skipped.
 
 #include "tests/conformance/adapter.hpp"
 #include "tests/conformance/runner.hpp"
@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -34,18 +35,25 @@ int fail(const std::string& message) {
   return 2;
 }
 
-void print_absent(const std::vector<CaseFile>& files) {
-  const std::vector<std::string> absent = absent_groups(files);
+// Of the groups asked for.
+void print_absent(const std::vector<CaseFile>& files, const std::string& pattern) {
+  std::vector<std::string> absent = absent_groups(files);
+  std::erase_if(absent, [&](const std::string& group) { return !can_match(pattern, group + "/"); });
   if (!absent.empty()) fmt::print("absent groups: {}\n", fmt::join(absent, " "));
 }
 
 int list_cases(const std::vector<CaseFile>& files) {
+  int status = 0;
   for (const CaseFile& file : files) {
     const Result<Case> loaded = load_case(file.path);
-    if (!loaded) return fail(loaded.error().message);
-    fmt::print("{}  {}{}\n", file.id(), loaded->op, find_adapter(loaded->op) == nullptr ? "  (no operator)" : "");
+    if (loaded) {
+      fmt::print("{}  {}{}\n", file.id(), loaded->op, find_adapter(loaded->op) == nullptr ? "  (no operator)" : "");
+    } else {
+      fmt::print("{}  UNREADABLE {}\n", file.id(), loaded.error().message);
+      status = 1;
+    }
   }
-  return 0;
+  return status;
 }
 
 int count_gradients(const Case& from) {
@@ -115,7 +123,6 @@ int run_files(const std::vector<CaseFile>& files, const Options& options, Messag
   for (const CaseFile& file : files) {
     run_file(
         *context, file, options, [&] { return messages.take(); }, groups[file.group]);
-    std::fflush(stdout);  // a crash must not take the lines before it along
   }
   return 0;
 }
@@ -140,7 +147,8 @@ int run_cases(const std::vector<CaseFile>& files, const Options& options) {
   }
   fmt::print("{} gradients among what was compared\n", total.gradients);
   fmt::print("{} passed, {} failed, {} skipped\n", total.passed, total.failed, total.skipped);
-  return total.failed == 0 ? 0 : 1;
+  if (total.failed > 0) return 1;
+  return total.passed > 0 ? 0 : fail("nothing passed: every case was skipped");
 }
 
 int run(const Options& options) {
@@ -148,15 +156,16 @@ int run(const Options& options) {
   std::set<std::string> seen;
   for (const std::string& corpus : options.corpora) {
     std::vector<CaseFile> found = find_cases(corpus);
-    if (found.empty()) fmt::print("absent: no cases in {}\n", corpus);
+    if (found.empty()) fmt::print("absent: {} {}\n", corpus, why_no_cases(corpus));
     for (CaseFile& file : found) {  // a case that several folders hold runs once
       if (seen.insert(file.id()).second) files.push_back(std::move(file));
     }
   }
   if (files.empty()) return fail("no corpus: none of the folders holds <group>/<case>.safetensors");
-  print_absent(files);
+  const std::vector<CaseFile> all = files;
   std::erase_if(files, [&](const CaseFile& file) { return !matches(options.pattern, file.id()); });
   if (files.empty()) return fail("no case matches '" + options.pattern + "'");
+  print_absent(all, options.pattern);
   if (options.list) return list_cases(files);
 
   return run_cases(files, options);
@@ -166,6 +175,7 @@ int run(const Options& options) {
 }  // namespace fovea::conformance
 
 int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // a crash takes no line along, and errors stand behind what led to them
   fovea::conformance::Options options;
   CLI::App app{"Runs the cases of the conformance corpus on a Vulkan device."};
   app.add_option("--corpus", options.corpora, "Folder of <group>/<case>.safetensors; may be given several times")
@@ -175,6 +185,9 @@ int main(int argc, char** argv) {
   app.add_option("--case", options.pattern, "Only cases whose <group>/<case> matches this glob");
   app.add_flag("--list", options.list, "Lists the cases and their operators instead of running them");
   app.add_flag("--verbose", options.verbose, "Also names the cases that pass");
+  app.footer(
+      "Exit status: 0 some cases passed and none failed, 1 some failed, 2 wrong usage, no device, no case, or all "
+      "skipped.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
