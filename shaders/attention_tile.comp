@@ -5,11 +5,12 @@
 // values, so that the running maximum of a row is the same in its 8 lanes and each keeps a part of the running sum.
 //   scores: q and k come through shared memory 16 elements of the head at a time: 2 loads a multiply-add of vec4s per 4
 //   values: the weights lie in shared memory, v comes 32 elements at a time
-// Shared: 16 ROWS (5 + 8) + 160 vec4s, 15,872 bytes with ROWS = 4. Rows of q and k are 5 vec4s apart, not 4: the lanes
+// Shared: 16 ROWS (5 + 8) + 160 vec4s and a word, 15,876 bytes with ROWS = 4. Rows of q and k are 5 vec4s apart, not 4: the lanes
 // that read one column of 8 rows meet 8 different banks.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#extension GL_KHR_memory_scope_semantics : require  // else an atomic is of the whole device, which needs a feature
 #pragma variant DTYPE f32 f16
 #include "attention.h"
 #include "lib/dtype.glsl"
@@ -24,6 +25,7 @@ const uint K_AT = TILE_ROWS * PITCH, QK_SIZE = K_AT + TILE_KEYS * PITCH, V_SIZE 
 const uint SUMS = (V_QUADS + COLUMNS - 1) / COLUMNS, MOST_SUMS = 8;  // vec4s of a row's sum in one lane
 
 shared vec4 tile[QK_SIZE > V_SIZE ? QK_SIZE : V_SIZE];  // q and k, then v
+shared uint not_finite_slice;  // the last slice of values that held a NaN or an infinity, counted from 1
 shared vec4 weights[TILE_ROWS * COLUMNS];  // [row][g]: keys g, g + 8, g + 16, g + 24; before that .x carries a maximum
 
 #define EACH_ROW [[unroll]] for (uint r = 0; r < ROWS; ++r)
@@ -44,30 +46,36 @@ void load_chunk(uint pair, uint first, uint last, uint j0, uint chunk) {
   tile[K_AT + key * PITCH + gl_LocalInvocationID.x % CHUNK] = x;
 }
 
-void load_values(uint pair, uint j0, uint slice) {
+void load_values(uint pair, uint j0, uint slice, uint number) {
   [[unroll]] for (uint n = 0; n < V_SIZE; n += LANES) {
     uint at = n + gl_LocalInvocationID.x, key = j0 + at / COLUMNS, quad = slice * COLUMNS + at % COLUMNS;
     vec4 x = vec4(0.0);
     if (quad < V_QUADS && key < p.keys) x = load_v(pair * p.keys + key, quad);
+    if (FORBIDS && not_finite(x)) atomicMax(not_finite_slice, number, gl_ScopeWorkgroup, 0, 0);
     tile[at] = x;
   }
 }
 
 // Slice t of the values: 32 keys by 8 vec4s. By hand, because a compiler that unrolls loops from the inside leaves one
 // around a loop rolled, and the sums would then lie in memory.
-#define VALUES(t)                                               \
-  if (t < SUMS) {                                               \
-    barrier(); /* t = 0: the weights are written, too */        \
-    load_values(pair, j0, t);                                   \
-    barrier();                                                  \
-    [[dont_unroll]] for (uint g = 0; g < COLUMNS; ++g) {        \
-      vec4 w[ROWS];                                             \
-      EACH_ROW w[r] = weights[(own + r) * COLUMNS + g];         \
-      EACH_KEY {                                                \
-        vec4 x = tile[(g + COLUMNS * c) * COLUMNS + column];    \
-        EACH_ROW sum[r][t] += w[r][c] * x;                      \
-      }                                                         \
-    }                                                           \
+#define ADD_VALUES(t, factor)                                 \
+  [[dont_unroll]] for (uint g = 0; g < COLUMNS; ++g) {        \
+    vec4 w[ROWS];                                             \
+    EACH_ROW w[r] = weights[(own + r) * COLUMNS + g];         \
+    EACH_KEY {                                                \
+      vec4 x = tile[(g + COLUMNS * c) * COLUMNS + column];    \
+      EACH_ROW sum[r][t] += w[r][c] * factor;                 \
+    }                                                         \
+  }
+#define VALUES(t)                                             \
+  if (t < SUMS) {                                             \
+    barrier(); /* t = 0: the weights are written, too */      \
+    load_values(pair, j0, t, ++slices);                       \
+    barrier();                                                \
+    if (FORBIDS && not_finite_slice == slices)                \
+      ADD_VALUES(t, seen(x, w[r][c]))                         \
+    else                                                      \
+      ADD_VALUES(t, x)                                        \
   }
 
 void attend(uint group) {
@@ -85,6 +93,8 @@ void attend(uint group) {
     [[unroll]] for (uint t = 0; t < SUMS; ++t) sum[r][t] = vec4(0.0);
   }
 
+  uint slices = 0;
+  if (gl_LocalInvocationID.x == 0) not_finite_slice = 0;
   KeyRange keys = visible_keys(first, last);
   for (uint j0 = keys.begin; j0 < keys.end; j0 += TILE_KEYS) {
     vec4 score[ROWS];

@@ -116,7 +116,7 @@ Result<Program> compile(const ir::Graph& graph, const DeviceCaps& caps, const Co
   program.arena_unaliased_bytes = layout->unaliased_bytes;
   program.constants = constants_of(work, *layout);
   emit(work, *choices, steps, *layout, program);
-  place_barriers(program, steps, *choices);
+  place_barriers(program);
   return program;
 }
 

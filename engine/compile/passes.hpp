@@ -75,6 +75,6 @@ Result<Layout> alias(const ir::Graph& graph, const std::vector<Choice>& choices,
 
 // Sets Dispatch::barrier_before where a dispatch touches bytes that an earlier one, since the last barrier, wrote, or
 // writes bytes that one read.
-void place_barriers(Program& program, const std::vector<Step>& steps, const std::vector<Choice>& choices);
+void place_barriers(Program& program);
 
 }  // namespace fovea::compile

@@ -16,7 +16,7 @@ std::vector<Step> schedule(const ir::Graph& graph, const std::vector<Choice>& ch
       if (in != ir::none) level = std::max(level, ready[in]);
     const ops::KernelPlan& plan = choices[n].plan;
     for (std::uint32_t launch = 0; launch < plan.launches.size(); ++launch) {
-      if (launch > 0 && !plan.independent) ++level;
+      if (launch > 0) ++level;
       steps.push_back({n, launch, level});
     }
     if (!plan.launches.empty()) ++level;

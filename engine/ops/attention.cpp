@@ -17,10 +17,12 @@ AttentionShape::AttentionShape(const NodeView& node)
 
 AttentionBand band_of(const AttentionAttrs& attrs, const AttentionShape& shape) {
   const std::int64_t shift = attrs.align == CausalAlign::bottom_right ? shape.Lk - shape.Lq : 0;
-  const std::int64_t beyond = shape.Lq + shape.Lk;
+  const std::int64_t beyond = shape.Lq + shape.Lk;  // a window twice as wide sees all that its side has
   AttentionBand band{-beyond, beyond, true};
-  if (attrs.window_left >= 0) band.low = std::max(-beyond, shift - attrs.window_left), band.open = false;
-  if (attrs.window_right >= 0) band.high = std::min(beyond, shift + attrs.window_right), band.open = false;
+  if (attrs.window_left >= 0)
+    band.low = std::max(-beyond, shift - std::min(attrs.window_left, 2 * beyond)), band.open = false;
+  if (attrs.window_right >= 0)
+    band.high = std::min(beyond, shift + std::min(attrs.window_right, 2 * beyond)), band.open = false;
   if (attrs.causal) band.high = std::min(band.high, shift), band.open = false;
   return band;
 }
@@ -58,7 +60,9 @@ void infer(InferContext& context) {
   if (k[3] != q[3]) return context.fail("k has head size ", k[3], " (axis 3) and q has ", q[3]);
   if (attrs.window_left < -1) return context.fail("window_left is ", attrs.window_left, "; -1 is open, 0 or more a width");
   if (attrs.window_right < -1) return context.fail("window_right is ", attrs.window_right, "; -1 is open, 0 or more a width");
-  if (!(attrs.softcap >= 0)) return context.fail("softcap is ", attrs.softcap, "; 0 is off, else it is positive");
+  if (!(attrs.softcap >= 0 && std::isfinite(attrs.softcap)))
+    return context.fail("softcap is ", attrs.softcap, "; 0 is off, else it is positive and finite");
+  if (!std::isfinite(attrs.scale)) return context.fail("scale is ", attrs.scale, ", not a finite number");
 
   const Shape scores{q[0], q[1], q[2], k[2]};
   if (context.has(3)) check_mask(context, scores);

@@ -24,6 +24,26 @@ Tensor band_mask(ir::Graph& graph, const AttentionShape& shape, const AttentionB
                 binary(Binary::less_equal, key, high, site), site);
 }
 
+// weights · v, where a weight of 0 takes nothing of v, be it NaN or infinite. The finite part of v is summed, and beside
+// it ones for its +inf and NaN, and ones for its -inf and NaN: what those sums touch becomes infinite, or NaN by both.
+Tensor sum_of_seen(Tensor weights, Tensor v, CallSite site) {
+  const auto number = [&](float value) { return scalar(v, value, site); };
+  const float most = std::numeric_limits<float>::max(), infinity = std::numeric_limits<float>::infinity();
+  const Tensor below = binary(Binary::less_equal, v, number(most), site);
+  const Tensor above = binary(Binary::greater_equal, v, number(-most), site);
+  const Tensor finite = select(binary(Binary::logical_and, below, above, site), v, number(0), site);
+  const Tensor up = select(below, number(0), number(1), site), down = select(above, number(0), number(1), site);
+  const Tensor sums = matmul(weights, concat({finite, up, down}, 3, site), {}, site);
+  const auto part = [&](std::int64_t n) {
+    return slice(sums, {.axis = 3, .start = n * v.dim(3), .stop = (n + 1) * v.dim(3)}, site);
+  };
+  const auto where_touched = [&](Tensor sum, float value) {
+    return select(binary(Binary::greater, sum, number(0), site), number(value), number(0), site);
+  };
+  const Tensor raised = binary(Binary::add, part(0), where_touched(part(1), infinity), site);
+  return binary(Binary::add, raised, where_touched(part(2), -infinity), site);
+}
+
 }  // namespace
 
 Tensor attention_scores(Builder& builder, const AttentionShape& shape, const AttentionAttrs& attrs, std::span<const Tensor> in,
@@ -65,10 +85,17 @@ bool decompose_attention(Builder& builder, const NodeView& node, std::span<const
   Tensor capped;
   const Tensor scores = attention_scores(builder, shape, attrs, in, capped);
   const Tensor weights = softmax(scores, {.axis = -1, .zero_empty_rows = true}, site);
-  const Tensor sum = matmul(reshape(weights, grouped_p, site), cast(in[2], DType::f32, site), {}, site);
+  const bool excludes = (in.size() > 3 && in[3]) || !band_of(attrs, shape).open;
+  const Tensor grouped = reshape(weights, grouped_p, site), v = cast(in[2], DType::f32, site);
+  const Tensor sum = excludes ? sum_of_seen(grouped, v, site) : matmul(grouped, v, {}, site);
   std::size_t next = 0;
   out[next++] = cast(reshape(sum, result, site), dtype, site);
-  if (attrs.lse) out[next++] = reduce(Reduce::logsumexp, scores, {.axes = {-1}}, site);
+  if (attrs.lse) {
+    const Tensor lse = reduce(Reduce::logsumexp, scores, {.axes = {-1}}, site);
+    const auto number = [&](float value) { return scalar(lse, value, site); };
+    const Tensor infinite = binary(Binary::equal, lse, number(std::numeric_limits<float>::infinity()), site);
+    out[next++] = select(infinite, number(std::numeric_limits<float>::quiet_NaN()), lse, site);
+  }
   if (attrs.weights) out[next++] = cast(weights, dtype, site);
   return true;
 }

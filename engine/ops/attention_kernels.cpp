@@ -107,7 +107,8 @@ bool supports_row(const NodeView& node, const DeviceCaps& caps) {
   const AttentionSpec spec = row_spec(node, caps);
   if (caps.costly_unrolling && unrolled_by_row(spec) > most_unrolled(caps)) return false;
   const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(AttentionShape(node).Lk), spec.KEYS);
-  const std::uint64_t iterations = steps + spec.D / 4 + spec.DV / 4 + 8;  // and those that load q and store y
+  // Once for all rows, once more for each with care; and those that load q and store y.
+  const std::uint64_t iterations = steps * (1 + spec.ROWS) + spec.D / 4 + spec.DV / 4 + spec.ROWS + 8;
   return caps.max_loop_iterations == 0 || iterations <= caps.max_loop_iterations;
 }
 

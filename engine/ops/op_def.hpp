@@ -83,7 +83,6 @@ struct Launch {
 struct KernelPlan {
   std::vector<Launch> launches;
   std::vector<std::uint64_t> scratch_bytes;
-  bool independent = false;  // the launches write disjoint parts and read nothing of each other
 };
 
 // A node as kernels see it.

@@ -26,7 +26,7 @@ enum class CausalAlign : std::uint8_t {
 const char* to_string(CausalAlign align);
 
 struct AttentionDesc {
-  // boolean: true = attend. f32/f16: added to the scaled score; -inf forbids. Broadcasts to [B,H,Lq,Lk].
+  // boolean: true = attend. f32/f16: added to the scaled score; -inf excludes. Broadcasts to [B,H,Lq,Lk].
   Tensor mask{};
   bool causal = false;
   CausalAlign align = CausalAlign::top_left;
@@ -45,8 +45,11 @@ struct AttentionResult {
 // softmax(scale·q·kᵀ + mask)·v, never storing the Lq×Lk scores unless weights are asked for.
 // q [B,H,Lq,D], k [B,Hk,Lk,D], v [B,Hk,Lk,Dv]; Hk divides H and query head h reads key head h / (H/Hk).
 // A row that may attend to nothing gives zeros. (Vaswani et al. 2017, eq. 1; online form: Milakov & Gimelshein 2018)
+// A key that causal, the window or a boolean mask excludes contributes nothing, whatever k and v hold. An additive -inf
+// excludes by IEEE: v may hold anything, and a score of NaN or +inf becomes NaN. A row with a score of NaN or +inf is NaN
+// in every result. (An infinity in v beside a weight that underflows to 0 may be taken or left.)
 // Errors: ranks other than 4, extents that do not fit (the axis is named), a mask that does not broadcast,
-// window < -1, softcap < 0.
+// window < -1, softcap < 0, a softcap or scale that is not finite.
 AttentionResult attention_full(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc = {}, CallSite site = CallSite::here());
 // The first result alone.
 Tensor attention(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc = {}, CallSite site = CallSite::here());

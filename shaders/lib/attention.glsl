@@ -36,7 +36,7 @@ const uint QUADS = (D + 3) / 4, V_QUADS = (DV + 3) / 4;  // a row by fours; the 
   vec4 name(uint row, uint i) {                                     \
     vec4 x = vec4(0.0);                                             \
     if (SIZE % 4 == 0) {                                            \
-      x = LOAD_QUAD(view4, row * (SIZE / 4) + i);                     \
+      x = LOAD_QUAD(view4, row * (SIZE / 4) + i);                   \
     } else {                                                        \
       uint at = row * SIZE + 4 * i;                                 \
       x.x = LOAD(view, at);                                         \
@@ -65,6 +65,11 @@ FOVEA_ROW_LOADER(load_v, v, v4, DV)
 #ifndef ATTENTION_BACKWARD
 FOVEA_ROW_STORER(store_y, y, y4, DV)
 #endif
+
+// A forbidden key weighs 0, and 0 times a NaN or an infinity of its v would be NaN.
+const bool FORBIDS = MASK != ATTENTION_MASK_NONE || BAND != 0;
+bool not_finite(vec4 x) { return any(greaterThanEqual(floatBitsToUint(x) & 0x7fffffffu, uvec4(0x7f800000u))); }
+vec4 seen(vec4 x, float weight) { return weight == 0.0 ? vec4(0.0) : x; }
 
 // A row of the matrix of a pair (attention.h): its query, and where its mask begins.
 struct QueryRow {

@@ -30,6 +30,6 @@ float weight(OnlineSoftmax state, float score) { return exp(score - state.m); }
 // l is 0 only where every key was forbidden, for the largest score weighs 1. Such a row gives zeros.
 bool nothing_seen(OnlineSoftmax state) { return state.l == 0.0; }
 vec4 normalized(OnlineSoftmax state, vec4 sum) { return nothing_seen(state) ? vec4(0.0) : sum * (1.0 / state.l); }
-float log_sum_exp(OnlineSoftmax state) { return nothing_seen(state) ? NEGATIVE_INFINITY : state.m + log(state.l); }
+float log_sum_exp(OnlineSoftmax state) { return nothing_seen(state) ? NEGATIVE_INFINITY : state.m + log_ieee(state.l); }
 
 #endif

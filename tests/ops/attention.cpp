@@ -28,30 +28,32 @@ std::vector<Array<T>> naive(const std::vector<Array<T>>& in, const AttentionDesc
     const std::int64_t b = at[0], h = at[1], i = at[2], hk = h / (H / k.dim(1));
     const std::int64_t position = desc.align == CausalAlign::bottom_right ? i + Lk - Lq : i;
     std::vector<T> score(static_cast<std::size_t>(Lk));
-    T most = -std::numeric_limits<T>::infinity();
+    constexpr T infinity = std::numeric_limits<T>::infinity();
+    T most = -infinity;
     for (std::int64_t j = 0; j < Lk; ++j) {
       T s = 0;
       for (std::int64_t d = 0; d < D; ++d) s += q.at({b, h, i, d}) * k.at({b, hk, j, d});
       s *= scale;
       if (desc.softcap > 0) s = static_cast<T>(desc.softcap) * std::tanh(s / static_cast<T>(desc.softcap));
       bool allowed = !(desc.causal && j > position);
-      allowed = allowed && !(desc.window_left >= 0 && j < position - desc.window_left);
-      allowed = allowed && !(desc.window_right >= 0 && j > position + desc.window_right);
+      allowed = allowed && !(desc.window_left >= 0 && position - j > desc.window_left);
+      allowed = allowed && !(desc.window_right >= 0 && j - position > desc.window_right);
       if (in.size() > 3) {
         const T mask = in[3][broadcast_offset({b, h, i, j}, in[3].shape)];
         if (boolean_mask) allowed = allowed && mask != T(0);
         else s += mask;
       }
-      if (!allowed) s = -std::numeric_limits<T>::infinity();
+      if (!allowed) s = -infinity;
       score[static_cast<std::size_t>(j)] = s;
-      most = std::max(most, s);
+      most = s < infinity ? std::max(most, s) : std::numeric_limits<T>::quiet_NaN();  // which max keeps
     }
     T sum = 0;
-    const bool nothing = most == -std::numeric_limits<T>::infinity();
-    for (T& s : score) sum += s = nothing ? T(0) : std::exp(s - most);
-    lse[row] = nothing ? most : most + std::log(sum);
+    for (T s : score) sum += s == -infinity ? T(0) : std::exp(s - most);
+    lse[row] = most == -infinity ? most : most + std::log(sum);
     for (std::int64_t j = 0; j < Lk; ++j) {
-      const T weight = nothing ? T(0) : score[static_cast<std::size_t>(j)] / sum;
+      const T s = score[static_cast<std::size_t>(j)];
+      if (s == -infinity && !std::isnan(most)) continue;  // contributes nothing, whatever v holds
+      const T weight = std::exp(s - most) / sum;
       weights.at({b, h, i, j}) = weight;
       for (std::int64_t d = 0; d < Dv; ++d) out.at({b, h, i, d}) += weight * v.at({b, hk, j, d});
     }
@@ -64,15 +66,15 @@ std::vector<test::Operand> operands(const Sizes& s) {
           random({s.B, s.Hk, s.Lk, s.Dv}, -1, 1, 3)};
 }
 
-// Checks out and lse (fused kernels take it), or all three results (the chain alone does).
-void check_attention(const Sizes& sizes, AttentionDesc desc = {}, std::optional<test::Operand> mask = {}, bool weights = false) {
-  auto inputs = operands(sizes);
+// Checks out and lse (fused kernels take it), or all three results (the chain alone does). inputs: q, k, v.
+void check_inputs(std::vector<test::Operand> inputs, AttentionDesc desc, std::optional<test::Operand> mask = {},
+                  bool weights = false, bool f16 = true) {
   if (mask) inputs.push_back(*mask);
   const bool boolean_mask = mask && mask->dtype == DType::boolean;
   desc.return_lse = true;
   desc.return_weights = weights;
   CheckOptions options;
-  options.f16 = sizes.f16;
+  options.f16 = f16;
   options.extra_ulps = 64;  // Vulkan allows exp 3 + 2|x| ulp; scores here stay below 16
   check("attention", inputs,
         [&](Graph&, const std::vector<Tensor>& in) {
@@ -89,6 +91,10 @@ void check_attention(const Sizes& sizes, AttentionDesc desc = {}, std::optional<
           return all;
         },
         options);
+}
+
+void check_attention(const Sizes& sizes, AttentionDesc desc = {}, std::optional<test::Operand> mask = {}, bool weights = false) {
+  check_inputs(operands(sizes), desc, std::move(mask), weights, sizes.f16);
 }
 
 test::Operand additive(Shape shape, double forbidden_share) {
@@ -121,6 +127,28 @@ TEST_CASE("grouped-query heads read the key head of their group") {
   check_attention({.B = 2, .H = 4, .Hk = 1, .Lq = 7, .Lk = 3}, {.causal = true});
 }
 
+TEST_CASE("blocks of rows that span heads of a group see what each head's band allows") {
+  const Sizes sizes{.H = 4, .Hk = 1, .Lq = 17, .Lk = 90};
+  check_attention(sizes, {.causal = true, .align = CausalAlign::bottom_right});
+  check_attention(sizes, {.align = CausalAlign::bottom_right, .window_left = 3, .window_right = 2});
+  check_attention({.H = 4, .Hk = 1, .Lq = 90, .Lk = 90}, {.causal = true, .window_left = 3});
+}
+
+TEST_CASE("a window open to one side") {
+  check_attention({.Lq = 70, .Lk = 150}, {.window_left = 3});
+  check_attention({.H = 2, .Lq = 70, .Lk = 150}, {.window_right = 3});
+}
+
+TEST_CASE("a window of any width is no wider than the keys") {
+  for (const CausalAlign align : {CausalAlign::top_left, CausalAlign::bottom_right})
+    for (const auto& [Lq, Lk] : {std::pair<std::int64_t, std::int64_t>{5, 3}, {3, 11}})
+      for (const std::int64_t width : {std::int64_t{14}, std::int64_t{1} << 31, INT64_MAX}) {
+        check_attention({.Lq = Lq, .Lk = Lk}, {.align = align, .window_left = width});
+        check_attention({.Lq = Lq, .Lk = Lk}, {.align = align, .window_right = width});
+        check_attention({.Lq = Lq, .Lk = Lk}, {.causal = true, .align = align, .window_left = width, .window_right = width});
+      }
+}
+
 TEST_CASE("causal from the top left and the bottom right, and windows") {
   for (const CausalAlign align : {CausalAlign::top_left, CausalAlign::bottom_right})
     for (const auto& [Lq, Lk] : {std::pair<std::int64_t, std::int64_t>{20, 20}, {9, 70}, {70, 9}}) {
@@ -136,6 +164,14 @@ TEST_CASE("boolean and additive masks, however they broadcast") {
   for (const Shape& shape : {Shape{2, 2, 6, 10}, Shape{1, 2, 6, 10}, Shape{2, 1, 1, 10}, Shape{6, 10}, Shape{10}, Shape{6, 1}, Shape{}}) {
     check_attention(sizes, {}, random_boolean(shape, 0.7));
     check_attention(sizes, {.causal = true}, additive(shape, 0.2));
+  }
+}
+
+TEST_CASE("masks a head and a batch under grouped queries") {
+  const Sizes sizes{.B = 2, .H = 6, .Hk = 2, .Lq = 5, .Lk = 10};
+  for (const Shape& shape : {Shape{2, 6, 5, 10}, Shape{1, 6, 1, 10}, Shape{2, 1, 5, 1}}) {
+    check_attention(sizes, {}, random_boolean(shape, 0.7));
+    check_attention(sizes, {}, additive(shape, 0.2));
   }
 }
 
@@ -183,17 +219,54 @@ TEST_CASE("a large finite mask on every key of a row changes nothing") {
         options);
 }
 
-TEST_CASE("NaN in a row of q stays in that row") {
-  auto inputs = operands({.Lq = 3, .Lk = 5});
-  inputs[0].array.at({0, 0, 1, 2}) = std::nan("");
-  check("attention", inputs,
-        [](Graph&, const std::vector<Tensor>& in) { return std::vector<Tensor>{attention(in[0], in[1], in[2])}; },
-        [](const auto& in) {
-          auto all = naive(in, {}, false);
-          all.resize(1);
-          for (std::int64_t d = 0; d < all[0].dim(3); ++d) all[0].at({0, 0, 1, d}) = std::nanf("");
-          return all;
-        });
+// ---- NaN and infinity ---------------------------------------------------------------------------------------------
+
+namespace {
+
+const double not_a_number = std::nan(""), infinity = HUGE_VAL;
+
+struct Element {
+  std::size_t operand;  // q, k, v
+  std::int64_t row, column;
+  double value;
+};
+std::vector<test::Operand> operands_with(const Sizes& sizes, const std::vector<Element>& elements) {
+  auto inputs = operands(sizes);
+  for (const Element& element : elements) inputs[element.operand].array.at({0, 0, element.row, element.column}) = element.value;
+  return inputs;
+}
+
+}  // namespace
+
+TEST_CASE("NaN in a row of q stays in that row, and is its log-sum-exp") {
+  check_inputs(operands_with({.Lq = 3, .Lk = 5}, {{0, 1, 2, not_a_number}}), {});
+  check_inputs(operands_with({.Lq = 3, .Lk = 5}, {{0, 1, 2, not_a_number}}), {.causal = true});
+}
+
+TEST_CASE("NaN and infinity in the values reach the columns they stand in") {
+  for (const std::int64_t Lk : {1, 11, 64, 65})
+    check_inputs(operands_with({.Lq = 3, .Lk = Lk, .Dv = 6}, {{2, Lk - 1, 0, infinity}, {2, Lk - 1, 1, not_a_number}, {2, 0, 2, -infinity},
+                                                              {2, 0, 3, infinity}, {2, Lk - 1, 3, -infinity}}), {});
+}
+
+TEST_CASE("a key that causal, a window or a mask excludes contributes nothing, whatever it holds") {
+  const std::vector<Element> bad_values{{2, 4, 0, not_a_number}, {2, 4, 1, infinity}, {2, 4, 2, -infinity}, {2, 2, 1, -infinity}, {2, 9, 3, infinity}};
+  std::vector<Element> bad = bad_values;
+  bad.insert(bad.end(), {{1, 4, 0, not_a_number}, {1, 2, 1, infinity}});
+  for (const Sizes& sizes : {Sizes{.Lq = 12, .Lk = 11}, Sizes{.H = 3, .Lq = 33, .Lk = 70, .D = 6, .Dv = 5}}) {
+    const Shape scores{sizes.Lq, sizes.Lk};
+    check_inputs(operands_with(sizes, bad), {.causal = true});
+    check_inputs(operands_with(sizes, bad), {.window_left = 1, .window_right = 3});
+    check_inputs(operands_with(sizes, bad), {}, random_boolean(scores, 0.6));
+    check_inputs(operands_with(sizes, bad), {.causal = true}, random_boolean({1, sizes.Lk}, 0.6), true);
+    check_inputs(operands_with(sizes, bad_values), {}, additive(scores, 0.4));
+  }
+}
+
+TEST_CASE("a score of +inf makes its row NaN, in the log-sum-exp too; +inf and NaN outdo an additive -inf") {
+  check_inputs(operands({.Lq = 3, .Lk = 3}), {}, values({3, 3}, {0, infinity, 0, 0, 0, 0, -infinity, 0, infinity}));
+  check_inputs(operands_with({.Lq = 5, .Lk = 70}, {{1, 2, 1, infinity}}), {});
+  check_inputs(operands_with({.Lq = 2, .Lk = 4}, {{1, 3, 1, not_a_number}}), {}, values({2, 4}, {0, 0, 0, -infinity, 0, 0, 0, 0}));
 }
 
 TEST_CASE("65,536 keys are summed whole") { check_attention({.Lq = 2, .Lk = 65536 + 3, .D = 4, .Dv = 4}); }
@@ -211,6 +284,10 @@ TEST_CASE("what does not fit is named") {
   refused({1, 1, 5, 4}, {1, 1, 5, 4}, {1, 1, 5, 4}, {.window_left = -2}, {"window_left is -2"});
   refused({1, 1, 5, 4}, {1, 1, 5, 4}, {1, 1, 5, 4}, {.window_right = -7}, {"window_right is -7"});
   refused({1, 1, 5, 4}, {1, 1, 5, 4}, {1, 1, 5, 4}, {.softcap = -1}, {"softcap is -1"});
+  refused({1, 1, 5, 4}, {1, 1, 5, 4}, {1, 1, 5, 4}, {.softcap = HUGE_VALF}, {"softcap is inf"});
+  refused({1, 1, 5, 4}, {1, 1, 5, 4}, {1, 1, 5, 4}, {.softcap = std::nanf("")}, {"softcap is nan"});
+  refused({1, 1, 5, 4}, {1, 1, 5, 4}, {1, 1, 5, 4}, {.scale = -HUGE_VALF}, {"scale is -inf, not a finite number"});
+  refused({1, 1, 5, 4}, {1, 1, 5, 4}, {1, 1, 5, 4}, {.scale = std::nanf("")}, {"scale is nan"});
   check_error([](Graph& graph) {
     const Tensor x = graph.input("x", {1, 2, 5, 4});
     attention(x, x, x, {.mask = graph.input("m", {3, 5}, DType::boolean)});
