@@ -1,6 +1,6 @@
 // Two-dimensional convolution (cross-correlation) with groups, bias and activation.
 
-#include "ops/op_def.hpp"
+#include "ops/conv2d.hpp"
 #include "shaders/conv2d.h"
 
 #include <fovea/ops.hpp>
@@ -10,22 +10,6 @@
 namespace fovea {
 namespace ops {
 namespace {
-
-struct Conv2dAttrs {
-  std::array<std::int64_t, 2> stride{1, 1};
-  std::array<std::int64_t, 4> padding{0, 0, 0, 0};
-  std::array<std::int64_t, 2> dilation{1, 1};
-  std::int64_t groups = 1;
-  Activation activation = Activation::none;
-};
-template <class F>
-void describe(const Conv2dAttrs& attrs, F&& field) {
-  field("stride", attrs.stride);
-  field("padding", attrs.padding);
-  field("dilation", attrs.dilation);
-  field("groups", attrs.groups);
-  field("activation", attrs.activation);
-}
 
 bool attributes_are_right(InferContext& context, const Conv2dAttrs& attrs) {
   // Beyond 2^30 no picture reaches, and index arithmetic in 32 bits would not either.
@@ -199,7 +183,7 @@ double flops(const NodeView& node) {
 
 extern constexpr OpDef conv2d_op{.name = "conv2d", .infer = infer, .required_inputs = 2,
                                  .operands = {"x", "weight"}, .decompose = decompose,
-                                 .kernels = kernels, .absorb = absorb, .flops = flops};
+                                 .kernels = kernels, .vjp = conv2d_vjp, .absorb = absorb, .flops = flops};
 
 }  // namespace ops
 

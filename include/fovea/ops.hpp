@@ -268,3 +268,6 @@ struct AffineGridDesc {
 Tensor affine_grid(Tensor theta, const Shape& size, const AffineGridDesc& desc = {}, CallSite site = CallSite::here());
 
 }  // namespace fovea
+
+// The families with headers of their own.
+#include <fovea/ops/conv.hpp>

@@ -80,7 +80,7 @@ std::string CaseGraph::name_at(const char* list, std::size_t i) const {
 
 std::span<const std::span<const Adapter>> adapter_families() {
   static const std::span<const Adapter> families[] = {
-      attention_adapters(),   channel_module_adapters(),  elementwise_adapters(),
+      attention_adapters(),   channel_module_adapters(),  conv_adapters(),            elementwise_adapters(),
       index_adapters(),       layout_adapters(),      model_adapters(),           normalization_adapters(),
       pool_adapters(),        product_adapters(),         reduce_adapters(),
       sample_adapters(),      sequence_module_adapters(), spatial_module_adapters(),

@@ -97,6 +97,7 @@ const Adapter* find_adapter(std::string_view op);
 // The families.
 std::span<const Adapter> attention_adapters();
 std::span<const Adapter> channel_module_adapters();
+std::span<const Adapter> conv_adapters();
 std::span<const Adapter> elementwise_adapters();
 std::span<const Adapter> index_adapters();
 std::span<const Adapter> layout_adapters();
