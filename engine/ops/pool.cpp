@@ -1,6 +1,6 @@
 // Max, average and Lp pooling: windows with stride, padding and dilation; adaptive windows; global pooling by reduction.
 
-#include "ops/op_def.hpp"
+#include "ops/pool.hpp"
 #include "shaders/pool.h"
 #include "shaders/pool_window.h"
 
@@ -15,32 +15,6 @@ const char* to_string(Pool kind) { return kind == Pool::max ? "max" : kind == Po
 
 namespace ops {
 namespace {
-
-struct PoolAttrs {
-  Pool kind = Pool::max;
-  bool indices = false;
-  std::vector<std::int64_t> adaptive{};  // output extents; not empty: the rest of the window does not matter
-  // One entry a spatial axis, outermost first.
-  std::vector<std::int64_t> kernel{}, stride{}, begin{}, end{}, dilation{};
-  bool ceil_mode = false, count_include_pad = false;
-  std::int64_t divisor = 0;
-  float p = 2;
-};
-template <class F>
-void describe(const PoolAttrs& attrs, F&& field) {
-  field("kind", attrs.kind);
-  field("indices", attrs.indices);
-  field("adaptive", attrs.adaptive);
-  field("kernel", attrs.kernel);
-  field("stride", attrs.stride);
-  field("begin", attrs.begin);
-  field("end", attrs.end);
-  field("dilation", attrs.dilation);
-  field("ceil_mode", attrs.ceil_mode);
-  field("count_include_pad", attrs.count_include_pad);
-  field("divisor", attrs.divisor);
-  field("p", attrs.p);
-}
 
 // Every window array has one entry an axis, in its range.
 bool window_is_right(InferContext& context, const PoolAttrs& attrs) {
@@ -216,7 +190,9 @@ double flops(const NodeView& node) {
   return taps * static_cast<double>(node.out(0).shape.elements());
 }
 
-PoolAttrs attrs_of(Pool kind, const PoolDesc& desc, bool indices) {
+}  // namespace
+
+PoolAttrs pool_attrs(Pool kind, const PoolDesc& desc, bool indices) {
   const std::size_t axes = desc.kernel.size();
   const auto or_default = [&](const std::vector<std::int64_t>& values, std::int64_t value) {
     return values.empty() ? std::vector<std::int64_t>(axes, value) : values;
@@ -235,6 +211,8 @@ PoolAttrs attrs_of(Pool kind, const PoolDesc& desc, bool indices) {
   attrs.p = desc.p;
   return attrs;
 }
+
+namespace {
 
 PoolAttrs adaptive_attrs(Pool kind, Tensor x, std::span<const std::int64_t> output, bool indices) {
   PoolAttrs attrs;
@@ -296,17 +274,18 @@ Tensor pool_blocks(Pool kind, Tensor x, const PoolAttrs& attrs, const std::vecto
 
 }  // namespace
 
-extern constexpr OpDef pool_op{.name = "pool", .infer = infer, .title = title, .kernels = kernels, .flops = flops};
+extern constexpr OpDef pool_op{
+    .name = "pool", .infer = infer, .title = title, .kernels = kernels, .vjp = pool_vjp, .flops = flops};
 
 }  // namespace ops
 
 Tensor pool(Pool kind, Tensor x, const PoolDesc& desc, CallSite site) {
-  return ops::append_one(ops::pool_op, {x}, ir::Attrs::of(ops::attrs_of(kind, desc, false)), site);
+  return ops::append_one(ops::pool_op, {x}, ir::Attrs::of(ops::pool_attrs(kind, desc, false)), site);
 }
 
 MaxPoolResult max_pool_with_indices(Tensor x, const PoolDesc& desc, CallSite site) {
   const Tensor in[] = {x};
-  const auto out = ops::append(ops::pool_op, in, ir::Attrs::of(ops::attrs_of(Pool::max, desc, true)), site);
+  const auto out = ops::append(ops::pool_op, in, ir::Attrs::of(ops::pool_attrs(Pool::max, desc, true)), site);
   return {out[0], out[1]};
 }
 
@@ -316,7 +295,7 @@ Tensor adaptive_pool(Pool kind, Tensor x, std::span<const std::int64_t> output, 
   std::int64_t taps = window.empty() ? 0 : 1;
   for (std::int64_t extent : window) taps *= extent;
   if (taps >= 64) return ops::pool_blocks(kind, x, attrs, window, site);
-  if (taps > 0) attrs = ops::attrs_of(kind, {.kernel = window}, false);
+  if (taps > 0) attrs = ops::pool_attrs(kind, {.kernel = window}, false);
   return ops::append_one(ops::pool_op, {x}, ir::Attrs::of(attrs), site);
 }
 
@@ -331,7 +310,7 @@ MaxPoolResult adaptive_max_pool_with_indices(Tensor x, std::span<const std::int6
     const auto one = [&](Reduce op) { return reshape(reduce(op, planes, {.axes = {2}}, site), ops::shape_with(shape, attrs.adaptive).extents(), site); };
     return {one(Reduce::max), one(Reduce::argmax)};
   }
-  if (!window.empty()) attrs = ops::attrs_of(Pool::max, {.kernel = window}, true);
+  if (!window.empty()) attrs = ops::pool_attrs(Pool::max, {.kernel = window}, true);
   const Tensor in[] = {x};
   const auto out = ops::append(ops::pool_op, in, ir::Attrs::of(attrs), site);
   return {out[0], out[1]};

@@ -6,6 +6,7 @@
 // (f16 accumulates in f32 and rounds once); operands of one operator share the dtype unless said otherwise.
 
 #include <fovea/ops/index.hpp>
+#include <fovea/ops/spatial.hpp>  // pooling, sampling, resizing
 #include <fovea/tensor.hpp>
 
 #include <array>
@@ -207,65 +208,6 @@ struct FoldDesc {
 // col2im, the adjoint of unfold: x [N, C·kh·kw, Ho·Wo], f32 or f16 -> [N,C,H,W], overlapping windows summed (PyTorch's
 // fold). Errors: columns that do not divide by the taps, another number of windows than the size has.
 Tensor fold(Tensor x, const FoldDesc& desc, CallSite site = CallSite::here());
-
-// ---- Pooling ------------------------------------------------------------------------------------------------------
-
-enum class Pool : std::uint8_t {
-  max,      // padding counts as -inf; first of equals in scan order; NaN wins
-  average,
-  lp,       // (sum |x|^p)^(1/p) (ONNX LpPool)
-};
-const char* to_string(Pool kind);
-// Windows over the last 1, 2 or 3 axes of x [N,C,...]; every array is of that length.
-struct PoolDesc {
-  std::vector<std::int64_t> kernel{};
-  std::vector<std::int64_t> stride{};         // empty: the kernel
-  std::vector<std::int64_t> padding_begin{};  // empty: 0
-  std::vector<std::int64_t> padding_end{};    // empty: as padding_begin
-  std::vector<std::int64_t> dilation{};       // empty: 1
-  bool ceil_mode = false;          // round the output extent up; a last window that would start in the padding is dropped
-  bool count_include_pad = false;  // average: padding counts in the divisor, the part beyond the padded input never does
-  std::int64_t divisor = 0;        // average: divide by this instead; 0: the count
-  float p = 2;                     // lp
-};
-Tensor pool(Pool kind, Tensor x, const PoolDesc& desc, CallSite site = CallSite::here());
-struct MaxPoolResult {
-  Tensor values;
-  Tensor indices;  // i32: flat index of the maximum within its own [D,H,W] plane of x
-};
-MaxPoolResult max_pool_with_indices(Tensor x, const PoolDesc& desc, CallSite site = CallSite::here());
-// Window i covers floor(i·in/out) .. ceil((i+1)·in/out): output extents as given, -1 keeps the input's.
-Tensor adaptive_pool(Pool kind, Tensor x, std::span<const std::int64_t> output, CallSite site = CallSite::here());
-MaxPoolResult adaptive_max_pool_with_indices(Tensor x, std::span<const std::int64_t> output, CallSite site = CallSite::here());
-// One window over all spatial axes, extents 1.
-Tensor global_pool(Pool kind, Tensor x, float p = 2, CallSite site = CallSite::here());
-
-// ---- Sampling -----------------------------------------------------------------------------------------------------
-
-enum class Interpolation : std::uint8_t { nearest, linear, cubic };  // nearest: half to even. cubic: a = -0.75, 2-D only
-enum class SamplePadding : std::uint8_t { zeros, border, reflection };
-const char* to_string(Interpolation interpolation);
-const char* to_string(SamplePadding padding);
-struct GridSampleDesc {
-  Interpolation interpolation = Interpolation::linear;
-  SamplePadding padding = SamplePadding::zeros;
-  // true: -1 and 1 are the centres of the corner texels; false: their outer edges (PyTorch's and ONNX's default).
-  bool align_corners = false;
-};
-// x [N,C,H,W], grid [N,Ho,Wo,2] of (x,y) in [-1,1] -> [N,C,Ho,Wo]; or x [N,C,D,H,W], grid [N,Do,Ho,Wo,3] of (x,y,z).
-// A texel outside counts as zero (zeros), or the coordinate is clipped to the picture (border) or folded at its edges
-// (reflection) first; cubic clips or folds each of its texels instead. x is f32 or f16, the grid f32 or as x, coordinates
-// f32. A NaN coordinate is outside, or clipped to texel 0; cubic gives NaN for NaN and infinity.
-// Errors: extents that do not fit, an empty picture, cubic in 3-D. (Jaderberg et al. 2015, eq. 3-5; Keys 1981)
-Tensor grid_sample(Tensor x, Tensor grid, const GridSampleDesc& desc = {}, CallSite site = CallSite::here());
-
-struct AffineGridDesc {
-  bool align_corners = false;
-};
-// theta [N,2,3] and size {N,C,H,W} -> [N,H,W,2]; theta [N,3,4] and {N,C,D,H,W} -> [N,D,H,W,3]:
-// grid = theta · (x, y(, z), 1) over the target's normalised coordinates. glm.hpp makes a theta of a GLM matrix.
-// Error: theta of another shape than the size asks for. (Jaderberg et al. 2015, eq. 1)
-Tensor affine_grid(Tensor theta, const Shape& size, const AffineGridDesc& desc = {}, CallSite site = CallSite::here());
 
 }  // namespace fovea
 

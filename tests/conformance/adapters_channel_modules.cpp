@@ -173,9 +173,9 @@ void grid_attention(CaseGraph& graph) {
   if (config.text("mode") != "concatenation") return graph.skip("GridAttention, mode " + config.text("mode"));
   const Tensor x = graph.in("x");
   const Tensor theta = conv(graph, "theta", x, {.stride = config.integers("sub_sample_factor").at(0)});
-  const Tensor phi = resize_bilinear(graph, conv(graph, "phi", graph.in("g")), theta.dim(2), theta.dim(3), false);
+  const Tensor phi = resize(conv(graph, "phi", graph.in("g")), {.size = {theta.dim(2), theta.dim(3)}});
   const Tensor coarse = sigmoid(conv(graph, "psi", relu(theta + phi)));
-  const Tensor attention = resize_bilinear(graph, coarse, x.dim(2), x.dim(3), false);
+  const Tensor attention = resize(coarse, {.size = {x.dim(2), x.dim(3)}});
   graph.out("y", batch_norm(graph, "W.1", conv(graph, "W.0", x * attention)));
   graph.out("att", attention);
 }

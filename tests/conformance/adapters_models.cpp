@@ -152,7 +152,7 @@ void attention_unet(CaseGraph& graph) {
   Tensor d = skips.back();
   for (int level = 5; level >= 2; --level) {
     const std::string number = std::to_string(level);
-    d = unit("Up" + number + ".up.", 1, upsample_nearest(d, 2));
+    d = unit("Up" + number + ".up.", 1, resize(d, {.scale = {2, 2}, .interpolation = Interpolation::nearest}));
     const Tensor skip = skips[static_cast<std::size_t>(level - 2)];
     const auto gate = [&](const std::string& name, Tensor x) {
       return conv_bn(graph, "Att" + number + "." + name + ".0", "Att" + number + "." + name + ".1", x, {});
@@ -202,7 +202,7 @@ void residual_attention_stage3(CaseGraph& graph) {
   const Tensor x = residual_block(graph, "first_residual_blocks.", graph.in("x"), 1);
   const Tensor trunk = blocks("trunk_branches.", x);
   const Tensor small = pool(Pool::max, x, {.kernel = {3, 3}, .stride = {2, 2}, .padding_begin = {1, 1}});
-  Tensor mask = resize_bilinear(graph, blocks("softmax1_blocks.", small), x.dim(2), x.dim(3), true) + trunk;
+  Tensor mask = resize(blocks("softmax1_blocks.", small), {.size = {x.dim(2), x.dim(3)}, .coordinates = ResizeCoordinates::align_corners}) + trunk;
   for (const int i : {0, 3}) {
     const std::string name = "softmax2_blocks.";
     mask = conv(graph, name + std::to_string(i + 2), relu(batch_norm(graph, name + std::to_string(i), mask)));

@@ -62,11 +62,19 @@ void adaptive_max(CaseGraph& graph) {
   if (graph.wants("indices")) graph.out("indices", result.indices);
 }
 
-// Of the resizing modes `area` is adaptive average pooling.
-void interpolate(CaseGraph& graph) {
-  const std::string mode = graph.attrs().text("mode");
-  if (mode != "area") return graph.skip("no operator for interpolate, mode " + mode);
-  graph.out("y", adaptive_pool(Pool::average, graph.in("x"), graph.attrs().integers("size")));
+// torch's output extents default to those that the windows cover.
+void max_unpool2d(CaseGraph& graph) {
+  const Attrs& attrs = graph.attrs();
+  const Tensor x = graph.in("x");
+  const PoolDesc window = torch_desc(attrs, 2);
+  std::vector<std::int64_t> output = attrs.integers("output_size");
+  for (int axis = static_cast<int>(output.size()); axis < 2; ++axis) {
+    const auto a = static_cast<std::size_t>(axis);
+    const std::int64_t stride = window.stride.empty() ? window.kernel[a] : window.stride[a];
+    const std::int64_t padding = window.padding_begin.empty() ? 0 : window.padding_begin[a];
+    output.push_back((x.dim(axis + 2) - 1) * stride - 2 * padding + window.kernel[a]);
+  }
+  graph.out("y", max_unpool(x, graph.in("indices"), window, output));
 }
 
 // auto_pad: as many outputs as ceil(in / stride); the odd one before (SAME_LOWER) or after (SAME_UPPER).
@@ -116,11 +124,11 @@ constexpr Adapter adapters[] = {
     {"adaptive_max_pool2d", adaptive_max},
     {"avg_pool1d", average_pool<1>},
     {"avg_pool2d", average_pool<2>},
-    {"interpolate", interpolate},
     {"lp_pool2d", lp_pool},
     {"max_pool1d", max_pool<1>},
     {"max_pool2d", max_pool<2>},
     {"max_pool3d", max_pool<3>},
+    {"max_unpool2d", max_unpool2d},
     {"onnx.AveragePool", onnx_pool<Pool::average>},
     {"onnx.GlobalAveragePool", onnx_global_pool<Pool::average>},
     {"onnx.GlobalLpPool", onnx_global_pool<Pool::lp>},

@@ -1,6 +1,9 @@
-// Sampling by a grid.
+// Sampling by a grid, resizing.
 
 #include "tests/conformance/compose.hpp"
+
+#include <algorithm>
+#include <cmath>
 
 namespace fovea::conformance {
 namespace {
@@ -38,11 +41,89 @@ void onnx_affine_grid(CaseGraph& graph) {
                                 {.align_corners = graph.onnx_attrs().flag("align_corners")}));
 }
 
+// ---- Resizing -----------------------------------------------------------------------------------------------------
+
+Interpolation interpolation_of(const std::string& mode) {
+  if (mode.find("nearest") != std::string::npos) return Interpolation::nearest;
+  return mode.find("cubic") != std::string::npos ? Interpolation::cubic : Interpolation::linear;
+}
+
+// torch: nearest has places and rounding of its own, `area` is adaptive average pooling, antialiasing leaves pixels
+// outside out and has another cubic.
+void interpolate(CaseGraph& graph) {
+  const Attrs& attrs = graph.attrs();
+  const Tensor x = graph.in("x");
+  const std::string mode = attrs.text("mode");
+  const auto axes = static_cast<std::size_t>(x.shape().rank() - 2);
+  ResizeDesc desc{.size = attrs.integers("size"), .interpolation = interpolation_of(mode), .antialias = attrs.flag("antialias")};
+  if (desc.size.size() == 1) desc.size.resize(axes, desc.size[0]);
+  if (desc.size.empty()) desc.scale.assign(axes, attrs.number("scale_factor", 1));
+  if (mode == "area") return graph.out("y", adaptive_pool(Pool::average, x, desc.size));
+  if (attrs.flag("align_corners")) desc.coordinates = ResizeCoordinates::align_corners;
+  if (mode == "nearest") desc.coordinates = ResizeCoordinates::asymmetric, desc.rounding = ResizeRounding::floor;
+  if (mode == "nearest-exact") desc.rounding = ResizeRounding::prefer_ceil;
+  desc.exclude_outside = desc.antialias;
+  if (desc.antialias) desc.cubic_a = -0.5;
+  graph.out("y", resize(x, desc));
+}
+
+// Sizes become the largest scale that keeps every extent within them (not_larger), or the smallest beyond (not_smaller).
+void keep_aspect_ratio(const std::string& policy, const Shape& x, const std::vector<std::int64_t>& axes, ResizeDesc& desc) {
+  if (policy == "stretch" || desc.size.empty()) return;
+  std::vector<double> scales;
+  for (std::size_t i = 0; i < axes.size(); ++i)
+    scales.push_back(static_cast<double>(desc.size[i]) / static_cast<double>(x.at(static_cast<int>(axes[i]))));
+  const double scale = policy == "not_larger" ? std::ranges::min(scales) : std::ranges::max(scales);
+  for (std::size_t i = 0; i < axes.size(); ++i)
+    desc.size[i] = static_cast<std::int64_t>(std::floor(scale * static_cast<double>(x.at(static_cast<int>(axes[i]))) + 0.5));
+  desc.scale.assign(axes.size(), scale);
+}
+
+void onnx_resize(CaseGraph& graph) {
+  const Attrs attrs = graph.onnx_attrs();
+  const Tensor x = graph.onnx(0);
+  const int rank = x.shape().rank();
+  ResizeDesc given{.size = graph.onnx_integers(3)};
+  if (graph.has_onnx(2))
+    for (float scale : graph.floats(graph.onnx_input(2))) given.scale.push_back(static_cast<double>(scale));
+  std::vector<std::int64_t> axes = attrs.integers("axes");
+  if (axes.empty())
+    for (int axis = 0; axis < rank; ++axis) axes.push_back(axis);
+  keep_aspect_ratio(attrs.text("keep_aspect_ratio_policy", "stretch"), x.shape(), axes, given);
+
+  // Of the spatial axes; those without a size or scale of their own stay.
+  ResizeDesc desc{.interpolation = interpolation_of(attrs.text("mode", "nearest")),
+                  .antialias = attrs.flag("antialias"),
+                  .exclude_outside = attrs.flag("exclude_outside"),
+                  .cubic_a = attrs.number("cubic_coeff_a", -0.75)};
+  if (!given.scale.empty()) desc.scale.assign(static_cast<std::size_t>(rank - 2), 1);
+  if (!given.size.empty())
+    for (int axis = 2; axis < rank; ++axis) desc.size.push_back(x.dim(axis));
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const std::int64_t axis = axes[i] < 0 ? axes[i] + rank : axes[i];
+    if (axis < 2) continue;
+    if (!given.scale.empty()) desc.scale[static_cast<std::size_t>(axis - 2)] = given.scale[i];
+    if (!given.size.empty()) desc.size[static_cast<std::size_t>(axis - 2)] = given.size[i];
+  }
+  const std::string places = attrs.text("coordinate_transformation_mode", "half_pixel");
+  if (places == "tf_crop_and_resize") return graph.skip("Resize of a box, with values for what is outside");
+  for (auto one : {ResizeCoordinates::half_pixel_symmetric, ResizeCoordinates::pytorch_half_pixel,
+                   ResizeCoordinates::align_corners, ResizeCoordinates::asymmetric})
+    if (places == to_string(one)) desc.coordinates = one;
+  const std::string rounding = attrs.text("nearest_mode", "round_prefer_floor");
+  if (rounding == "round_prefer_ceil") desc.rounding = ResizeRounding::prefer_ceil;
+  if (rounding == "floor") desc.rounding = ResizeRounding::floor;
+  if (rounding == "ceil") desc.rounding = ResizeRounding::ceil;
+  graph.out_onnx(0, resize(x, desc));
+}
+
 constexpr Adapter adapters[] = {
     {"affine_grid", affine_grid_case},
     {"grid_sample", grid_sample_case},
+    {"interpolate", interpolate},
     {"onnx.AffineGrid", onnx_affine_grid},
     {"onnx.GridSample", onnx_grid_sample},
+    {"onnx.Resize", onnx_resize},
 };
 
 }  // namespace

@@ -259,7 +259,7 @@ void attention_to_scale(CaseGraph& graph) {
   const Tensor f0 = graph.in("f0");
   std::vector<Tensor> features, scores;
   for (int s = 0; graph.has("in.f" + std::to_string(s)); ++s) {
-    const auto resized = [&](Tensor x) { return s == 0 ? x : resize_bilinear(graph, x, f0.dim(2), f0.dim(3), false); };
+    const auto resized = [&](Tensor x) { return s == 0 ? x : resize(x, {.size = {f0.dim(2), f0.dim(3)}}); };
     const Tensor f = graph.in("f" + std::to_string(s));
     features.push_back(resized(f));
     scores.push_back(resized(conv(graph, "score", f)));

@@ -31,20 +31,6 @@ Tensor part(Tensor x, std::int64_t axis, std::int64_t start, std::int64_t count)
   return slice(x, {.axis = axis, .start = start, .stop = start + count});
 }
 
-Tensor upsample_nearest(Tensor x, std::int64_t times) {
-  const std::int64_t n = x.dim(0), c = x.dim(1), h = x.dim(2), w = x.dim(3);
-  const Tensor spread = broadcast_to(reshape(x, {n, c, h, 1, w, 1}), {n, c, h, times, w, times});
-  return reshape(spread, {n, c, h * times, w * times});
-}
-
-Tensor resize_bilinear(CaseGraph& graph, Tensor x, std::int64_t height, std::int64_t width, bool align_corners) {
-  std::vector<float> identity;
-  for (std::int64_t n = 0; n < x.dim(0); ++n) identity.insert(identity.end(), {1, 0, 0, 0, 1, 0});
-  const Tensor grid = affine_grid(graph.constant({x.dim(0), 2, 3}, identity), {x.dim(0), x.dim(1), height, width},
-                                  {.align_corners = align_corners});
-  return grid_sample(x, grid, {.padding = SamplePadding::border, .align_corners = align_corners});
-}
-
 Tensor relative_rows(Tensor table, std::int64_t rows, std::int64_t columns) {
   std::vector<Tensor> parts;
   for (std::int64_t i = 0; i < rows; ++i) {

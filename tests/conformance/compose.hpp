@@ -22,11 +22,6 @@ Tensor split_heads(Tensor x, std::int64_t heads);
 Tensor merge_heads(Tensor x);
 // The part [start, start + count) of an axis.
 Tensor part(Tensor x, std::int64_t axis, std::int64_t start, std::int64_t count);
-// x with `times` copies of every element along the last two axes: nearest-neighbour upsampling by a whole factor.
-Tensor upsample_nearest(Tensor x, std::int64_t times);
-
-// Bilinear resizing of [N,C,H,W] by sampling at the pixels' places. (torch's interpolate and UpsamplingBilinear2d)
-Tensor resize_bilinear(CaseGraph& graph, Tensor x, std::int64_t height, std::int64_t width, bool align_corners);
 // Row i of the result, i < rows, is table[columns-1-i .. 2·columns-1-i) of table [H·..., D]: what relative positions
 // j - i pick from a table that begins at -(columns-1). [rows,columns,D]
 Tensor relative_rows(Tensor table, std::int64_t rows, std::int64_t columns);
