@@ -2,6 +2,8 @@
 
 #include "ops/vjp.hpp"
 
+#include "ops/term.hpp"
+
 #include <cmath>
 #include <numbers>
 
@@ -25,21 +27,9 @@ Tensor filled(ir::Graph& graph, const ir::Type& type, float value, CallSite site
 
 namespace {
 
-// Arithmetic on tensors at one call site, so that derivatives read as their formulas.
-struct Term {
-  Tensor tensor;
-  CallSite site;
-};
-Term operator+(Term a, Term b) { return {binary(Binary::add, a.tensor, b.tensor, a.site), a.site}; }
-Term operator*(Term a, Term b) { return {binary(Binary::mul, a.tensor, b.tensor, a.site), a.site}; }
-Term operator/(Term a, Term b) { return {binary(Binary::div, a.tensor, b.tensor, a.site), a.site}; }
-Term operator+(Term a, double b) { return {fovea::Operand(a.tensor, a.site) + static_cast<float>(b), a.site}; }
-Term operator*(Term a, double b) { return {fovea::Operand(a.tensor, a.site) * static_cast<float>(b), a.site}; }
-Term of(Unary op, Term x) { return {unary(op, x.tensor, x.site), x.site}; }
 // a where `x op bound`, otherwise 0.
 Term where(Binary op, Term x, float bound, Term a) {
-  const Tensor condition = binary(op, x.tensor, scalar(x.tensor, bound, x.site), x.site);
-  return {select(condition, a.tensor, scalar(a.tensor, 0, x.site), x.site), x.site};
+  return choose(of(op, x, bound), a, 0);
 }
 
 // Φ(x) + x·φ(x)

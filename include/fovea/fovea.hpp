@@ -4,7 +4,9 @@
 #include <fovea/autodiff.hpp>
 #include <fovea/context.hpp>
 #include <fovea/graph.hpp>
+#include <fovea/normalization.hpp>
 #include <fovea/ops.hpp>
 #include <fovea/plan.hpp>
+#include <fovea/recurrent.hpp>
 #include <fovea/result.hpp>
 #include <fovea/tensor.hpp>

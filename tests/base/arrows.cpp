@@ -25,7 +25,7 @@ const std::map<std::string, std::set<std::string>> may_see{
     {"run", {"run", "compile", "vk", "base"}},
     {"api", {"api", "run", "compile", "vk", "ops", "ir", "base"}},
     {"io", {"io", "base"}},
-    {"nn", {"nn"}},
+    {"nn", {"nn", "ops", "ir", "base"}},
 };
 
 struct Include {

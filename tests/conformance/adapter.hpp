@@ -4,7 +4,9 @@
 
 #include "tests/conformance/corpus.hpp"
 #include <fovea/graph.hpp>
+#include <fovea/normalization.hpp>
 #include <fovea/ops.hpp>
+#include <fovea/recurrent.hpp>
 
 #include <cstdint>
 #include <map>
@@ -105,6 +107,7 @@ std::span<const Adapter> model_adapters();
 std::span<const Adapter> normalization_adapters();
 std::span<const Adapter> pool_adapters();
 std::span<const Adapter> product_adapters();
+std::span<const Adapter> recurrent_adapters();
 std::span<const Adapter> reduce_adapters();
 std::span<const Adapter> sample_adapters();
 std::span<const Adapter> sequence_module_adapters();

@@ -1,4 +1,4 @@
-// Normalisations, composed of reductions and elementwise operators: they have no operator of their own yet.
+// Normalisations.
 
 #include "tests/conformance/compose.hpp"
 
@@ -8,88 +8,77 @@
 namespace fovea::conformance {
 namespace {
 
-double eps_of(const Attrs& attrs, double otherwise = 1e-5) {
-  return attrs.number("eps", otherwise);
+float eps_of(const Attrs& attrs, double otherwise = 1e-5) {
+  return static_cast<float>(attrs.number("eps", otherwise));
+}
+
+LayerNormDesc layer_norm_desc(CaseGraph& graph, double eps) {
+  return {.axes = static_cast<std::int64_t>(graph.attrs().integers("normalized_shape").size()),
+          .weight = graph.optional_in("weight"),
+          .bias = graph.optional_in("bias"),
+          .eps = eps_of(graph.attrs(), eps)};
 }
 
 void layer_norm_case(CaseGraph& graph) {
-  const Attrs& attrs = graph.attrs();
-  graph.out("y", layer_norm(graph.in("x"), graph.optional_in("weight"), graph.optional_in("bias"), eps_of(attrs),
-                            static_cast<int>(attrs.integers("normalized_shape").size())));
-}
-
-// x·rsqrt(mean x² + eps) over the last axes.
-Tensor rms_norm(Tensor x, Tensor weight, std::int64_t first_axis, double eps) {
-  std::vector<std::int64_t> axes(static_cast<std::size_t>(x.shape().rank() - first_axis));
-  std::iota(axes.begin(), axes.end(), first_axis);
-  const Tensor y = x * unary(Unary::rsqrt, mean(unary(Unary::square, x), axes) + static_cast<float>(eps));
-  return weight ? y * weight : y;
+  graph.out("y", layer_norm(graph.in("x"), layer_norm_desc(graph, 1e-5)));
 }
 
 void rms_norm_case(CaseGraph& graph) {
-  const Attrs& attrs = graph.attrs();
-  const Tensor x = graph.in("x");
-  const auto axes = static_cast<std::int64_t>(attrs.integers("normalized_shape").size());
-  graph.out("y", rms_norm(x, graph.optional_in("weight"), x.shape().rank() - axes,
-                          eps_of(attrs, std::numeric_limits<float>::epsilon())));
+  graph.out("y", rms_norm(graph.in("x"), layer_norm_desc(graph, std::numeric_limits<float>::epsilon())));
+}
+
+GroupNormDesc group_norm_desc(CaseGraph& graph) {
+  return {.groups = graph.attrs().integer("num_groups", 1),
+          .weight = graph.optional_in("weight"),
+          .bias = graph.optional_in("bias"),
+          .eps = eps_of(graph.attrs())};
 }
 
 void group_norm_case(CaseGraph& graph) {
-  graph.out("y", group_norm(graph.in("x"), graph.attrs().integer("num_groups", 1), graph.optional_in("weight"),
-                            graph.optional_in("bias"), eps_of(graph.attrs())));
+  graph.out("y", group_norm(graph.in("x"), group_norm_desc(graph)));
 }
 
 void instance_norm_case(CaseGraph& graph) {
-  const Tensor x = graph.in("x");
-  graph.out("y",
-            group_norm(x, x.dim(1), graph.optional_in("weight"), graph.optional_in("bias"), eps_of(graph.attrs())));
+  graph.out("y", instance_norm(graph.in("x"), group_norm_desc(graph)));
 }
 
-// Training: the batch's biased variance normalises, its unbiased one goes into the running variance.
 void batch_norm_case(CaseGraph& graph) {
   const Attrs& attrs = graph.attrs();
-  const Tensor x = graph.in("x"), weight = graph.optional_in("weight"), bias = graph.optional_in("bias");
-  Tensor center = graph.in("running_mean"), variance = graph.in("running_var");
-  if (attrs.flag("training")) {
-    std::vector<std::int64_t> axes(static_cast<std::size_t>(x.shape().rank()));
-    std::iota(axes.begin(), axes.end(), 0);
-    axes.erase(axes.begin() + 1);
-    const auto momentum = static_cast<float>(attrs.number("momentum", 0.1));
-    const Tensor batch_mean = reduce(Reduce::mean, x, {.axes = axes});
-    const Tensor unbiased = reduce(Reduce::variance, x, {.axes = axes, .correction = 1});
-    graph.out("running_mean", center * (1 - momentum) + batch_mean * momentum);
-    graph.out("running_var", variance * (1 - momentum) + unbiased * momentum);
-    center = batch_mean;
-    variance = reduce(Reduce::variance, x, {.axes = axes, .correction = 0});
-  }
-  graph.out("y", batch_norm(x, weight, bias, center, variance, eps_of(attrs)));
+  const Tensor x = graph.in("x"), mean = graph.in("running_mean"), variance = graph.in("running_var");
+  const BatchNormDesc desc{.weight = graph.optional_in("weight"),
+                           .bias = graph.optional_in("bias"),
+                           .eps = eps_of(attrs),
+                           .momentum = static_cast<float>(attrs.number("momentum", 0.1))};
+  if (!attrs.flag("training")) return graph.out("y", batch_norm(x, mean, variance, desc));
+  const BatchNormResult result = batch_norm_train(x, mean, variance, desc);
+  graph.out("y", result.out);
+  graph.out("running_mean", result.mean);
+  graph.out("running_var", result.variance);
 }
 
 void normalize_case(CaseGraph& graph) {
-  if (graph.attrs().number("p", 2) != 2) return graph.skip("normalize by a norm other than 2");
-  const Tensor x = graph.in("x");
-  const Tensor norm = reduce(Reduce::l2, x, {.axes = graph.attrs().integers("dim"), .keep_dims = true});
-  const auto eps = static_cast<float>(eps_of(graph.attrs(), 1e-12));
-  graph.out("y", x / binary(Binary::max, norm, scalar(norm, eps)));
+  const Attrs& attrs = graph.attrs();
+  graph.out("y", normalize(graph.in("x"), {.axes = attrs.integers("dim"),
+                                           .p = attrs.number("p", 2),
+                                           .eps = eps_of(attrs, 1e-12)}));
 }
 
 // ---- ONNX ---------------------------------------------------------------------------------------------------------
 
-std::int64_t first_axis(const Attrs& attrs, Tensor x) {
+std::int64_t axes_behind(const Attrs& attrs, Tensor x) {
   const std::int64_t axis = attrs.integer("axis", -1);
-  return axis < 0 ? axis + x.shape().rank() : axis;
+  return axis < 0 ? -axis : x.shape().rank() - axis;
 }
 
-double epsilon_of(const Attrs& attrs) {
-  return attrs.number("epsilon", 1e-5);
+float epsilon_of(const Attrs& attrs) {
+  return static_cast<float>(attrs.number("epsilon", 1e-5));
 }
 
 void onnx_layer_norm(CaseGraph& graph) {
   const Attrs attrs = graph.onnx_attrs();
   const Tensor x = graph.onnx(0);
-  const std::int64_t first = first_axis(attrs, x);
-  std::vector<std::int64_t> axes(static_cast<std::size_t>(x.shape().rank() - first));
-  std::iota(axes.begin(), axes.end(), first);
+  std::vector<std::int64_t> axes(static_cast<std::size_t>(axes_behind(attrs, x)));
+  std::iota(axes.begin(), axes.end(), x.shape().rank() - static_cast<std::int64_t>(axes.size()));
   const Standardized s = standardize(x, axes, epsilon_of(attrs));
   Tensor y = s.value * graph.onnx(1);
   if (graph.has_onnx(2)) y = y + graph.onnx(2);
@@ -101,25 +90,40 @@ void onnx_layer_norm(CaseGraph& graph) {
 void onnx_rms_norm(CaseGraph& graph) {
   const Attrs attrs = graph.onnx_attrs();
   const Tensor x = graph.onnx(0);
-  graph.out_onnx(0, rms_norm(x, graph.onnx(1), first_axis(attrs, x), epsilon_of(attrs)));
+  graph.out_onnx(
+      0, rms_norm(x, {.axes = axes_behind(attrs, x), .weight = graph.onnx(1), .eps = epsilon_of(attrs)}));
+}
+
+GroupNormDesc onnx_group_norm_desc(CaseGraph& graph) {
+  const Attrs attrs = graph.onnx_attrs();
+  return {.groups = attrs.integer("num_groups", 1),
+          .weight = graph.onnx(1),
+          .bias = graph.onnx(2),
+          .eps = epsilon_of(attrs)};
 }
 
 void onnx_group_norm(CaseGraph& graph) {
-  const Attrs attrs = graph.onnx_attrs();
-  graph.out_onnx(
-      0, group_norm(graph.onnx(0), attrs.integer("num_groups", 1), graph.onnx(1), graph.onnx(2), epsilon_of(attrs)));
+  graph.out_onnx(0, group_norm(graph.onnx(0), onnx_group_norm_desc(graph)));
 }
 
 void onnx_instance_norm(CaseGraph& graph) {
-  const Tensor x = graph.onnx(0);
-  graph.out_onnx(0, group_norm(x, x.dim(1), graph.onnx(1), graph.onnx(2), epsilon_of(graph.onnx_attrs())));
+  graph.out_onnx(0, instance_norm(graph.onnx(0), onnx_group_norm_desc(graph)));
 }
 
+// In training the old running statistics weigh `momentum`, and the running variance is the biased one.
 void onnx_batch_norm(CaseGraph& graph) {
   const Attrs attrs = graph.onnx_attrs();
-  if (attrs.flag("training_mode")) return graph.skip("BatchNormalization in training mode");
-  graph.out_onnx(
-      0, batch_norm(graph.onnx(0), graph.onnx(1), graph.onnx(2), graph.onnx(3), graph.onnx(4), epsilon_of(attrs)));
+  const BatchNormDesc desc{.weight = graph.onnx(1),
+                           .bias = graph.onnx(2),
+                           .eps = epsilon_of(attrs),
+                           .momentum = static_cast<float>(1 - attrs.number("momentum", 0.9)),
+                           .unbiased = false};
+  const Tensor x = graph.onnx(0), mean = graph.onnx(3), variance = graph.onnx(4);
+  if (!attrs.flag("training_mode")) return graph.out_onnx(0, batch_norm(x, mean, variance, desc));
+  const BatchNormResult result = batch_norm_train(x, mean, variance, desc);
+  graph.out_onnx(0, result.out);
+  graph.out_onnx(1, result.mean);
+  graph.out_onnx(2, result.variance);
 }
 
 constexpr Adapter adapters[] = {

@@ -161,7 +161,7 @@ void shuffle_attention(CaseGraph& graph) {
   const Tensor grouped = reshape(x, {n * groups, 2 * half, h, w});
   const Tensor first = part(grouped, 1, 0, half), second = part(grouped, 1, half, half);
   const Tensor channel = first * sigmoid(graph.weight("cweight") * mean_space(first) + graph.weight("cbias"));
-  const Tensor normed = group_norm(second, half, graph.weight("gn.weight"), graph.weight("gn.bias"), 1e-5);
+  const Tensor normed = group_norm(second, {.groups = half, .weight = graph.weight("gn.weight"), .bias = graph.weight("gn.bias")});
   const Tensor spatial = second * sigmoid(graph.weight("sweight") * normed + graph.weight("sbias"));
   const Tensor joined = reshape(concat({channel, spatial}, 1), {n, 2, c / 2, h, w});
   graph.out("y", reshape(permute(joined, {0, 2, 1, 3, 4}), extents(x)));

@@ -76,7 +76,7 @@ void efficient_multihead(CaseGraph& graph) {
   Tensor weights = matmul(q, k, {.transpose_b = true, .alpha = 1 / std::sqrt(static_cast<float>(dk))});
   if (graph.has("w.transform.conv.weight")) weights = conv(graph, "transform.conv", weights);
   weights = softmax(weights);
-  if (graph.has("w.transform.conv.weight")) weights = group_norm(weights, heads, {}, {}, 1e-5);
+  if (graph.has("w.transform.conv.weight")) weights = group_norm(weights, {.groups = heads});
   graph.out("y", fully_connected(graph, "fc_o", merge_heads(matmul(weights, v))));
 }
 

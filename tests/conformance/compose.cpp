@@ -61,38 +61,6 @@ Tensor max_space(Tensor x) {
   return maximum(x, axes_from(x, 2));
 }
 
-Standardized standardize(Tensor x, const std::vector<std::int64_t>& axes, double eps) {
-  const Tensor center = mean(x, axes);
-  const Tensor deviation = x - center;
-  const Tensor variance = mean(unary(Unary::square, deviation), axes);
-  const Tensor inverse = unary(Unary::rsqrt, variance + static_cast<float>(eps));
-  return {deviation * inverse, center, inverse};
-}
-
-Tensor layer_norm(Tensor x, Tensor weight, Tensor bias, double eps, int axes) {
-  if (weight) axes = weight.shape().rank();
-  Tensor y = standardize(x, axes_from(x, x.shape().rank() - axes), eps).value;
-  if (weight) y = y * weight;
-  if (bias) y = y + bias;
-  return y;
-}
-
-Tensor group_norm(Tensor x, std::int64_t groups, Tensor weight, Tensor bias, double eps) {
-  const Tensor grouped = reshape(x, {x.dim(0), groups, -1});
-  Tensor y = reshape(standardize(grouped, {2}, eps).value, extents(x));
-  if (weight) y = y * per_channel(weight, x);
-  if (bias) y = y + per_channel(bias, x);
-  return y;
-}
-
-Tensor batch_norm(Tensor x, Tensor weight, Tensor bias, Tensor mean, Tensor variance, double eps) {
-  const Tensor inverse = unary(Unary::rsqrt, variance + static_cast<float>(eps));
-  Tensor y = (x - per_channel(mean, x)) * per_channel(inverse, x);
-  if (weight) y = y * per_channel(weight, x);
-  if (bias) y = y + per_channel(bias, x);
-  return y;
-}
-
 Tensor conv(CaseGraph& graph, const std::string& name, Tensor x, const ConvOptions& options) {
   const std::int64_t p = options.padding;
   return conv2d(x, graph.weight(name + ".weight"),
@@ -104,16 +72,38 @@ Tensor conv(CaseGraph& graph, const std::string& name, Tensor x, const ConvOptio
 }
 
 Tensor batch_norm(CaseGraph& graph, const std::string& name, Tensor x, double eps) {
-  return batch_norm(x, graph.weight(name + ".weight"), graph.weight(name + ".bias"),
-                    graph.weight(name + ".running_mean"), graph.weight(name + ".running_var"), eps);
+  return batch_norm(x, graph.weight(name + ".running_mean"), graph.weight(name + ".running_var"),
+                    {.weight = graph.weight(name + ".weight"),
+                     .bias = graph.weight(name + ".bias"),
+                     .eps = static_cast<float>(eps)});
 }
 
 Tensor layer_norm(CaseGraph& graph, const std::string& name, Tensor x, double eps) {
-  return layer_norm(x, graph.weight(name + ".weight"), graph.optional_weight(name + ".bias"), eps);
+  const Tensor weight = graph.weight(name + ".weight");
+  return layer_norm(x, {.axes = weight.shape().rank(),
+                        .weight = weight,
+                        .bias = graph.optional_weight(name + ".bias"),
+                        .eps = static_cast<float>(eps)});
 }
 
 Tensor fully_connected(CaseGraph& graph, const std::string& name, Tensor x) {
   return linear(x, graph.weight(name + ".weight"), graph.optional_weight(name + ".bias"));
+}
+
+CellWeights cell_weights(CaseGraph& graph, const std::string& prefix, const std::string& suffix) {
+  return {graph.weight(prefix + "weight_ih" + suffix), graph.weight(prefix + "weight_hh" + suffix),
+          graph.optional_weight(prefix + "bias_ih" + suffix), graph.optional_weight(prefix + "bias_hh" + suffix)};
+}
+
+std::vector<RecurrentLayer> recurrent_layers(CaseGraph& graph, const std::string& prefix, std::int64_t layers) {
+  std::vector<RecurrentLayer> result;
+  for (std::int64_t k = 0; k < layers; ++k) {
+    const std::string suffix = "_l" + std::to_string(k);
+    result.push_back({cell_weights(graph, prefix, suffix), {}});
+    if (graph.has("w." + prefix + "weight_ih" + suffix + "_reverse"))
+      result.back().backward = cell_weights(graph, prefix, suffix + "_reverse");
+  }
+  return result;
 }
 
 namespace {

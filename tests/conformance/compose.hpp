@@ -35,19 +35,6 @@ Tensor maximum(Tensor x, std::vector<std::int64_t> axes);
 Tensor mean_space(Tensor x);
 Tensor max_space(Tensor x);
 
-// ---- Normalisation ------------------------------------------------------------------------------------------------
-
-// (x - mean)·rsqrt(biased variance + eps) over these axes, by two passes: one pass loses x whose mean is large.
-struct Standardized {
-  Tensor value, mean, inverse_deviation;
-};
-Standardized standardize(Tensor x, const std::vector<std::int64_t>& axes, double eps);
-// Over the last axes, as many as `weight` has; weight and bias may be absent (then over the last `axes`).
-Tensor layer_norm(Tensor x, Tensor weight, Tensor bias, double eps, int axes = 1);
-// [N,C,...] in groups of channels; weight and bias [C] or absent.
-Tensor group_norm(Tensor x, std::int64_t groups, Tensor weight, Tensor bias, double eps);
-Tensor batch_norm(Tensor x, Tensor weight, Tensor bias, Tensor mean, Tensor variance, double eps);
-
 // ---- Layers with parameters: "w.<name>.weight", "w.<name>.bias" ----------------------------------------------------
 
 struct ConvOptions {
@@ -58,6 +45,11 @@ Tensor conv(CaseGraph& graph, const std::string& name, Tensor x, const ConvOptio
 Tensor batch_norm(CaseGraph& graph, const std::string& name, Tensor x, double eps = 1e-5);
 Tensor layer_norm(CaseGraph& graph, const std::string& name, Tensor x, double eps = 1e-5);
 Tensor fully_connected(CaseGraph& graph, const std::string& name, Tensor x);
+
+// torch's recurrent parameters: "<prefix>weight_ih<suffix>", "<prefix>weight_hh<suffix>", and their biases.
+CellWeights cell_weights(CaseGraph& graph, const std::string& prefix, const std::string& suffix);
+// Layer k's suffixes are "_l<k>" and, where the case has them, "_l<k>_reverse" for the way back.
+std::vector<RecurrentLayer> recurrent_layers(CaseGraph& graph, const std::string& prefix, std::int64_t layers = 1);
 
 // torch.nn.MultiheadAttention with batch first. Masks are boolean, true = blocked, or absent.
 struct MultiheadOptions {

@@ -1,0 +1,68 @@
+#pragma once
+// One call of a layer: checks of its operands, refused with the layer's name and the caller's line.
+
+#include "base/text.hpp"
+#include "ir/broadcast.hpp"
+#include "ir/graph.hpp"
+#include "ops/term.hpp"
+
+#include <initializer_list>
+
+namespace fovea::nn {
+
+using ops::Term;
+
+class Call {
+ public:
+  // Every layer has an operand that must be present; the graph is its graph.
+  Call(const char* layer, Tensor first, CallSite call_site) : site(call_site), layer_(layer), graph_(first.graph()) {}
+
+  const CallSite site;
+
+  // Whether nothing was refused yet, here or earlier in the graph.
+  bool ok() const { return graph_ && !graph_->error; }
+  // What a refused call returns.
+  Tensor nothing() const { return {graph_, ir::none}; }
+  template <class... Why>
+  bool refuse(const Why&... why) const {
+    if (graph_) graph_->fail(cat(layer_, ": ", why...), site);
+    return false;
+  }
+
+  // The tensor is of this graph and f32 or f16.
+  bool is_float(const char* what, Tensor x) const {
+    if (!of_graph(what, x)) return false;
+    if (x.dtype() == DType::f32 || x.dtype() == DType::f16) return true;
+    return refuse(what, " is ", to_string(x.dtype()), ", not f32 or f16");
+  }
+  bool is_i32(const char* what, Tensor x) const {
+    if (!of_graph(what, x)) return false;
+    return x.dtype() == DType::i32 || refuse(what, " is ", to_string(x.dtype()), ", not i32");
+  }
+  // f32 or f16, and of this shape.
+  bool has_shape(const char* what, Tensor x, const Shape& shape) const {
+    return is_float(what, x) &&
+           (x.shape() == shape || refuse(what, " is ", to_string(x.shape()), ", not ", to_string(shape)));
+  }
+  // The same of optional operands: absent is fine.
+  bool may_have_shape(const char* what, Tensor x, const Shape& shape) const { return !x || has_shape(what, x, shape); }
+  bool may_broadcast(const char* what, Tensor x, const Shape& shape) const {
+    if (!x) return ok();
+    return is_float(what, x) && (ir::broadcasts_to(x.shape(), shape) ||
+                                 refuse(what, ' ', to_string(x.shape()), " does not broadcast to ", to_string(shape)));
+  }
+
+  // The tensor in f32, in which layers compute.
+  Term real(Tensor x) const { return {cast(x, DType::f32, site), site}; }
+
+ private:
+  bool of_graph(const char* what, Tensor x) const {
+    if (!ok()) return false;
+    return x.graph() == graph_ || refuse(what, " is absent or of another graph");
+  }
+
+  const char* layer_;
+  ir::Graph* graph_;
+};
+
+}  // namespace fovea::nn

@@ -1,0 +1,194 @@
+// Normalisations, composed of reductions and elementwise operators.
+
+#include "nn/call.hpp"
+
+#include <fovea/autodiff.hpp>
+#include <fovea/normalization.hpp>
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace fovea {
+namespace nn {
+namespace {
+
+struct Centred {
+  Term deviation, mean, inverse;
+};
+
+// Two passes: the mean, then the squares of what is left of it.
+Centred centre(Term x, const std::vector<std::int64_t>& axes, double eps) {
+  const Term mean = of(Reduce::mean, x, axes), deviation = x - mean;
+  const Term variance = of(Reduce::mean, of(Unary::square, deviation), axes);
+  return {deviation, mean, of(Unary::rsqrt, variance + eps)};
+}
+
+Tensor affine(const Call& call, Term y, Tensor weight, Tensor bias, DType dtype) {
+  if (weight) y = y * call.real(weight);
+  if (bias) y = y + call.real(bias);
+  return in(dtype, y).tensor;
+}
+
+// [C] as [1,C,1,...], to broadcast over the channels of x; absent stays absent.
+Tensor per_channel(Tensor values, Tensor x, CallSite site) {
+  if (!values) return values;
+  std::vector<std::int64_t> shape(static_cast<std::size_t>(x.shape().rank()), 1);
+  shape[1] = x.dim(1);
+  return reshape(values, shape, site);
+}
+
+bool has_channels(const Call& call, Tensor x) {
+  return call.is_float("x", x) &&
+         (x.shape().rank() >= 2 || call.refuse("x ", to_string(x.shape()), " has no channel axis"));
+}
+
+bool check_axes(const Call& call, Tensor x, const std::vector<std::int64_t>& axes) {
+  if (!call.is_float("x", x)) return false;
+  if (axes.empty()) return call.refuse("no axis is given");  // a reduction would take it for all of them
+  for (const std::int64_t axis : axes)
+    if (!ir::normalize_axis(axis, x.shape().rank()))
+      return call.refuse("axis ", axis, " is out of range for x ", to_string(x.shape()));
+  return true;
+}
+
+// The innermost axes that layer_norm and rms_norm take together; empty when refused.
+std::vector<std::int64_t> innermost(const Call& call, Tensor x, const LayerNormDesc& desc) {
+  if (!call.is_float("x", x)) return {};
+  const int rank = x.shape().rank();
+  if (desc.axes < 1 || desc.axes > rank) {
+    call.refuse(desc.axes, " innermost axes of x ", to_string(x.shape()));
+    return {};
+  }
+  if (!call.may_broadcast("weight", desc.weight, x.shape()) || !call.may_broadcast("bias", desc.bias, x.shape())) return {};
+  std::vector<std::int64_t> axes(static_cast<std::size_t>(desc.axes));
+  std::iota(axes.begin(), axes.end(), rank - desc.axes);
+  return axes;
+}
+
+Tensor grouped(const Call& call, Tensor x, std::int64_t groups, const GroupNormDesc& desc) {
+  const Shape channels{x.dim(1)};
+  if (!call.may_have_shape("weight", desc.weight, channels) || !call.may_have_shape("bias", desc.bias, channels))
+    return call.nothing();
+  if (x.shape().elements() == 0) return x;
+  const Term in_groups = shaped(call.real(x), {x.dim(0), groups, x.shape().elements() / (x.dim(0) * groups)});
+  const Centred at = centre(in_groups, {2}, desc.eps);
+  return affine(call, shaped(at.deviation * at.inverse, x.shape()), per_channel(desc.weight, x, call.site),
+                per_channel(desc.bias, x, call.site), x.dtype());
+}
+
+// Of sums of |x|^p no less than what a float can hold, so that the root has a slope at 0.
+Term lp_norm(Term x, double p, double eps, const std::vector<std::int64_t>& axes) {
+  const Term magnitude = of(Unary::abs, x);
+  if (std::isinf(p)) return of(Reduce::max, magnitude, axes);
+  const double least = std::max(std::pow(eps, p), double{std::numeric_limits<float>::min()});
+  const Term sum = of(Reduce::sum, of(Binary::pow, magnitude, p), axes);
+  return of(Binary::pow, of(Binary::max, sum, least), 1 / p);
+}
+
+}  // namespace
+}  // namespace nn
+
+using nn::Call;
+using nn::Term;
+
+Standardized standardize(Tensor x, const std::vector<std::int64_t>& axes, float eps, CallSite site) {
+  const Call call("standardize", x, site);
+  if (!nn::check_axes(call, x, axes)) return {call.nothing(), call.nothing(), call.nothing()};
+  const nn::Centred at = nn::centre(call.real(x), axes, eps);
+  return {in(x.dtype(), at.deviation * at.inverse).tensor, at.mean.tensor, at.inverse.tensor};
+}
+
+Tensor layer_norm(Tensor x, const LayerNormDesc& desc, CallSite site) {
+  const Call call("layer_norm", x, site);
+  const std::vector<std::int64_t> axes = nn::innermost(call, x, desc);
+  if (axes.empty()) return call.nothing();
+  const nn::Centred at = nn::centre(call.real(x), axes, desc.eps);
+  return nn::affine(call, at.deviation * at.inverse, desc.weight, desc.bias, x.dtype());
+}
+
+Tensor rms_norm(Tensor x, const LayerNormDesc& desc, CallSite site) {
+  const Call call("rms_norm", x, site);
+  const std::vector<std::int64_t> axes = nn::innermost(call, x, desc);
+  if (axes.empty()) return call.nothing();
+  const Term value = call.real(x), mean_square = of(Reduce::mean, of(Unary::square, value), axes);
+  return nn::affine(call, value * of(Unary::rsqrt, mean_square + desc.eps), desc.weight, desc.bias, x.dtype());
+}
+
+Tensor group_norm(Tensor x, const GroupNormDesc& desc, CallSite site) {
+  const Call call("group_norm", x, site);
+  if (!nn::has_channels(call, x)) return call.nothing();
+  if (desc.groups < 1 || x.dim(1) % desc.groups != 0) {
+    call.refuse(desc.groups, " groups do not divide the ", x.dim(1), " channels of x ", to_string(x.shape()));
+    return call.nothing();
+  }
+  return nn::grouped(call, x, desc.groups, desc);
+}
+
+Tensor instance_norm(Tensor x, const GroupNormDesc& desc, CallSite site) {
+  const Call call("instance_norm", x, site);
+  return nn::has_channels(call, x) ? nn::grouped(call, x, x.dim(1), desc) : call.nothing();
+}
+
+namespace nn {
+namespace {
+
+bool check_batch_norm(const Call& call, Tensor x, Tensor mean, Tensor variance, const BatchNormDesc& desc) {
+  if (!has_channels(call, x)) return false;
+  const Shape channels{x.dim(1)};
+  return call.has_shape("mean", mean, channels) && call.has_shape("variance", variance, channels) &&
+         call.may_have_shape("weight", desc.weight, channels) && call.may_have_shape("bias", desc.bias, channels);
+}
+
+Tensor scaled_channels(const Call& call, Term y, Tensor x, const BatchNormDesc& desc) {
+  return affine(call, y, per_channel(desc.weight, x, call.site), per_channel(desc.bias, x, call.site), x.dtype());
+}
+
+}  // namespace
+}  // namespace nn
+
+Tensor batch_norm(Tensor x, Tensor mean, Tensor variance, const BatchNormDesc& desc, CallSite site) {
+  const Call call("batch_norm", x, site);
+  if (!nn::check_batch_norm(call, x, mean, variance, desc)) return call.nothing();
+  const Term inverse = of(Unary::rsqrt, call.real(nn::per_channel(variance, x, site)) + desc.eps);
+  return nn::scaled_channels(call, (call.real(x) - call.real(nn::per_channel(mean, x, site))) * inverse, x, desc);
+}
+
+BatchNormResult batch_norm_train(Tensor x, Tensor running_mean, Tensor running_variance, const BatchNormDesc& desc,
+                                 CallSite site) {
+  const Call call("batch_norm_train", x, site);
+  const BatchNormResult refused{call.nothing(), call.nothing(), call.nothing()};
+  if (!nn::check_batch_norm(call, x, running_mean, running_variance, desc)) return refused;
+  const std::int64_t channels = x.dim(1), count = channels == 0 ? 0 : x.shape().elements() / channels;
+  if (desc.unbiased && count < 2) {
+    call.refuse("x ", to_string(x.shape()), " has ", count, " values a channel; an unbiased variance takes 2");
+    return refused;
+  }
+  std::vector<std::int64_t> axes{0};
+  for (int axis = 2; axis < x.shape().rank(); ++axis) axes.push_back(axis);
+  const Term value = call.real(x), mean = of(Reduce::mean, value, axes), deviation = value - mean;
+  const Term variance = of(Reduce::mean, of(Unary::square, deviation), axes);
+  const auto n = static_cast<double>(count);
+  const auto run = [&](Tensor old, Term batch, double factor) {
+    const Term now{stop_gradient(shaped(batch, {channels}).tensor, site), site};
+    return in(old.dtype(), call.real(old) * (1 - double{desc.momentum}) + now * (factor * double{desc.momentum})).tensor;
+  };
+  return {nn::scaled_channels(call, deviation * of(Unary::rsqrt, variance + desc.eps), x, desc),
+          run(running_mean, mean, 1), run(running_variance, variance, desc.unbiased ? n / (n - 1) : 1)};
+}
+
+Tensor normalize(Tensor x, const NormalizeDesc& desc, CallSite site) {
+  const Call call("normalize", x, site);
+  if (!nn::check_axes(call, x, desc.axes)) return call.nothing();
+  if (!(desc.p > 0)) {
+    call.refuse("the norm's p is ", desc.p, ", not above 0");
+    return call.nothing();
+  }
+  const Term value = call.real(x);
+  const Term norm = desc.p == 1   ? of(Reduce::l1, value, desc.axes)
+                    : desc.p == 2 ? of(Reduce::l2, value, desc.axes)
+                                  : nn::lp_norm(value, desc.p, desc.eps, desc.axes);
+  return in(x.dtype(), value / of(Binary::max, norm, desc.eps)).tensor;
+}
+
+}  // namespace fovea

@@ -1,0 +1,59 @@
+#pragma once
+// Recurrent cells, and scans of them over sequences. A scan is unrolled: one product gives all steps' inputs of a layer,
+// then each step is a product of the state and the gates. Gradients go back through time over the unrolled steps. With
+// f16 storage the gates' two parts and the states are rounded to f16 at every step.
+
+#include <fovea/tensor.hpp>
+
+#include <cstdint>
+#include <span>
+
+namespace fovea {
+
+enum class Cell : std::uint8_t {
+  rnn_tanh, rnn_relu,  // h' = tanh(a) or relu(a)                                                   (Elman 1990)
+  lstm,                // c' = σ(f)·c + σ(i)·tanh(g), h' = σ(o)·tanh(c')                            (Gers et al. 2000)
+  gru,                 // r, z = σ(...), n = tanh(n_x + r·n_h), h' = (1-z)·n + z·h                  (PyTorch, cuDNN)
+  gru_reset_first,     // as gru with n = tanh(n_x + U_n·(r·h) + its bias)                          (Cho et al. 2014)
+};
+const char* to_string(Cell cell);
+
+// Gates stand one after another along the first axis, in PyTorch's order: i, f, g, o of lstm and r, z, n of gru, G = 4
+// and 3 of them; G = 1 otherwise. The gates are x·inputᵀ + input_bias + h·hiddenᵀ + hidden_bias.
+struct CellWeights {
+  Tensor input;   // [G·H, I]
+  Tensor hidden;  // [G·H, H]
+  Tensor input_bias{}, hidden_bias{};  // [G·H], or absent
+};
+struct CellState {
+  Tensor h;    // [B,H]
+  Tensor c{};  // [B,H], of lstm alone
+};
+// One step: x [B,I] and the state before it give the state after it, of h's type.
+// Errors: extents that do not fit (the operand is named), a state without c for lstm.
+CellState recurrent_cell(Cell cell, Tensor x, const CellState& state, const CellWeights& weights,
+                         CallSite site = CallSite::here());
+
+// One layer: the weights of the scan from the first step on and, where it reads both ways, from the last one back.
+struct RecurrentLayer {
+  CellWeights forward;
+  CellWeights backward{};  // absent: one way
+};
+struct RecurrentDesc {
+  // Of all layers, forward and backward in turn: [layers·directions, B, H]; absent: zeros.
+  Tensor h{}, c{};
+  // i32 [B]: steps of each sequence. Beyond it the state stays, so that the last state is that of step length-1 and the
+  // way back begins there, and the output is 0 (as of PyTorch's packed sequences). Absent: all T.
+  Tensor lengths{};
+  bool batch_first = false;  // x and out are [B,T,...]
+};
+struct RecurrentResult {
+  Tensor out;   // [T,B,directions·H], of the last layer: forward, then backward
+  Tensor h, c;  // the last states, as RecurrentDesc has the first; c of lstm alone
+};
+// x [T,B,I]; the next layer's input is the layer's output. Every layer has the same H and number of directions.
+// Errors: as recurrent_cell; no layer, no step.
+RecurrentResult recurrent(Cell cell, Tensor x, std::span<const RecurrentLayer> layers, const RecurrentDesc& desc = {},
+                          CallSite site = CallSite::here());
+
+}  // namespace fovea

@@ -1,0 +1,226 @@
+#include <fovea/recurrent.hpp>
+
+#include "tests/support/check.hpp"
+
+#include <cmath>
+
+namespace fovea::test {
+namespace {
+
+// Operands in this order: x, input weight, hidden weight, input bias, hidden bias (of each direction of each layer), h, c.
+struct Size {
+  std::int64_t steps, batch, inputs, hidden;
+};
+
+std::int64_t gates_of(Cell cell) { return cell == Cell::lstm ? 4 : cell == Cell::gru || cell == Cell::gru_reset_first ? 3 : 1; }
+
+template <class T>
+T sigma(T x) {
+  return 1 / (1 + std::exp(-x));
+}
+
+template <class T>
+struct State {
+  std::vector<T> h, c;
+};
+
+// One step of one sequence, gate by gate; `at` is where the operands of the direction begin.
+template <class T>
+State<T> step_of(Cell cell, const std::vector<T>& x, const State<T>& from, const std::vector<Array<T>>& in, std::size_t at) {
+  const auto n = static_cast<std::int64_t>(from.h.size());
+  const auto from_x = [&](std::int64_t gate, std::int64_t j) {
+    T sum = in[at + 2][gate * n + j];
+    for (std::size_t i = 0; i < x.size(); ++i) sum += in[at].at({gate * n + j, static_cast<std::int64_t>(i)}) * x[i];
+    return sum;
+  };
+  const auto from_h = [&](std::int64_t gate, std::int64_t j, const std::vector<T>& h) {
+    T sum = in[at + 3][gate * n + j];
+    for (std::int64_t i = 0; i < n; ++i) sum += in[at + 1].at({gate * n + j, i}) * h[static_cast<std::size_t>(i)];
+    return sum;
+  };
+  const auto both = [&](std::int64_t gate, std::int64_t j) { return from_x(gate, j) + from_h(gate, j, from.h); };
+  State<T> next = from;
+  std::vector<T> reset = from.h;
+  if (cell == Cell::gru_reset_first)
+    for (std::int64_t j = 0; j < n; ++j) reset[static_cast<std::size_t>(j)] *= sigma(both(0, j));
+  for (std::int64_t j = 0; j < n; ++j) {
+    const auto k = static_cast<std::size_t>(j);
+    if (cell == Cell::rnn_tanh) next.h[k] = std::tanh(both(0, j));
+    if (cell == Cell::rnn_relu) next.h[k] = std::max(both(0, j), T(0));
+    if (cell == Cell::lstm) {
+      next.c[k] = sigma(both(1, j)) * from.c[k] + sigma(both(0, j)) * std::tanh(both(2, j));
+      next.h[k] = sigma(both(3, j)) * std::tanh(next.c[k]);
+    }
+    if (cell == Cell::gru || cell == Cell::gru_reset_first) {
+      const T z = sigma(both(1, j));
+      const T hidden = cell == Cell::gru ? sigma(both(0, j)) * from_h(2, j, from.h) : from_h(2, j, reset);
+      next.h[k] = (1 - z) * std::tanh(from_x(2, j) + hidden) + z * from.h[k];
+    }
+  }
+  return next;
+}
+
+// The rows of [A,B,N] at (a, b).
+template <class T>
+std::vector<T> row(const Array<T>& x, std::int64_t a, std::int64_t b) {
+  std::vector<T> values;
+  for (std::int64_t i = 0; i < x.dim(2); ++i) values.push_back(x.at({a, b, i}));
+  return values;
+}
+template <class T>
+void set_row(Array<T>& x, std::int64_t a, std::int64_t b, std::int64_t first, const std::vector<T>& values) {
+  for (std::size_t i = 0; i < values.size(); ++i) x.at({a, b, first + static_cast<std::int64_t>(i)}) = values[i];
+}
+
+// Each sequence on its own, of its own length: out, last h, last c.
+template <class T>
+std::vector<Array<T>> scans(Cell cell, const std::vector<Array<T>>& in, std::int64_t layers, std::int64_t directions,
+                            const std::vector<std::int64_t>& lengths) {
+  Array<T> x = in[0];
+  const Array<T>&h0 = in[1 + static_cast<std::size_t>(4 * layers * directions)], &c0 = in.back();
+  const std::int64_t steps = x.dim(0), batch = x.dim(1), n = h0.dim(2);
+  Array<T> last_h = h0, last_c = c0;
+  for (std::int64_t layer = 0; layer < layers; ++layer) {
+    Array<T> out({steps, batch, directions * n});
+    for (std::int64_t d = 0; d < directions; ++d) {
+      const std::int64_t k = layer * directions + d;
+      for (std::int64_t b = 0; b < batch; ++b) {
+        State<T> state{row(h0, k, b), row(c0, k, b)};
+        const std::int64_t length = lengths[static_cast<std::size_t>(b)];
+        for (std::int64_t i = 0; i < length; ++i) {
+          const std::int64_t t = d == 0 ? i : length - 1 - i;
+          state = step_of(cell, row(x, t, b), state, in, static_cast<std::size_t>(1 + 4 * k));
+          set_row(out, t, b, d * n, state.h);
+        }
+        set_row(last_h, k, b, 0, state.h);
+        set_row(last_c, k, b, 0, state.c);
+      }
+    }
+    x = out;
+  }
+  std::vector<Array<T>> results{x, last_h};
+  if (cell == Cell::lstm) results.push_back(last_c);
+  return results;
+}
+
+struct Layout {
+  std::int64_t layers = 1, directions = 1;
+  bool with_lengths = false, batch_first = false;
+};
+
+void check_scan(Cell cell, const Size& size, const Layout& layout) {
+  CAPTURE(std::string(to_string(cell)));
+  const std::int64_t gates = gates_of(cell) * size.hidden, runs = layout.layers * layout.directions;
+  std::vector<Operand> operands{random({size.steps, size.batch, size.inputs}, -1, 1, 7)};
+  for (std::int64_t k = 0; k < runs; ++k) {
+    const std::int64_t inputs = k < layout.directions ? size.inputs : layout.directions * size.hidden;
+    const auto seed = static_cast<std::uint32_t>(10 * k);
+    operands.push_back(random({gates, inputs}, -0.7, 0.7, seed + 1));
+    operands.push_back(random({gates, size.hidden}, -0.7, 0.7, seed + 2));
+    operands.push_back(random({gates}, -0.5, 0.5, seed + 3));
+    operands.push_back(random({gates}, -0.5, 0.5, seed + 4));
+  }
+  operands.push_back(random({runs, size.batch, size.hidden}, -1, 1, 5));
+  operands.push_back(random({runs, size.batch, size.hidden}, -1, 1, 6));
+  std::vector<std::int64_t> lengths(static_cast<std::size_t>(size.batch), size.steps);
+  if (layout.with_lengths)
+    for (std::size_t b = 0; b < lengths.size(); ++b) lengths[b] = static_cast<std::int64_t>(b) % (size.steps + 1);
+  const auto build = [&](Graph& graph, const std::vector<Tensor>& t) {
+    const auto weights = [&](std::int64_t k) {
+      const auto at = static_cast<std::size_t>(1 + 4 * k);
+      return CellWeights{t[at], t[at + 1], t[at + 2], t[at + 3]};
+    };
+    std::vector<RecurrentLayer> layers;
+    for (std::int64_t k = 0; k < runs; k += layout.directions)
+      layers.push_back({weights(k), layout.directions == 2 ? weights(k + 1) : CellWeights{}});
+    RecurrentDesc desc{.h = t[t.size() - 2], .batch_first = layout.batch_first};
+    if (cell == Cell::lstm) desc.c = t.back();
+    const std::vector<std::int32_t> words(lengths.begin(), lengths.end());
+    if (layout.with_lengths) desc.lengths = graph.constant({size.batch}, words);
+    const Tensor x = layout.batch_first ? transpose(t[0], 0, 1) : t[0];
+    RecurrentResult r = recurrent(cell, x, layers, desc);
+    if (layout.batch_first) r.out = transpose(r.out, 0, 1);
+    std::vector<Tensor> results{r.out, r.h};
+    if (r.c) results.push_back(r.c);
+    return results;
+  };
+  // exp and tanh of each step, 3 + 2|x| ulp (Vulkan, precision), carried through the steps.
+  check("matmul", operands, build, [&](const auto& in) { return scans(cell, in, layout.layers, layout.directions, lengths); },
+        {.f16 = false, .extra_ulps = 64, .gradient = true});
+}
+
+constexpr Cell every_cell[] = {Cell::rnn_tanh, Cell::rnn_relu, Cell::lstm, Cell::gru, Cell::gru_reset_first};
+
+}  // namespace
+
+TEST_CASE("one layer of every cell, one way") {
+  for (const Cell cell : every_cell) check_scan(cell, {3, 2, 3, 5}, {});
+}
+
+TEST_CASE("sequences of several lengths, one of them empty, both ways, in two layers") {
+  for (const Cell cell : {Cell::lstm, Cell::gru})
+    check_scan(cell, {3, 4, 2, 3}, {.layers = 2, .directions = 2, .with_lengths = true});
+}
+
+TEST_CASE("the batch first, and one step of one sequence") {
+  check_scan(Cell::gru, {3, 2, 3, 4}, {.directions = 2, .batch_first = true});
+  check_scan(Cell::lstm, {1, 1, 1, 1}, {});
+}
+
+TEST_CASE("a cell is one step of its scan, and absent states are zeros") {
+  for (const Cell cell : every_cell) {
+    CAPTURE(std::string(to_string(cell)));
+    const std::int64_t gates = gates_of(cell) * 3;
+    const std::vector<Operand> operands{random({1, 2, 5}), random({gates, 5}, -1, 1, 2), random({gates, 3}, -1, 1, 3),
+                                        values({gates}, std::vector<double>(static_cast<std::size_t>(gates))),
+                                        values({gates}, std::vector<double>(static_cast<std::size_t>(gates))),
+                                        values({1, 2, 3}, std::vector<double>(6)), values({1, 2, 3}, std::vector<double>(6))};
+    check("matmul", operands,
+          [&](Graph&, const std::vector<Tensor>& t) {
+            const CellWeights weights{t[1], t[2]};
+            const auto flat = [](Tensor x) { return reshape(x, {x.dim(1), x.dim(2)}); };
+            const CellState next = recurrent_cell(cell, flat(t[0]), {flat(t[5]), cell == Cell::lstm ? flat(t[6]) : Tensor()}, weights);
+            const RecurrentLayer layer{weights, {}};
+            const RecurrentResult scan = recurrent(cell, t[0], std::span(&layer, 1));
+            return std::vector{reshape(next.h, {1, 2, 3}), scan.out, scan.h};
+          },
+          [&](const auto& in) {
+            const auto all = scans(cell, in, 1, 1, {1, 1});
+            return std::vector{all[0], all[0], all[1]};
+          },
+          // f16 keeps the two parts of a gate rounded: 2^-11 each of magnitudes up to 4.
+          {.extra_ulps = 4 * 0x1p14});
+  }
+}
+
+TEST_CASE("recurrence names what is wrong") {
+  const auto weights = [](Graph& g, std::int64_t gates, std::int64_t inputs, std::int64_t h, std::string name = "w") {
+    return CellWeights{g.input(name + "i", {gates, inputs}), g.input(name + "h", {gates, h})};
+  };
+  const auto scan = [](Cell cell, Tensor x, std::vector<RecurrentLayer> layers, RecurrentDesc desc = {}) {
+    recurrent(cell, x, layers, desc);
+  };
+  check_error([&](Graph& g) { recurrent_cell(Cell::gru, g.input("x", {2, 3}), {g.input("h", {2, 4})}, weights(g, 12, 5, 4)); },
+              {"gru: the input weight is [12,5], not [12,3]", "recurrent.cpp"});
+  check_error([&](Graph& g) { recurrent_cell(Cell::lstm, g.input("x", {2, 3}), {g.input("h", {2, 4})}, weights(g, 16, 3, 4)); },
+              {"lstm: c is absent"});
+  check_error([&](Graph& g) { recurrent_cell(Cell::lstm, g.input("x", {2, 3}), {g.input("h", {3, 4})}, weights(g, 16, 3, 4)); },
+              {"lstm: h is [3,4], not [2,4]"});
+  check_error([&](Graph& g) { scan(Cell::lstm, g.input("x", {5, 2, 3}), {}); }, {"lstm: no layer"});
+  check_error([&](Graph& g) { scan(Cell::lstm, g.input("x", {2, 3}), {}); }, {"lstm: x [2,3] has rank 2, not 3"});
+  check_error([&](Graph& g) { scan(Cell::lstm, g.input("x", {0, 2, 3}), {{weights(g, 16, 3, 4)}}); }, {"lstm: x [0,2,3] has no step"});
+  check_error([&](Graph& g) { scan(Cell::rnn_relu, g.input("x", {5, 2, 3}), {{weights(g, 4, 3, 4)}, {weights(g, 4, 3, 4, "v")}}); },
+              {"rnn_relu: the input weight is [4,3], not [4,4]"});
+  check_error([&](Graph& g) { scan(Cell::rnn_tanh, g.input("x", {5, 2, 3}), {{weights(g, 4, 3, 4)}, {weights(g, 4, 4, 4, "v"), weights(g, 4, 4, 4, "u")}}); },
+              {"rnn_tanh: some layers read both ways"});
+  check_error([&](Graph& g) { scan(Cell::gru, g.input("x", {5, 2, 3}), {{weights(g, 12, 3, 4)}}, {.h = g.input("h", {2, 2, 4})}); },
+              {"gru: h is [2,2,4], not [1,2,4]"});
+  check_error([&](Graph& g) { scan(Cell::gru, g.input("x", {5, 2, 3}), {{weights(g, 12, 3, 4)}}, {.c = g.input("c", {1, 2, 4})}); },
+              {"gru: c is given, and gru has none"});
+  check_error([&](Graph& g) { scan(Cell::gru, g.input("x", {5, 2, 3}), {{weights(g, 12, 3, 4)}}, {.lengths = g.input("n", {3}, DType::i32)}); },
+              {"gru: lengths are [3], not [2]"});
+  check_error([&](Graph& g) { scan(Cell::gru, g.input("x", {5, 2, 3}), {{weights(g, 12, 3, 4)}}, {.lengths = g.input("n", {2})}); },
+              {"gru: lengths is f32, not i32"});
+}
+
+}  // namespace fovea::test
