@@ -85,7 +85,7 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
 
 }  // namespace
 
-extern constexpr OpDef conv_op{.name = "conv", .infer = infer, .required_inputs = 2, .decompose = decompose};
+extern constexpr OpDef conv_op{.name = "conv", .infer = infer, .required_inputs = 2, .operands = {"x", "weight"}, .decompose = decompose};
 
 }  // namespace ops
 

@@ -132,7 +132,7 @@ bool vjp(Vjp& vjp) {
 }  // namespace
 
 extern constexpr OpDef conv_transpose_op{
-    .name = "conv_transpose", .infer = infer, .required_inputs = 2, .decompose = decompose, .vjp = vjp};
+    .name = "conv_transpose", .infer = infer, .required_inputs = 2, .operands = {"x", "weight"}, .decompose = decompose, .vjp = vjp};
 
 }  // namespace ops
 

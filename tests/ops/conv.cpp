@@ -151,5 +151,5 @@ TEST_CASE("conv: what does not fit is named") {
   check_error([](Graph& graph) { conv(graph.input("x", {2, 3, 4}), graph.input("w", {5, 3, 1}), {.bias = graph.input("b", {2, 5})}); },
               {"bias [2,5] is not [5]"});
   check_error([](Graph& graph) { conv(graph.input("x", {1, 3, 4}), graph.input("w", {5, 3, 1}, DType::f16)); }, {"weight is f16 and x is f32"});
-  check_error([](Graph& graph) { conv(graph.input("x", {1, 3, 4}), Tensor()); }, {"operand 1 is absent"});
+  check_error([](Graph& graph) { conv(graph.input("x", {1, 3, 4}), Tensor()); }, {"conv: weight is absent"});
 }
