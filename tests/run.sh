@@ -7,14 +7,16 @@
 #   FOVEA_TEST_PRESETS  the presets (default "release asan"); all but release run the label `host` only
 #   FOVEA_WERROR=ON     makes every warning an error
 #   FOVEA_NO_INSTALL=1  installs no packages
-# A driver that cannot be had is reported as absent. No driver at all, a driver on which nothing ran,
-# a build that breaks and a test that fails each fail the run. The last line is `N passed, N failed`.
+# A driver that cannot be had is reported as absent. A driver of an unknown name, none at all, one on
+# which nothing ran, a build that breaks, arguments that no test matches, and a test that fails each
+# count as a failure. The last line is `N passed, N failed`.
 set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$repository"
 read -ra presets <<<"${FOVEA_TEST_PRESETS:-release asan}"
 IFS=';' read -ra wanted <<<"${FOVEA_TEST_DRIVERS:-lavapipe;lavapipe-new;swiftshader}"
+asked=("$@")
 jobs=$(nproc)
 summary=()
 passed=0
@@ -25,6 +27,15 @@ fault() {
   echo "FAILED: $1"
   summary+=("FAILED: $1")
   failed=$((failed + 1))
+}
+
+# finish: the end of every run.
+finish() {
+  echo "=== summary"
+  printf '%s\n' "${summary[@]}"
+  echo "$passed passed, $failed failed"
+  [ "$failed" -eq 0 ]
+  exit
 }
 
 # count LOG STATUS [DRIVER]: how many tests (on a driver) CTest reports with that status.
@@ -62,7 +73,12 @@ check() {
   failed=$((failed + bad_tests))
   verdict=$(grep -E 'tests passed,|No tests were found' "$log" | tail -n 1) || verdict="no test was chosen"
   summary+=("$preset: $verdict")
-  if [ "$status" -ne 0 ] && [ "$bad_tests" -eq 0 ]; then fault "$preset: ctest ended with $status"; fi
+  if [ "$status" -eq 0 ] || [ "$bad_tests" -ne 0 ]; then return; fi
+  if grep -q '^No tests were found' "$log"; then
+    fault "$preset: no test matches: ${asked[*]}"
+  else
+    fault "$preset: ctest ended with $status"
+  fi
 }
 
 # report_drivers [CTEST ARGUMENT...]: what ran where. Without arguments every test was asked for.
@@ -78,6 +94,13 @@ report_drivers() {
 
 version_of() { tests/drivers.sh list | awk -v name="${1%%:*}" '$1 == name { print $4 }'; }
 
+for driver in "${wanted[@]}"; do
+  name=${driver%%:*}
+  if [ -z "$(tests/drivers.sh list | awk -v name="$name" '$1 == name && $2 == "executes"')" ]; then
+    fault "FOVEA_TEST_DRIVERS: no driver '$name' runs tests; 'tests/drivers.sh list' names those that execute"
+  fi
+done
+if [ "$failed" -ne 0 ]; then finish; fi
 cmake/install_packages.sh
 tests/drivers.sh get "${wanted[@]}" validation
 if [ -z "$(tests/drivers.sh list | awk '$1 == "validation" && $3 == "present"')" ]; then
@@ -112,7 +135,4 @@ for preset in "${presets[@]}"; do
   fi
 done
 
-echo "=== summary"
-printf '%s\n' "${summary[@]}"
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish
