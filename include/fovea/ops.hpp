@@ -6,6 +6,7 @@
 // (f16 accumulates in f32 and rounds once); operands of one operator share the dtype unless said otherwise.
 
 #include <fovea/ops/index.hpp>
+#include <fovea/ops/random.hpp>
 #include <fovea/ops/spatial.hpp>  // pooling, sampling, resizing
 #include <fovea/tensor.hpp>
 
@@ -14,6 +15,7 @@
 #include <limits>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace fovea {
@@ -67,6 +69,23 @@ Tensor softmax(Tensor x, const SoftmaxDesc& desc = {}, CallSite site = CallSite:
 // x - max - log sum exp(x - max); no mask.
 Tensor log_softmax(Tensor x, std::int64_t axis = -1, CallSite site = CallSite::here());
 
+struct SparsemaxDesc {
+  std::int64_t axis = -1;
+  Tensor mask{};  // boolean, broadcasts to x: true = take part. A row with nothing to take part gives zeros
+};
+// The nearest point of the simplex: max(x - t, 0), t such that the axis sums to 1. (Martins & Astudillo 2016, alg. 1)
+Tensor sparsemax(Tensor x, const SparsemaxDesc& desc = {}, CallSite site = CallSite::here());
+// Between softmax and sparsemax: max(x/2 - t, 0)², t likewise. (Peters, Niculae & Martins 2019, alg. 2)
+Tensor entmax15(Tensor x, const SparsemaxDesc& desc = {}, CallSite site = CallSite::here());
+
+struct RotaryDesc {
+  bool interleaved = false;  // pairs are neighbours (x0,x1), (x2,x3), ...; else element k and k + R/2
+};
+// Turns pairs of elements of x [..., L, D] by angles: cosine and sine [..., L, R/2] broadcast to x's leading axes; R <= D,
+// and elements from R on stay as they are. By position: index_select the rows of a table first. ONNX RotaryEmbedding.
+// (Su et al. 2021, eq. 34)
+Tensor rotary_embedding(Tensor x, Tensor cosine, Tensor sine, const RotaryDesc& desc = {}, CallSite site = CallSite::here());
+
 // ---- Products -----------------------------------------------------------------------------------------------------
 
 enum class Activation : std::uint8_t { none, relu, sigmoid, tanh, gelu, gelu_tanh, silu };
@@ -84,6 +103,11 @@ Tensor matmul(Tensor a, Tensor b, const MatmulDesc& desc = {}, CallSite site = C
 // x [..., K], weight [N, K], bias [N] or absent -> [..., N]: x·weightᵀ + bias (PyTorch's Linear).
 Tensor linear(Tensor x, Tensor weight, Tensor bias = {}, Activation activation = Activation::none,
               CallSite site = CallSite::here());
+// "bij,bjk->bik": each operand's axes by letter; letters that the result lacks are summed over. Without "->" the result has
+// the letters that stand once, in the order of the alphabet (NumPy). Products are made two by two from the left, each a
+// sum, a permutation and a matmul. Errors: ellipses and a letter twice in one operand, extents that differ.
+Tensor einsum(std::string_view equation, std::span<const Tensor> operands, CallSite site = CallSite::here());
+Tensor einsum(std::string_view equation, std::initializer_list<Tensor> operands, CallSite site = CallSite::here());
 
 struct Conv2dDesc {
   std::array<std::int64_t, 2> stride{1, 1};    // y, x; >= 1

@@ -1,6 +1,6 @@
-// Gather, order, running sums.
+// Gather, order, running sums, rotary embedding.
 
-#include "tests/conformance/adapter.hpp"
+#include "tests/conformance/compose.hpp"
 
 namespace fovea::conformance {
 namespace {
@@ -27,6 +27,26 @@ void top_k_case(CaseGraph& graph) {
                                            .largest = attrs.flag("largest", true)});
   graph.out("values", top.values);
   graph.out("indices", top.indices);
+}
+
+void cumulative_sum_case(CaseGraph& graph) {
+  graph.out("y", cumulative_sum(graph.in("x"), {.axis = graph.attrs().integer("dim", -1)}));
+}
+
+// x [B,H,L,D], or [B,L,H·D] with the number of heads; rows of the caches by position, or given for each position.
+void onnx_rotary_embedding(CaseGraph& graph) {
+  const Attrs attrs = graph.onnx_attrs();
+  const Tensor x = graph.onnx(0);
+  const std::int64_t heads = attrs.integer("num_heads", 0);
+  const bool flat = x.shape().rank() == 3;
+  if (flat && heads == 0) return graph.skip("RotaryEmbedding of rank 3 without num_heads");
+  const Tensor by_head = flat ? split_heads(x, heads) : x;
+  const auto angles = [&](std::size_t i) {  // [B,1,L,R/2]
+    const Tensor cache = graph.has_onnx(3) ? index_select(graph.onnx(i), graph.onnx(3)) : graph.onnx(i);
+    return reshape(cache, {cache.dim(0), 1, cache.dim(1), cache.dim(2)});
+  };
+  const Tensor y = rotary_embedding(by_head, angles(1), angles(2), {.interleaved = attrs.flag("interleaved")});
+  graph.out_onnx(0, flat ? merge_heads(y) : y);
 }
 
 void onnx_gather(CaseGraph& graph) {
@@ -57,7 +77,9 @@ constexpr Adapter adapters[] = {
     {"onnx.Gather", onnx_gather},
     {"onnx.GatherElements", onnx_gather_elements},
     {"onnx.GatherND", onnx_gather_nd},
+    {"onnx.RotaryEmbedding", onnx_rotary_embedding},
     {"onnx.TopK", onnx_top_k},
+    {"torch.cumsum", cumulative_sum_case},
     {"torch.gather", gather_case},
     {"torch.index_select", index_select_case},
     {"torch.topk", top_k_case},

@@ -80,24 +80,29 @@ void efficient_multihead(CaseGraph& graph) {
   graph.out("y", fully_connected(graph, "fc_o", merge_heads(matmul(weights, v))));
 }
 
-// phi = elu + 1; y = phi(q)(phi(k)ᵀ v)/(phi(q)·sum phi(k))
+// phi = elu + 1; y = phi(q)(phi(k)ᵀ v)/(phi(q)·sum phi(k)); causal: sums of the keys up to the query's place.
 void linear_attention(CaseGraph& graph) {
-  if (graph.attrs().flag("causal")) return graph.skip("causal linear attention: no operator for running sums");
   const auto phi = [&](const char* name) { return unary(Unary::elu, graph.in(name)) + 1.0f; };
-  const Tensor q = phi("q"), k = phi("k");
-  const Tensor numerator = matmul(q, matmul(k, graph.in("v"), {.transpose_a = true}));
+  const Tensor q = phi("q"), k = phi("k"), v = graph.in("v");
+  if (graph.attrs().flag("causal")) {
+    const Tensor pairs = cumulative_sum(einsum("bhld,bhle->bhlde", {k, v}), {.axis = 2}), keys = cumulative_sum(k, {.axis = 2});
+    const Tensor normalizer = einsum("bhld,bhld->bhl", {q, keys});
+    return graph.out("y", einsum("bhld,bhlde->bhle", {q, pairs}) / reshape(normalizer, {q.dim(0), q.dim(1), q.dim(2), 1}));
+  }
+  const Tensor numerator = matmul(q, matmul(k, v, {.transpose_a = true}));
   graph.out("y", numerator / matmul(q, sum(k, {2}), {.transpose_b = true}));
 }
 
-// (x1, x2) -> (-x2, x1) on halves, turned by the angles whose cosines and sines are given.
+// q and k turned by the angles whose cosines and sines are given, each for both elements of its pair.
 void rope_attention(CaseGraph& graph) {
-  if (!graph.attrs().flag("half")) return graph.skip("interleaved rotary embedding");
-  const Tensor cosine = graph.in("cos"), sine = graph.in("sin");
-  const auto turned = [&](const char* name) {
-    const Tensor x = graph.in(name);
-    const std::int64_t half = x.dim(3) / 2;
-    return x * cosine + concat({-part(x, 3, half, half), part(x, 3, 0, half)}, 3) * sine;
+  const bool halves = graph.attrs().flag("half");
+  const auto once = [&](const char* name) {
+    const Tensor twice = graph.in(name);
+    const int last = twice.shape().rank() - 1;
+    return slice(twice, {.axis = last, .stop = halves ? twice.dim(last) / 2 : twice.dim(last), .step = halves ? 1 : 2});
   };
+  const Tensor cosine = once("cos"), sine = once("sin");
+  const auto turned = [&](const char* name) { return rotary_embedding(graph.in(name), cosine, sine, {.interleaved = !halves}); };
   graph.out("y", attention(turned("q"), turned("k"), graph.in("v"), {.causal = true}));
 }
 

@@ -48,7 +48,7 @@ void add_slices(Array<T>& y, const Array<T>& index, const Array<T>& updates, std
 }
 
 void check_scatter(const Shape& x, const Operand& index, std::int64_t axis, bool replace) {
-  INFO(to_string(x), " by ", to_string(index.array.shape), " along ", axis, replace ? " replacing" : " adding");
+  INFO(to_string(x), " by ", to_string(index.array.shape), " along ", axis, std::string(replace ? " replacing" : " adding"));
   check(
       "scatter", {random(x), index, random(index.array.shape, -1, 1, 5)},
       [&](Graph&, const auto& in) {

@@ -44,7 +44,7 @@ std::vector<Array<T>> sort_reference(const Array<T>& x, std::int64_t asked, std:
 }
 
 void check_sort(const Operand& x, const SortDesc& desc, bool gradient = false) {
-  INFO(to_string(x.array.shape), " along ", desc.axis, desc.descending ? " descending" : "");
+  INFO(to_string(x.array.shape), " along ", desc.axis, std::string(desc.descending ? " descending" : ""));
   check(
       "sort", {x},
       [&](Graph&, const auto& in) {
@@ -54,7 +54,7 @@ void check_sort(const Operand& x, const SortDesc& desc, bool gradient = false) {
       [&](const auto& in) { return sort_reference(in[0], desc.axis, -1, desc.descending); }, {.exact = true, .gradient = gradient});
 }
 void check_top_k(const Operand& x, const TopKDesc& desc, bool gradient = false) {
-  INFO(to_string(x.array.shape), " top ", desc.k, " along ", desc.axis, desc.largest ? "" : " smallest");
+  INFO(to_string(x.array.shape), " top ", desc.k, " along ", desc.axis, std::string(desc.largest ? "" : " smallest"));
   check(
       "sort", {x},
       [&](Graph&, const auto& in) {

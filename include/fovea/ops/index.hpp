@@ -75,4 +75,22 @@ struct TopKDesc {
 // The first k of the sorted axis. As sort, but no run ever holds more than k.
 Sorted top_k(Tensor x, const TopKDesc& desc = {}, CallSite site = CallSite::here());
 
+struct CumulativeSumDesc {
+  std::int64_t axis = -1;
+  bool exclusive = false;  // without the element itself
+  bool reverse = false;    // from the end of the axis
+};
+// y[j] = x[0] + ... + x[j] along the axis; f32 and f16, summed in f32 and in that order.
+Tensor cumulative_sum(Tensor x, const CumulativeSumDesc& desc = {}, CallSite site = CallSite::here());
+
+// Each of these axes read backwards; any type.
+Tensor flip(Tensor x, std::span<const std::int64_t> axes, CallSite site = CallSite::here());
+Tensor flip(Tensor x, std::initializer_list<std::int64_t> axes, CallSite site = CallSite::here());
+struct ReverseSequenceDesc {
+  std::int64_t batch_axis = 0, sequence_axis = 1;
+};
+// The first lengths[b] elements along the sequence axis of sample b backwards, the rest as they are; lengths i32 [B], at
+// most the extent counts (ONNX ReverseSequence).
+Tensor reverse_sequence(Tensor x, Tensor lengths, const ReverseSequenceDesc& desc = {}, CallSite site = CallSite::here());
+
 }  // namespace fovea

@@ -1,0 +1,106 @@
+// Numbers by chance: Philox, and what is drawn with it.
+
+#include "shaders/random.h"
+
+#include "ops/compose.hpp"
+
+#include <fovea/autodiff.hpp>
+
+namespace fovea {
+
+const char* to_string(Random kind) {
+  static constexpr const char* names[] = {"bits", "uniform", "normal", "gumbel"};
+  static_assert(static_cast<int>(Random::uniform) == RANDOM_UNIFORM && static_cast<int>(Random::gumbel) == RANDOM_GUMBEL);
+  return names[static_cast<std::size_t>(kind)];
+}
+
+namespace ops {
+namespace {
+
+struct RandomAttrs {
+  Random kind = Random::uniform;
+  std::int64_t stream = 0;
+  std::vector<std::int64_t> shape{};
+};
+template <class F>
+void describe(const RandomAttrs& attrs, F&& field) {
+  field("kind", attrs.kind);
+  field("stream", attrs.stream);
+  field("shape", attrs.shape);
+}
+
+std::string title(const ir::Attrs& attrs) { return cat("random ", to_string(attrs.as<RandomAttrs>().kind)); }
+
+void infer(InferContext& context) {
+  const auto& attrs = context.attrs.as<RandomAttrs>();
+  if (context.dtype(0) != DType::i32 || context.shape(0) != Shape{6})
+    return context.fail("the state is ", to_string(context.dtype(0)), to_string(context.shape(0)), ", not i32[6]");
+  if (attrs.stream < 0 || attrs.stream > INT32_MAX) return context.fail("stream ", attrs.stream, " is out of range");
+  context.out = {{Shape(std::span<const std::int64_t>(attrs.shape)), attrs.kind == Random::bits ? DType::i32 : DType::f32}};
+}
+
+void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
+  const auto& attrs = node.attrs<RandomAttrs>();
+  shader::RandomSpec spec;
+  spec.KIND = static_cast<shader::uint>(attrs.kind);
+  const shader::RandomParams params{u32(node.out(0).shape.elements()), u32(attrs.stream)};
+  Launch& launch = plan.launches.emplace_back();
+  launch.shader = find_shader("random");
+  launch.set_constants(spec);
+  launch.set_push(params);
+  launch.operands = {in(0), out(0)};
+  launch.groups = flat_groups(ceil_div(params.n, 4), spec.WG, caps);
+}
+
+constexpr Kernel kernels[] = {{"random", [](const NodeView&, const DeviceCaps&) { return true; }, plan}};
+
+}  // namespace
+
+extern constexpr OpDef random_op{
+    .name = "random", .infer = infer, .operands = {"state"}, .title = title, .kernels = kernels, .no_gradient = "its numbers are drawn, from a state of integers"};
+
+}  // namespace ops
+
+Tensor random(Random kind, Tensor state, const Shape& shape, const RandomDesc& desc, CallSite site) {
+  if (ops::nothing_to_do("random", {state}, site)) return ops::poisoned(state);
+  if (!shape.valid()) return ops::refuse(state, site, "random ", to_string(kind), ": the shape has a negative extent or more than ", max_rank, " axes");
+  const auto extents = shape.extents();
+  return ops::append_one(ops::random_op, {state}, ir::Attrs::of(ops::RandomAttrs{kind, desc.stream, {extents.begin(), extents.end()}}), site);
+}
+
+Tensor bernoulli(Tensor state, const Shape& shape, float probability, const RandomDesc& desc, CallSite site) {
+  const Tensor u = random(Random::uniform, state, shape, desc, site);
+  if (ops::nothing_to_do("bernoulli", {u}, site)) return u;
+  if (!(probability >= 0 && probability <= 1)) return ops::refuse(u, site, "bernoulli: probability ", probability, " is not in [0, 1]");
+  return binary(Binary::less, u, scalar(u, probability, site), site);
+}
+
+// logits + gumbel noise, in f32.
+static Tensor perturbed(Tensor logits, Tensor state, std::int64_t stream, CallSite site) {
+  const Tensor noise = random(Random::gumbel, state, logits.shape(), {stream}, site);
+  return binary(Binary::add, cast(logits, DType::f32, site), noise, site);
+}
+
+Tensor categorical(Tensor logits, Tensor state, const RandomDesc& desc, CallSite site) {
+  if (ops::nothing_to_do("categorical", {logits, state}, site)) return ops::poisoned(logits);
+  return reduce(Reduce::argmax, perturbed(logits, state, desc.stream, site), {.axes = {-1}}, site);
+}
+
+Tensor gumbel_softmax(Tensor logits, Tensor state, const GumbelSoftmaxDesc& desc, CallSite site) {
+  if (ops::nothing_to_do("gumbel_softmax", {logits, state}, site)) return ops::poisoned(logits);
+  if (!(desc.temperature > 0)) return ops::refuse(logits, site, "gumbel_softmax: temperature ", desc.temperature, " is not above 0");
+  const Tensor noisy = perturbed(logits, state, desc.stream, site);
+  const Tensor soft = cast(softmax(fovea::Operand(noisy, site) / desc.temperature, {}, site), logits.dtype(), site);
+  if (!desc.hard || logits.graph()->error) return soft;
+  const Tensor chosen = one_hot(reduce(Reduce::argmax, noisy, {.axes = {-1}}, site), logits.dim(-1), site);
+  return straight_through(cast(chosen, logits.dtype(), site), soft, site);
+}
+
+Tensor dropout(Tensor x, Tensor state, float p, const RandomDesc& desc, CallSite site) {
+  if (ops::nothing_to_do("dropout", {x, state}, site)) return ops::poisoned(x);
+  if (!(p >= 0 && p <= 1)) return ops::refuse(x, site, "dropout: p ", p, " is not in [0, 1]");
+  const Tensor kept = bernoulli(state, x.shape(), 1 - p, desc, site);
+  return select(kept, fovea::Operand(x, site) * (p < 1 ? 1 / (1 - p) : 0.0f), scalar(x, 0, site), site);
+}
+
+}  // namespace fovea

@@ -1,0 +1,100 @@
+#include "tests/support/check.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace fovea::test {
+namespace {
+
+constexpr double inf = std::numeric_limits<double>::infinity();
+
+// By bisection for the threshold at which the weights sum to 1 (not by sorting): p = max(z - t, 0)^power, z = x or x/2.
+template <class T>
+Array<T> reference(const std::vector<Array<T>>& in, bool entmax, std::int64_t axis) {
+  const Array<T>& x = in[0];
+  Array<T> y(x.shape);
+  Shape others = x.shape;
+  others[static_cast<int>(axis)] = 1;
+  for (std::int64_t row = 0; row < others.elements(); ++row) {
+    auto place = unflatten(row, others);
+    std::vector<std::int64_t> taking;
+    double most = -inf;
+    const auto z = [&](std::int64_t at) { return static_cast<double>(x[at]) * (entmax ? 0.5 : 1.0); };
+    for (std::int64_t j = 0; j < x.shape[static_cast<int>(axis)]; ++j) {
+      place[static_cast<std::size_t>(axis)] = j;
+      const std::int64_t at = broadcast_offset(place, x.shape);
+      if (in.size() > 1 && in[1][broadcast_offset(place, in[1].shape)] == 0) continue;
+      taking.push_back(at);
+      most = std::max(most, z(at));
+    }
+    double low = -1, high = 0;  // of the threshold, from the largest
+    const auto weight = [&](std::int64_t at, double t) {
+      const double above = std::max(z(at) - most - t, 0.0);
+      return entmax ? above * above : above;
+    };
+    for (int step = 0; step < 100; ++step) {
+      const double t = (low + high) / 2;
+      double sum = 0;
+      for (std::int64_t at : taking) sum += weight(at, t);
+      (sum > 1 ? low : high) = t;
+    }
+    for (std::int64_t at : taking) y[at] = static_cast<T>(weight(at, (low + high) / 2));
+  }
+  return y;
+}
+
+void check_sparse(const std::vector<Operand>& in, bool entmax, std::int64_t axis = 1, bool gradient = true) {
+  INFO(to_string(in[0].array.shape), std::string(entmax ? " entmax" : " sparsemax"), " along ", axis);
+  const SparsemaxDesc desc{.axis = axis};
+  // A threshold is a sum of up to n numbers below 2 in magnitude: 64 ulp of 1.
+  check(
+      "sparsemax", in,
+      [&](Graph&, const auto& t) {
+        const SparsemaxDesc with{.axis = desc.axis, .mask = t.size() > 1 ? t[1] : Tensor()};
+        return std::vector{entmax ? entmax15(t[0], with) : sparsemax(t[0], with)};
+      },
+      [&](const auto& arrays) { return std::vector{reference(arrays, entmax, axis)}; },
+      {.extra_ulps = 64, .gradient = gradient});
+}
+
+}  // namespace
+
+TEST_CASE("sparsemax and entmax along every axis, against bisection and its finite differences") {
+  for (bool entmax : {false, true}) {
+    for (std::int64_t axis : {0, 1, 2}) check_sparse({random({3, 6, 4}, -2, 2)}, entmax, axis);
+    for (std::int64_t n : {1, 2, 3, 17, 40}) check_sparse({random({4, n}, -1, 1, static_cast<std::uint32_t>(n))}, entmax);
+    check_sparse({random({2, 300}, -0.02, 0.02)}, entmax, 1, false);  // many in the support
+    check_sparse({random({3, 200}, -30, 30)}, entmax, 1, false);
+    check_sparse({random({3, 20}, 1000, 1010)}, entmax, 1, false);
+  }
+}
+
+TEST_CASE("one logit far above takes all; -inf takes nothing") {
+  for (bool entmax : {false, true}) {
+    check_sparse({values({2, 4}, {0, 5, 1, 2, -inf, 1, -inf, 1.25})}, entmax, 1, false);
+    check_sparse({values({1, 3}, {6e4, -6e4, 0})}, entmax, 1, false);
+  }
+}
+
+TEST_CASE("masks: what takes no part weighs nothing, a row without any is zeros") {
+  for (bool entmax : {false, true}) {
+    check_sparse({random({5, 6}, -1, 1), random_boolean({5, 6}, 0.5)}, entmax);
+    check_sparse({random({3, 4}), values({3, 1}, {0, 1, 0}, DType::boolean)}, entmax);
+    check_sparse({random({3, 4}), values({4}, {0, 1, 1, 0}, DType::boolean)}, entmax, 1);
+  }
+}
+
+TEST_CASE("sparsemax of no elements") {
+  check_sparse({values({0, 4}, {})}, false, 1, false);
+  check_sparse({values({4, 0}, {})}, true, 1, false);
+}
+
+TEST_CASE("sparsemax and entmax name what is wrong") {
+  check_error([](Graph& g) { sparsemax(g.input("x", {2, 3}), {.axis = 2}); }, {"sparsemax", "axis 2 is out of range", "[2,3]", "sparsemax.cpp"});
+  check_error([](Graph& g) { entmax15(g.input("x", {2, 3}, DType::i32)); }, {"entmax15", "x is i32"});
+  check_error([](Graph& g) { sparsemax(g.input("x", {2, 3}), {.mask = g.input("m", {3})}); }, {"sparsemax", "mask is f32, not boolean"});
+  check_error([](Graph& g) { sparsemax(g.input("x", {2, 3}), {.mask = g.input("m", {2}, DType::boolean)}); }, {"sparsemax", "mask [2] does not broadcast to x [2,3]"});
+}
+
+}  // namespace fovea::test
