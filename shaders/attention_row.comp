@@ -65,6 +65,7 @@ void attend_with_care(uint pair, uint first, uint last, KeyRange keys) {
         EACH_KEY sum[i] += score[j] * seen(subgroupShuffle(own, j), score[j]);
       }
     }
+    settle(state);
     [[unroll]] for (uint i = 0; i < V_QUADS; ++i)
       if (first + r * WG + gl_LocalInvocationID.x <= last) store_y(pair * p.rows + row, i, normalized(state, sum[i]));
   }
@@ -132,6 +133,7 @@ void attend() {
   }
 
   uint care = 0;
+  EACH_ROW settle(state[r]);
   for (uint i = 0; i < V_QUADS; ++i) EACH_ROW {
     vec4 x = vec4(0.0);
     [[unroll]] for (uint n = 0; n < V_QUADS; ++n) x = mix(x, sum[r][n], bvec4(n == i));

@@ -135,6 +135,7 @@ void attend(uint group) {
     VALUES(0) VALUES(1) VALUES(2) VALUES(3) VALUES(4) VALUES(5) VALUES(6) VALUES(7)
   }
 
+  EACH_ROW settle(state[r]);
   barrier();
   EACH_ROW weights[(own + r) * COLUMNS + column].x = state[r].l;
   barrier();

@@ -107,8 +107,8 @@ bool supports_row(const NodeView& node, const DeviceCaps& caps) {
   const AttentionSpec spec = row_spec(node, caps);
   if (caps.costly_unrolling && unrolled_by_row(spec) > most_unrolled(caps)) return false;
   const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(AttentionShape(node).Lk), spec.KEYS);
-  // Once for all rows, once more for each with care; and those that load q and store y.
-  const std::uint64_t iterations = steps * (1 + spec.ROWS) + spec.D / 4 + spec.DV / 4 + spec.ROWS + 8;
+  const std::uint64_t with_care = spec.MASK != ATTENTION_MASK_NONE || spec.BAND != 0 ? spec.ROWS : 0;
+  const std::uint64_t iterations = steps + with_care * (steps + 2) + spec.D / 4 + spec.DV / 4 + 8;  // and those of q and y
   return caps.max_loop_iterations == 0 || iterations <= caps.max_loop_iterations;
 }
 

@@ -1,6 +1,7 @@
 // Compiling without a device: fusion, memory, barriers, limits, and the text of the result.
 
 #include "compile/compiler.hpp"
+#include "compile/passes.hpp"
 #include "tests/support/golden.hpp"
 
 #include <fovea/fovea.hpp>
@@ -126,6 +127,27 @@ TEST_CASE("a value past what the device can bind is refused by name, size and pl
   CHECK(error_of(huge).find("more than 2^56 bytes") != std::string::npos);
 }
 
+TEST_CASE("an arena or a scratch buffer past the device's limits is refused by name and size") {
+  Graph graph;
+  graph.output("y", softmax(softmax(graph.input("x", {1000, 25}))));
+  DeviceCaps caps = full_caps();
+  caps.max_allocation = 100000 - 1;
+  CHECK(error_of(graph, {}, caps) == "compile: the plan needs an arena of 100096 bytes, and generic Vulkan 1.1 device "
+                                     "allocates at most 99999 at once");
+  caps.max_allocation = 100096;
+  CHECK(compiled(graph, {}, caps).arena_bytes == 100096);
+
+  // What a kernel says it needs, and no kernel refused by itself.
+  std::vector<compile::Choice> choices(graph.ir().nodes.size());
+  choices[1].plan.scratch_bytes = {64, caps.max_storage_range + 4};
+  Program program;
+  program.externals.resize(2);
+  const auto layout = compile::alias(graph.ir(), choices, {}, program, caps, true);
+  REQUIRE(!layout);
+  CHECK(layout.error().message == "compile: softmax needs 134217732 bytes of scratch, and generic Vulkan 1.1 device "
+                                  "binds at most 134217728");
+}
+
 TEST_CASE("f16 on a device without 16-bit storage is refused with the reason") {
   Graph graph;
   graph.output("y", reduce(Reduce::sum, graph.input("x", {4}, DType::f16)));
@@ -154,28 +176,92 @@ TEST_CASE("a graph without outputs, or with an error, does not compile") {
   CHECK(error_of(graph).find("softmax: axis 3 is out of range for x [4]") == 0);
 }
 
+// ---- Barriers -----------------------------------------------------------------------------------------------------
+
+namespace {
+
+enum class Use { read, write };
+struct Touch {
+  compile::BufferKind kind;
+  std::uint32_t index;
+  std::uint64_t offset, size;
+  Use use;
+};
+
+// Where barriers are placed in a program of such dispatches: one digit each.
+std::string barriers_between(const std::vector<std::vector<Touch>>& dispatches) {
+  Program program;
+  for (const auto& touches : dispatches) {
+    auto& dispatch = program.dispatches.emplace_back();
+    for (const Touch& touch : touches)
+      dispatch.bindings.push_back({{touch.kind, touch.index, touch.offset, touch.size}, touch.use == Use::read, touch.use == Use::write});
+  }
+  compile::place_barriers(program);
+  std::string text;
+  for (const auto& dispatch : program.dispatches) text += dispatch.barrier_before ? '1' : '0';
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("a barrier stands between a write and a read, a read and a write, and two writes of the same bytes") {
+  using enum compile::BufferKind;
+  const auto at = [](std::uint64_t offset, std::uint64_t size, Use use) { return Touch{arena, 0, offset, size, use}; };
+  CHECK(barriers_between({{at(0, 64, Use::write)}, {at(0, 64, Use::read)}}) == "01");
+  CHECK(barriers_between({{at(0, 64, Use::read)}, {at(0, 64, Use::write)}}) == "01");
+  CHECK(barriers_between({{at(0, 64, Use::write)}, {at(0, 64, Use::write)}}) == "01");
+  CHECK(barriers_between({{at(0, 64, Use::read)}, {at(0, 64, Use::read)}}) == "00");
+  // Ranges that share some bytes, and neighbours that share none.
+  CHECK(barriers_between({{at(0, 68, Use::write)}, {at(64, 64, Use::read)}}) == "01");
+  CHECK(barriers_between({{at(64, 64, Use::write)}, {at(0, 68, Use::read)}}) == "01");
+  CHECK(barriers_between({{at(0, 256, Use::read)}, {at(64, 64, Use::write)}}) == "01");
+  CHECK(barriers_between({{at(0, 64, Use::write)}, {at(64, 64, Use::write), at(128, 64, Use::read)}}) == "00");
+  // The same numbers in other buffers.
+  CHECK(barriers_between({{{external, 1, 0, 64, Use::write}}, {{external, 2, 0, 64, Use::read}}, {{external, 1, 0, 64, Use::read}}}) == "001");
+  CHECK(barriers_between({{{constant, 0, 0, 64, Use::read}}, {at(0, 64, Use::write)}}) == "00");
+  // A barrier is for all that came before it, and for nothing after.
+  CHECK(barriers_between({{at(0, 64, Use::write), at(64, 64, Use::write)}, {at(0, 64, Use::read)}, {at(64, 64, Use::read)}}) == "010");
+  CHECK(barriers_between({{at(0, 64, Use::write)}, {at(0, 64, Use::read), at(64, 64, Use::write)}, {at(64, 64, Use::read)}}) == "011");
+  CHECK(barriers_between({{at(0, 64, Use::read)}, {at(64, 64, Use::read)}, {at(0, 64, Use::write)}}) == "001");
+}
+
 // ---- Properties over random graphs --------------------------------------------------------------------------------
 
 namespace {
 
+// Values of very different sizes, views, constants, launches of one node that follow each other, and scratch.
 Graph random_graph(std::uint32_t seed) {
+  constexpr std::int64_t columns = 24;  // matmul_split takes no fewer than 17 products
   std::mt19937 draw(seed);
+  const auto below = [&](std::int64_t n) { return static_cast<std::int64_t>(draw() % static_cast<std::uint32_t>(n)); };
   Graph graph;
   std::vector<Tensor> values;
-  for (const char* name : {"a", "b", "c"}) values.push_back(graph.input(name, {1 + static_cast<std::int64_t>(draw() % 64), 8}));
+  for (const char* name : {"a", "b", "c"}) values.push_back(graph.input(name, {1 + below(64), columns}));
+  const std::vector<float> numbers(columns, 0.5f);
+  values.push_back(graph.constant({1, columns}, numbers));
   const auto pick = [&] { return values[draw() % values.size()]; };
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 24; ++i) {
     const Tensor x = pick(), y = pick();
-    switch (draw() % 4) {
+    const std::int64_t rows = x.dim(0);
+    switch (draw() % 8) {
       case 0: values.push_back(softmax(x)); break;
       case 1: values.push_back(x.shape() == y.shape() ? x + y : x * 0.5f); break;
       case 2: values.push_back(reshape(x, x.shape().extents())); break;
+      case 3: values.push_back(slice(x, {.start = below(rows), .stop = rows})); break;
+      case 4: values.push_back(x.dim(1) == y.dim(1) && rows + y.dim(0) < 256 ? concat({x, y}, 0) : x - 1.0f); break;
+      case 5:
+      case 6: values.push_back(x.dim(1) == columns && y.dim(1) == columns ? matmul(x, y, {.transpose_b = true}) : softmax(x, {.axis = 0})); break;
       default: values.push_back(log_softmax(x, 0)); break;
     }
   }
   graph.output("y", values.back());
   graph.output("z", pick());
   return graph;
+}
+
+CompileOptions with_scratch(CompileOptions options = {}) {
+  options.force_kernel = {"matmul=matmul_split"};
+  return options;
 }
 
 bool overlap(const compile::BufferRange& a, const compile::BufferRange& b) {
@@ -186,7 +272,7 @@ bool overlap(const compile::BufferRange& a, const compile::BufferRange& b) {
 
 TEST_CASE("no two launches between barriers touch the same bytes unless both only read") {
   for (std::uint32_t seed = 0; seed < 200; ++seed) {
-    const Program program = compiled(random_graph(seed), {.fuse = seed % 2 == 0});
+    const Program program = compiled(random_graph(seed), with_scratch({.fuse = seed % 2 == 0}));
     std::size_t first = 0;
     for (std::size_t i = 0; i < program.dispatches.size(); ++i) {
       if (program.dispatches[i].barrier_before) first = i;
@@ -200,15 +286,27 @@ TEST_CASE("no two launches between barriers touch the same bytes unless both onl
 
 TEST_CASE("barriers number no more than the levels, less one") {
   for (std::uint32_t seed = 0; seed < 200; ++seed) {
-    const Program program = compiled(random_graph(seed));
+    const Program program = compiled(random_graph(seed), with_scratch());
     if (!program.dispatches.empty()) CHECK(barriers(program) <= program.dispatches.back().level);
+  }
+}
+
+TEST_CASE("launches of one level touch no bytes that another of them writes") {
+  for (std::uint32_t seed = 0; seed < 200; ++seed) {
+    const Program program = compiled(random_graph(seed), with_scratch({.fuse = seed % 2 == 0}));
+    for (const auto& one : program.dispatches)
+      for (const auto& other : program.dispatches) {
+        if (&one == &other || one.level != other.level) continue;
+        for (const auto& a : one.bindings)
+          for (const auto& b : other.bindings) CHECK_FALSE((a.write && overlap(a.range, b.range)));
+      }
   }
 }
 
 TEST_CASE("aliasing computes what separate buffers would, in no more memory") {
   for (std::uint32_t seed = 0; seed < 200; ++seed) {
     const Graph graph = random_graph(seed);
-    const Program aliased = compiled(graph), apart = compiled(graph, {.alias = false});
+    const Program aliased = compiled(graph, with_scratch()), apart = compiled(graph, with_scratch({.alias = false}));
     CHECK(aliased.arena_bytes >= aliased.arena_lower_bound);
     CHECK(aliased.arena_bytes <= aliased.arena_unaliased_bytes);
     CHECK(apart.arena_bytes == apart.arena_unaliased_bytes);
@@ -229,9 +327,16 @@ TEST_CASE("aliasing computes what separate buffers would, in no more memory") {
 
 TEST_CASE("ranges keep the device's alignment") {
   DeviceCaps caps = full_caps();
+  Graph with_constants;
+  const Tensor x = with_constants.input("x", {1, 1, 5, 4});
+  with_constants.output("y", attention(x, x, x, {.causal = true}));
   for (std::uint64_t alignment : {4, 64, 256}) {
     caps.storage_alignment = alignment;
-    for (const auto& dispatch : compiled(random_graph(7), {}, caps).dispatches)
-      for (const auto& binding : dispatch.bindings) CHECK(binding.range.offset % alignment == 0);
+    const Program programs[] = {compiled(random_graph(7), with_scratch(), caps),
+                                compiled(with_constants, {.force_kernel = {"attention=decompose"}}, caps)};
+    CHECK(programs[1].constants.size() > 3 * alignment / 2);
+    for (const Program& program : programs)
+      for (const auto& dispatch : program.dispatches)
+        for (const auto& binding : dispatch.bindings) CHECK(binding.range.offset % alignment == 0);
   }
 }

@@ -1,4 +1,5 @@
 #include "tests/support/check.hpp"
+#include "tests/support/run.hpp"
 
 #include "engine/api/internal.hpp"
 
@@ -352,6 +353,21 @@ TEST_CASE("cast between every pair of types") {
   check_cast(truth, DType::f16, same);
   check_cast(values({4}, {0, 1, -1, 2048}, DType::i32), DType::f16, same);
   check_cast(random({40}, -3, 3), DType::f32, same, true);
+}
+
+TEST_CASE("a cast to f16 and back rounds, fused with its neighbours or not") {
+  if (!caps_of(context()).storage16) return;
+  Operand x = values({4}, {1 + 0x1p-12, 1 + 0x1p-10, 70000, 0x1p-26});
+  x.follows = false;
+  for (const bool fuse : {true, false})
+    check("elementwise", {x},
+          [](Graph&, const std::vector<Tensor>& in) { return std::vector{cast(cast(in[0] * 1.0f, DType::f16), DType::f32) + 0.0f}; },
+          [](const auto& in) {
+            auto y = in[0];
+            for (auto& value : y.values) value = static_cast<std::remove_reference_t<decltype(value)>>(rounded_to(value, DType::f16));
+            return std::vector{y};
+          },
+          {.f16 = false, .exact = true, .compile = {.fuse = fuse}});
 }
 
 TEST_CASE("operands broadcast over up to eight axes") {

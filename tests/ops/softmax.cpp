@@ -142,6 +142,14 @@ TEST_CASE("a row of -inf alone gives NaN, or zeros on request") {
   check_softmax({x}, {.log = true});
 }
 
+TEST_CASE("a row in which -inf alone takes part, far from its beginning") {
+  std::vector<double> x(2 * 516, 1), part(516, 0);
+  for (const std::size_t at : {200, 515}) x[at] = -inf, part[at] = 1;  // the second row has a number there
+  check_softmax({values({2, 516}, x), boolean({516}, part)}, {});
+  x.resize(2 * 515), part.resize(515);
+  check_softmax({values({2, 515}, x), boolean({515}, part)}, {.zero_empty_rows = false});
+}
+
 TEST_CASE("softmax propagates NaN and +inf to its row alone") {
   const Operand x = values({3, 5}, {1, nan, 2, 3, 4, 1, inf, 2, 3, -inf, 1, 2, 3, 4, 5});
   check_softmax({x}, {});
