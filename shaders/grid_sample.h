@@ -1,15 +1,9 @@
 #ifndef FOVEA_GRID_SAMPLE_H
 #define FOVEA_GRID_SAMPLE_H
 #include "lib/shared.h"
+#include "grid_kind.h"
 
 FOVEA_SHADER_BEGIN
-
-#define SAMPLE_NEAREST 0
-#define SAMPLE_LINEAR 1
-#define SAMPLE_CUBIC 2
-#define SAMPLE_ZEROS 0
-#define SAMPLE_BORDER 1
-#define SAMPLE_REFLECTION 2
 
 #define GRID_SAMPLE_SPEC(X) \
   X(0, WG, 128) X(1, DIMS, 2) X(2, INTERPOLATION, SAMPLE_LINEAR) X(3, PADDING, SAMPLE_ZEROS) \

@@ -2,7 +2,7 @@
 
 #include "shaders/affine_grid.h"
 
-#include "ops/op_def.hpp"
+#include "ops/vjp.hpp"
 #include <fovea/ops.hpp>
 
 namespace fovea {
@@ -57,11 +57,32 @@ double flops(const NodeView& node) {
   return 2 * static_cast<double>(grid.elements() * grid.at(-1));  // a multiply-add an axis and coordinate
 }
 
+// grid = theta · (p, 1) over the points p of the identity: d theta = [dᵀ·p, dᵀ·1].
+bool vjp(Vjp& vjp) {
+  const auto& attrs = vjp.attrs<AffineGridAttrs>();
+  const Shape shape = vjp.d().shape();
+  const std::int64_t dims = shape.at(-1), images = shape[0];
+  const CallSite site = vjp.site;
+  if (shape.elements() == 0) return true;
+  const Tensor d = reshape(cast(vjp.d(), DType::f32, site), {images, shape.elements() / (images * dims), dims}, site);
+  std::vector<float> identity(static_cast<std::size_t>(dims * (dims + 1)), 0.0f);
+  for (std::int64_t k = 0; k < dims; ++k) identity[static_cast<std::size_t>(k * (dims + 2))] = 1;
+  const auto* bytes = reinterpret_cast<const std::byte*>(identity.data());
+  const Tensor theta(&vjp.graph, vjp.graph.add_constant({{1, dims, dims + 1}, DType::f32}, {bytes, bytes + 4 * identity.size()}));
+  auto size = attrs.size;
+  size[0] = 1;
+  const Tensor points = affine_grid(theta, Shape(std::span<const std::int64_t>(size)), {.align_corners = attrs.align_corners}, site);
+  const Tensor linear = matmul(d, reshape(points, {d.shape()[1], dims}, site), {.transpose_a = true}, site);
+  const Tensor shift = reshape(reduce(Reduce::sum, d, {.axes = {1}}, site), {images, dims, 1}, site);
+  vjp.give(0, concat({linear, shift}, 2, site));
+  return true;
+}
+
 constexpr Kernel kernels[] = {{"affine_grid", [](const NodeView&, const DeviceCaps&) { return true; }, plan}};
 
 }  // namespace
 
-extern constexpr OpDef affine_grid_op{.name = "affine_grid", .infer = infer, .kernels = kernels, .flops = flops};
+extern constexpr OpDef affine_grid_op{.name = "affine_grid", .infer = infer, .kernels = kernels, .vjp = vjp, .flops = flops};
 
 }  // namespace ops
 

@@ -2,7 +2,8 @@
 
 #include "shaders/grid_sample.h"
 
-#include "ops/op_def.hpp"
+#include "ops/grid_gradient.hpp"
+#include "ops/vjp.hpp"
 #include <fovea/ops.hpp>
 
 #include <algorithm>
@@ -112,13 +113,23 @@ double flops(const NodeView& node) {
   return 2 * taps * static_cast<double>(node.out(0).shape.elements());
 }
 
+bool vjp(Vjp& vjp) {
+  const auto& desc = vjp.attrs<GridSampleDesc>();
+  const Shape x = vjp.in_shape(0);
+  if (vjp.d().shape().elements() == 0) return true;
+  if (vjp.wants(0)) vjp.give(0, grid_to_texels(vjp.d(), vjp.in(1), desc, x.extents().subspan(2), vjp.site));
+  if (vjp.wants(1) && desc.interpolation != Interpolation::nearest)  // which does not change but in steps
+    vjp.give(1, grid_to_points(vjp.in(0), vjp.in(1), vjp.d(), desc, vjp.site));
+  return true;
+}
+
 constexpr Kernel kernels[] = {{"grid_sample", [](const NodeView&, const DeviceCaps&) { return true; }, plan}};
 
 }  // namespace
 
 extern constexpr OpDef grid_sample_op{
     .name = "grid_sample", .infer = infer, .required_inputs = all_inputs, .operands = {"x", "grid"},
-    .kernels = kernels, .flops = flops};
+    .kernels = kernels, .vjp = vjp, .flops = flops};
 
 }  // namespace ops
 

@@ -1,4 +1,4 @@
-// Sampling by a grid, resizing.
+// Sampling by a grid, regions, resizing.
 
 #include "tests/conformance/compose.hpp"
 
@@ -39,6 +39,31 @@ void affine_grid_case(CaseGraph& graph) {
 void onnx_affine_grid(CaseGraph& graph) {
   graph.out_onnx(0, affine_grid(graph.onnx(0), shape_of(graph.onnx_integers(1)),
                                 {.align_corners = graph.onnx_attrs().flag("align_corners")}));
+}
+
+// ---- Regions ------------------------------------------------------------------------------------------------------
+
+// torchvision: rows of (batch, x1, y1, x2, y2).
+void roi_align_case(CaseGraph& graph) {
+  const Attrs& attrs = graph.attrs();
+  const Tensor rois = graph.in("rois");
+  const std::vector<std::int64_t> bins = attrs.integers("output_size");
+  const Tensor batch = reshape(cast(part(rois, 1, 0, 1), DType::i32), {rois.dim(0)});
+  graph.out("y", roi_align(graph.in("x"), part(rois, 1, 1, 4), batch,
+                           {.bins = {bins.front(), bins.back()},
+                            .scale = static_cast<float>(attrs.number("spatial_scale", 1)),
+                            .samples = std::max<std::int64_t>(attrs.integer("sampling_ratio", -1), 0),
+                            .aligned = attrs.flag("aligned")}));
+}
+
+void onnx_roi_align(CaseGraph& graph) {
+  const Attrs attrs = graph.onnx_attrs();
+  graph.out_onnx(0, roi_align(graph.onnx(0), graph.onnx(1), graph.onnx(2),
+                              {.bins = {attrs.integer("output_height", 1), attrs.integer("output_width", 1)},
+                               .scale = static_cast<float>(attrs.number("spatial_scale", 1)),
+                               .samples = attrs.integer("sampling_ratio", 0),
+                               .aligned = attrs.text("coordinate_transformation_mode", "half_pixel") == "half_pixel",
+                               .maximum = attrs.text("mode", "avg") == "max"}));
 }
 
 // ---- Resizing -----------------------------------------------------------------------------------------------------
@@ -124,6 +149,8 @@ constexpr Adapter adapters[] = {
     {"onnx.AffineGrid", onnx_affine_grid},
     {"onnx.GridSample", onnx_grid_sample},
     {"onnx.Resize", onnx_resize},
+    {"onnx.RoiAlign", onnx_roi_align},
+    {"roi_align", roi_align_case},
 };
 
 }  // namespace

@@ -34,7 +34,7 @@ void check_affine(const Operand& theta, const Shape& size, bool align_corners) {
         return std::vector{grid};
       },
       // A position is a quotient (2.5 ulp) below 1, times dims entries of theta below 1; then dims sums.
-      {.extra_ulps = 16});
+      {.extra_ulps = 16, .gradient = true});
 }
 
 }  // namespace

@@ -117,23 +117,23 @@ constexpr double coordinate_ulps = 64;
 
 TEST_CASE("grid_sample: linear in two dimensions, every padding and alignment") {
   for (const auto& desc : combinations(Interpolation::linear))
-    check_sample(random({2, 3, 7, 9}), random({2, 5, 6, 2}, -1.8, 1.8, 2), desc, {.extra_ulps = coordinate_ulps});
+    check_sample(random({2, 3, 7, 9}), random({2, 5, 6, 2}, -1.8, 1.8, 2), desc, {.extra_ulps = coordinate_ulps, .gradient = true});
 }
 
 TEST_CASE("grid_sample: cubic, every padding and alignment") {
   for (const auto& desc : combinations(Interpolation::cubic))
-    check_sample(random({2, 3, 7, 9}), random({2, 5, 6, 2}, -1.8, 1.8, 3), desc, {.extra_ulps = coordinate_ulps});
+    check_sample(random({2, 3, 7, 9}), random({2, 5, 6, 2}, -1.8, 1.8, 3), desc, {.extra_ulps = coordinate_ulps, .gradient = true});
 }
 
 TEST_CASE("grid_sample: nearest in two dimensions is exact, every padding and alignment") {
   for (const auto& desc : combinations(Interpolation::nearest))
     check_sample(random({2, 3, 7, 9}), near_centres({2, 5, 6, 2}, {2, 3, 7, 9}, desc.align_corners, 4), desc,
-                 {.exact = true});
+                 {.exact = true, .gradient = true});
 }
 
 TEST_CASE("grid_sample: three dimensions, linear and nearest, every padding and alignment") {
   for (const auto& desc : combinations(Interpolation::linear))
-    check_sample(random({2, 2, 4, 5, 6}), random({2, 3, 2, 5, 3}, -1.8, 1.8, 5), desc, {.extra_ulps = coordinate_ulps});
+    check_sample(random({2, 2, 4, 5, 6}), random({2, 3, 2, 5, 3}, -1.8, 1.8, 51), desc, {.extra_ulps = coordinate_ulps, .gradient = true});
   for (const auto& desc : combinations(Interpolation::nearest))
     check_sample(random({2, 2, 4, 5, 6}), near_centres({2, 3, 2, 5, 3}, {2, 2, 4, 5, 6}, desc.align_corners, 6), desc,
                  {.exact = true});
@@ -172,6 +172,31 @@ TEST_CASE("grid_sample: channels by the hundred, positions beside the group's si
   check_sample(random({3, 1, 3, 4}), random({3, 1, 1, 2}, -1, 1, 11), {}, {.extra_ulps = coordinate_ulps});
   check_sample(random({2, 70, 2, 2}), random({2, 30, 40, 2}, -1, 1, 12), {.align_corners = true},
                {.extra_ulps = coordinate_ulps});
+}
+
+TEST_CASE("grid_sample: its adjoint in x, by halves and at once, and that one's own gradient") {
+  for (const auto& desc : combinations(Interpolation::linear)) {
+    const Operand grid = random({2, 9, 10, 2}, -1.3, 1.3, 14);
+    check(
+        "grid_to_texels", {random({2, 11, 9, 10}), grid},
+        [&](Graph& graph, const auto& in) {
+          // What dy is multiplied with, differentiated: x itself plays no part.
+          const Tensor x = cast(graph.constant({2, 11, 4, 5}, std::vector<float>(440, 0.0f)), in[0].dtype());
+          return std::vector{grad(grid_sample(x, in[1], desc), {x}, {.seed = in[0]})[0]};
+        },
+        [&](const auto& in) {
+          std::decay_t<decltype(in[0])> dx(Shape{2, 11, 4, 5});
+          for (std::int64_t n = 0; n < 2; ++n)
+            for (std::int64_t p = 0; p < 90; ++p) {
+              const auto wx = weights(in[1][(n * 90 + p) * 2], 5, desc), wy = weights(in[1][(n * 90 + p) * 2 + 1], 4, desc);
+              for (std::int64_t i = 0; i < 11 * 20; ++i)
+                dx[n * 220 + i] += wx[static_cast<std::size_t>(i % 5)] * wy[static_cast<std::size_t>(i / 5 % 4)] *
+                                   in[0][(n * 11 + i / 20) * 90 + p];
+            }
+          return std::vector{dx};
+        },
+        {.f16 = false, .extra_ulps = coordinate_ulps, .gradient = desc.padding == SamplePadding::zeros});
+  }
 }
 
 TEST_CASE("grid_sample: the identity grid returns the picture") {

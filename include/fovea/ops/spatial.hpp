@@ -75,6 +75,30 @@ struct AffineGridDesc {
 // Error: theta of another shape than the size asks for. (Jaderberg et al. 2015, eq. 1)
 Tensor affine_grid(Tensor theta, const Shape& size, const AffineGridDesc& desc = {}, CallSite site = CallSite::here());
 
+// The following grids are of [N,C,H,W] pictures, [N,H,W,2] of f32 or f16 as their operand; desc as of affine_grid. Errors:
+// an operand of another shape, a size that is not of 4 extents.
+// theta [N,3,3]: (x, y) = (theta_1·p, theta_2·p) / theta_3·p over p = (x, y, 1); a divisor below 1e-6 in magnitude is that,
+// with its sign. (Jaderberg et al. 2015)
+Tensor projective_grid(Tensor theta, const Shape& size, const AffineGridDesc& desc = {}, CallSite site = CallSite::here());
+// The thin-plate spline that takes `control` points (x,y), K of them in [-1,1], to `source` [N,K,2]: a product with a matrix
+// [H·W,K] made here. Error: control points on a line. (Bookstein 1989; Jaderberg et al. 2015)
+Tensor thin_plate_grid(Tensor source, const std::vector<std::array<double, 2>>& control, const Shape& size,
+                       const AffineGridDesc& desc = {}, CallSite site = CallSite::here());
+// box [N,4]: (x0, y0, x1, y1) in [-1,1], over which the pixels are spread; what sampling there crops.
+Tensor box_grid(Tensor box, const Shape& size, const AffineGridDesc& desc = {}, CallSite site = CallSite::here());
+
+struct RoiAlignDesc {
+  std::array<std::int64_t, 2> bins{1, 1};  // rows, columns of the result
+  float scale = 1;                         // of the regions' coordinates to x's pixels
+  std::int64_t samples = 0;                // an axis and bin, up to 255; 0: one for each pixel that the bin begins
+  bool aligned = false;                    // true: pixel centres are at halves (ONNX half_pixel); false: regions of >= 1 pixel
+  bool maximum = false;                    // the largest weighted texel among the samples instead of their average (ONNX max)
+};
+// x [N,C,H,W], rois f32 [R,4] of (x0,y0,x1,y1), batch i32 [R]: the picture of each -> [R,C,bins]. Samples are bilinear; one
+// more than a pixel outside x is 0, as is a region of a picture that x does not have. The gradient is of x alone: regions
+// are constants. Errors: extents that do not fit. (He et al. 2017, section 3; ONNX RoiAlign)
+Tensor roi_align(Tensor x, Tensor rois, Tensor batch, const RoiAlignDesc& desc, CallSite site = CallSite::here());
+
 // ---- Resizing -----------------------------------------------------------------------------------------------------
 
 // Where pixel i of the result stands in x, along an axis of n pixels that becomes m = s·n (ONNX Resize).
