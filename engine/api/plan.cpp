@@ -77,8 +77,9 @@ Result<void> PlanCore::wait(std::uint64_t timeout_ns) {
 
 std::vector<run::Interval> PlanCore::times() {
   // What is wrong with the device, the next submission or wait tells.
-  if (host_recorded || submissions.any_finished()) (void)executor->profile().update();
-  return executor->profile().intervals();
+  const run::Profile& profile = executor->profile();
+  if (profile.reset_by_host() || host_recorded || submissions.any_finished()) (void)profile.update();
+  return profile.intervals();
 }
 
 Bindings::Impl::~Impl() {

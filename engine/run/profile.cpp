@@ -21,6 +21,7 @@ Result<Profile> Profile::create(const vk::Device& device, std::size_t dispatches
   if (!pool) return pool.error();
   profile.pool_ = std::move(*pool);
   profile.last_ = std::make_unique<Last>();
+  if (device.host_query_reset) device.fn.ResetQueryPool(device.handle, profile.pool_.get(), 0, profile.count_);
   return profile;
 }
 

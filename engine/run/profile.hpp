@@ -25,8 +25,11 @@ class Profile {
   void begin(VkCommandBuffer commands) const;
   void end(VkCommandBuffer commands, std::size_t dispatch) const;
 
-  // Takes the times of the last run, if it has finished; does not wait. Precondition: one run has finished, as the
-  // queries of a pool are undefined until recorded commands have reset them once.
+  // The queries of a new pool are undefined until they are reset: by the host where the device lets it, otherwise by the
+  // first run.
+  bool reset_by_host() const { return device_ && device_->host_query_reset; }
+  // Takes the times of the last run, if it has finished; does not wait. Precondition: reset_by_host(), or one run has
+  // finished.
   Result<void> update() const;
   // One interval a dispatch, as update() last found a finished run; empty before.
   std::vector<Interval> intervals() const;

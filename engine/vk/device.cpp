@@ -38,7 +38,7 @@ Result<std::unique_ptr<Device>> Device::create(std::unique_ptr<Instance> instanc
   if (VkResult result = fn.CreateDevice(candidate.handle, &info, nullptr, &device->handle); result != VK_SUCCESS)
     return error(result, "vkCreateDevice ", candidate.caps.device_name);
   device->owned_ = true;
-  if (Result<void> loaded = device->load(); !loaded) return loaded.error();
+  if (Result<void> loaded = device->load(enabled.features); !loaded) return loaded.error();
   device->fn.GetDeviceQueue(device->handle, candidate.queue_family, 0, &device->queue);
   device->name(VK_OBJECT_TYPE_DEVICE, device->handle, "fovea device");
   device->name(VK_OBJECT_TYPE_QUEUE, device->queue, "fovea queue");
@@ -58,11 +58,11 @@ Result<std::unique_ptr<Device>> Device::adopt(std::unique_ptr<Instance> instance
   device->queue_family = host.queue_family;
   device->allocator = host.allocator;
   device->caps = query_caps(*device->instance_, host.physical_device, host.queue_family, host.enabled);
-  if (Result<void> loaded = device->load(); !loaded) return loaded.error();
+  if (Result<void> loaded = device->load(host.enabled.features); !loaded) return loaded.error();
   return device;
 }
 
-Result<void> Device::load() {
+Result<void> Device::load(const Features& enabled) {
   const InstanceTable& instance_fn = instance_->fn();
   Result<DeviceTable> table = load_device(instance_fn, handle);
   if (!table) return table.error();
@@ -70,6 +70,7 @@ Result<void> Device::load() {
   if (!fn.SetDebugUtilsObjectNameEXT || !fn.CmdBeginDebugUtilsLabelEXT || !fn.CmdEndDebugUtilsLabelEXT)
     caps.debug_utils = false;
   if (!fn.WaitSemaphores) caps.timeline_semaphore = false;
+  host_query_reset = enabled.host_query_reset && fn.ResetQueryPool;
   instance_fn.GetPhysicalDeviceMemoryProperties(physical_device, &memory);
   VkPhysicalDeviceProperties properties;
   instance_fn.GetPhysicalDeviceProperties(physical_device, &properties);

@@ -43,6 +43,7 @@ class Device {
   VkQueue queue = VK_NULL_HANDLE;
   std::uint32_t queue_family = 0;
   std::uint64_t timestamp_mask = 0;  // the bits of a timestamp that count; 0: none
+  bool host_query_reset = false;     // enabled, and fn.ResetQueryPool is there
   const VkAllocationCallbacks* allocator = nullptr;
   VkPhysicalDeviceMemoryProperties memory{};
   std::array<std::uint8_t, VK_UUID_SIZE> pipeline_cache_uuid{};
@@ -65,7 +66,7 @@ class Device {
 
  private:
   Device() = default;
-  Result<void> load();
+  Result<void> load(const Features& enabled);
   void name_raw(VkObjectType type, std::uint64_t object, std::string_view text) const;
 
   std::unique_ptr<Instance> instance_;

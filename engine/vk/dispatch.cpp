@@ -37,8 +37,9 @@ Result<DeviceTable> load_device(const InstanceTable& instance, VkDevice device) 
   DeviceTable table;
   FOVEA_VK_DEVICE(FOVEA_VK_REQUIRE)
   FOVEA_VK_DEVICE_OPTIONAL(FOVEA_VK_LOAD)
-  // Vulkan 1.1 with VK_KHR_timeline_semaphore knows the function under the extension's name only.
+  // Vulkan 1.1 knows what later became core under the extension's name only.
   if (!table.WaitSemaphores) table.WaitSemaphores = reinterpret_cast<PFN_vkWaitSemaphores>(load("vkWaitSemaphoresKHR"));
+  if (!table.ResetQueryPool) table.ResetQueryPool = reinterpret_cast<PFN_vkResetQueryPool>(load("vkResetQueryPoolEXT"));
   return table;
 }
 

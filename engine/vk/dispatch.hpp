@@ -81,9 +81,10 @@ namespace fovea::vk {
   X(CmdResetQueryPool)           \
   X(CmdWriteTimestamp)
 
-// Null without timeline semaphores, or without VK_EXT_debug_utils.
+// Null without timeline semaphores, host query reset, or VK_EXT_debug_utils.
 #define FOVEA_VK_DEVICE_OPTIONAL(X) \
   X(WaitSemaphores)                 \
+  X(ResetQueryPool)                 \
   X(SetDebugUtilsObjectNameEXT)     \
   X(CmdBeginDebugUtilsLabelEXT)     \
   X(CmdEndDebugUtilsLabelEXT)

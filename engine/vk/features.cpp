@@ -39,6 +39,8 @@ constexpr Row rows[] = {
     FOVEA_ROW(subgroup_size_control, VULKAN_1_3, VkPhysicalDeviceVulkan13Features, subgroupSizeControl),
     FOVEA_ROW(full_subgroups, SUBGROUP_SIZE_CONTROL, VkPhysicalDeviceSubgroupSizeControlFeatures, computeFullSubgroups),
     FOVEA_ROW(full_subgroups, VULKAN_1_3, VkPhysicalDeviceVulkan13Features, computeFullSubgroups),
+    FOVEA_ROW(host_query_reset, HOST_QUERY_RESET, VkPhysicalDeviceHostQueryResetFeatures, hostQueryReset),
+    FOVEA_ROW(host_query_reset, VULKAN_1_2, VkPhysicalDeviceVulkan12Features, hostQueryReset),
     {&Features::cooperative_matrix, cooperative_matrix_features_type,
      offsetof(CooperativeMatrixFeatures, cooperativeMatrix)},
 };
@@ -62,6 +64,7 @@ constexpr Origin origins[] = {
     {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES, VK_API_VERSION_1_2, "VK_KHR_vulkan_memory_model"},
     {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES, VK_API_VERSION_1_3,
      "VK_EXT_subgroup_size_control"},
+    {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_HOST_QUERY_RESET_FEATURES, VK_API_VERSION_1_2, "VK_EXT_host_query_reset"},
     {cooperative_matrix_features_type, never, cooperative_matrix_extension},
 };
 
@@ -127,6 +130,7 @@ FeatureStructs::FeatureStructs(std::uint32_t api_version, const Extensions& avai
   accept(timeline_, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES);
   accept(memory_model_, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES);
   accept(subgroup_size_, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES);
+  accept(host_query_reset_, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_HOST_QUERY_RESET_FEATURES);
   accept(cooperative_matrix_, cooperative_matrix_features_type);
   for (std::size_t i = 1; i < own_.size(); ++i) own_[i - 1]->pNext = own_[i];
 }

@@ -18,6 +18,7 @@ struct Features {
   bool buffer_address = false, timeline_semaphore = false, memory_model = false;
   bool subgroup_size_control = false, full_subgroups = false;
   bool cooperative_matrix = false;
+  bool host_query_reset = false;
 };
 
 // Extension names of a device or instance, as a host lists them or the device reports them.
@@ -56,6 +57,7 @@ class FeatureStructs {
   VkPhysicalDeviceTimelineSemaphoreFeatures timeline_{};
   VkPhysicalDeviceVulkanMemoryModelFeatures memory_model_{};
   VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_size_{};
+  VkPhysicalDeviceHostQueryResetFeatures host_query_reset_{};
   CooperativeMatrixFeatures cooperative_matrix_{};
   std::vector<VkBaseOutStructure*> own_;  // every struct this device accepts, core_ first
 };

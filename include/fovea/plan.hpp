@@ -126,8 +126,8 @@ class Plan {
   Result<std::vector<std::vector<std::byte>>> run(std::span<const PortData> inputs);
 
   // Work and memory, and with CompileOptions::timestamps the times of the last run that report(), wait() or run() found
-  // finished (0: none yet). After record() into a host's commands, call it only once such commands have run. A plan has
-  // one set of timestamps: of runs in flight together, the last one counts.
+  // finished (0: none yet). Where hostQueryReset is not enabled, call it after a first record() only once those
+  // commands have run. A plan has one set of timestamps: of runs in flight together, the last one counts.
   Report report() const;
 
   struct Impl;

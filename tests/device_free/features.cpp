@@ -10,6 +10,7 @@ Features everything() {
   Features all;
   all.storage16 = all.storage8 = all.float16 = all.int64 = all.buffer_address = all.timeline_semaphore = true;
   all.memory_model = all.subgroup_size_control = all.full_subgroups = all.cooperative_matrix = true;
+  all.host_query_reset = true;
   return all;
 }
 

@@ -197,6 +197,34 @@ TEST_CASE("with the barriers that record() asks for, inputs are overwritten and 
   for (const std::string& message : host.messages) FAIL_CHECK(message);
 }
 
+TEST_CASE("where the host may reset queries, a report may come before the recorded commands have run") {
+  for (const std::uint32_t version : {VK_API_VERSION_1_1, VK_API_VERSION_1_3}) {
+    Host host(version, HostFeatures::merged);
+    HostDevice description = host.description();
+    description.queue = VK_NULL_HANDLE;
+    {
+      Context context = adopt(description).value();
+      const DeviceCaps& caps = caps_of(context);
+      const bool required = version >= VK_API_VERSION_1_2 && caps.api_version >= VK_API_VERSION_1_2;
+      const bool can = context.impl()->device->host_query_reset;
+      if (required) CHECK(can);  // Vulkan 1.2 asks it of every device
+      Plan plan = plan_from_program(context, two_sums(100), {.timestamps = true}).value();
+      const Host::Mapped bytes = host.make_buffer(3 * 1024, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT);
+      {
+        const PortVkBuffer ports[] = {{"a", bytes.buffer, 0}, {"b", bytes.buffer, 1024}, {"y", bytes.buffer, 2048}};
+        const Bindings bindings = bind(plan, ports).value();
+        const VkCommandBuffer commands = host.begin_commands();
+        record(plan, commands, bindings).value();
+        if (can) CHECK(plan.report().milliseconds == 0);
+        host.submit_and_wait(commands);
+        CHECK((plan.report().milliseconds > 0) == (caps.timestamp_period_ns > 0));
+      }
+      host.destroy(bytes);
+    }
+    for (const std::string& message : host.messages) FAIL_CHECK(message);
+  }
+}
+
 TEST_CASE("asking before adopting tells which handle is null") {
   Host host(VK_API_VERSION_1_1);
   CHECK(wanted_instance_extensions(nullptr).empty());
