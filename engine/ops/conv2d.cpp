@@ -140,20 +140,15 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
 
 constexpr Kernel kernels[] = {{"conv2d_direct", supports, plan}};
 
-// One product a group, [1,G,O,CKK] · [N,G,CKK,L]; of the pixels themselves, or of columns where there is a window.
+// Products with the pixels themselves, or with columns where there is a window.
 bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> in, std::span<Tensor> out) {
   const auto& attrs = node.attrs<Conv2dAttrs>();
   const Shape &weight = node.in(1).shape, &y = node.out(0).shape;
   const CallSite site = builder.site;
   if (y.elements() == 0 || weight[1] == 0) return false;
-  const std::int64_t taps = weight[1] * weight[2] * weight[3], channels = weight[0] / attrs.groups;
   const Tensor columns =
       is_product(node) ? in[0] : unfold(in[0], {{weight[2], weight[3]}, attrs.stride, attrs.dilation, attrs.padding}, site);
-  const Tensor left = reshape(in[1], {1, attrs.groups, channels, taps}, site);
-  const Tensor right = reshape(columns, {y[0], attrs.groups, taps, y[2] * y[3]}, site);
-  MatmulDesc desc{.activation = attrs.activation};
-  if (node.has(2)) desc.bias = reshape(in[2], {1, attrs.groups, channels, 1}, site);
-  out[0] = reshape(matmul(left, right, desc, site), y.extents(), site);
+  out[0] = conv2d_product(in[1], columns, node.has(2) ? in[2] : Tensor(), attrs.groups, attrs.activation, y, site);
   return true;
 }
 
@@ -184,6 +179,15 @@ double flops(const NodeView& node) {
 extern constexpr OpDef conv2d_op{.name = "conv2d", .infer = infer, .required_inputs = 2,
                                  .operands = {"x", "weight"}, .decompose = decompose,
                                  .kernels = kernels, .vjp = conv2d_vjp, .absorb = absorb, .flops = flops};
+
+Tensor conv2d_product(Tensor weight, Tensor columns, Tensor bias, std::int64_t groups, Activation activation, const Shape& y, CallSite site) {
+  const std::int64_t channels = weight.dim(0) / groups, taps = weight.dim(1) * weight.dim(2) * weight.dim(3);
+  const Tensor left = reshape(weight, {1, groups, channels, taps}, site);
+  const Tensor right = reshape(columns, {y[0], groups, taps, y[2] * y[3]}, site);
+  MatmulDesc desc{.activation = activation};
+  if (bias) desc.bias = reshape(bias, {1, groups, channels, 1}, site);
+  return reshape(matmul(left, right, desc, site), y.extents(), site);
+}
 
 }  // namespace ops
 

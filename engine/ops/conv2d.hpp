@@ -3,6 +3,8 @@
 
 #include "ops/op_def.hpp"
 
+#include <algorithm>
+
 namespace fovea::ops {
 
 struct Conv2dAttrs {
@@ -25,5 +27,33 @@ bool conv2d_vjp(Vjp& vjp);
 // The gradient of conv2d with respect to its weight, of that shape: the products of d [N,O,Ho,Wo] with the columns of
 // x [N,C,H,W]. The activation of `attrs` plays no part.
 Tensor conv2d_weight_gradient(Tensor x, Tensor d, const Shape& weight, const Conv2dAttrs& attrs, CallSite site);
+// A product a group, [1,G,O,CKK] · [N,G,CKK,L]: columns [N,C·kh·kw,Ho·Wo] -> [N,O,Ho,Wo].
+Tensor conv2d_product(Tensor weight, Tensor columns, Tensor bias, std::int64_t groups, Activation activation, const Shape& y, CallSite site);
+
+// Columns are made for parts of the images at a time where all of them would take more than this.
+inline constexpr std::int64_t most_column_bytes = 64 << 20;
+// How many of `count` things of that many bytes fit; at least one.
+inline std::int64_t fitting(std::int64_t count, std::int64_t bytes) {
+  return std::clamp<std::int64_t>(most_column_bytes / std::max<std::int64_t>(bytes, 1), 1, std::max<std::int64_t>(count, 1));
+}
+// Parts one after the other, so that the columns of one alone are in memory.
+class InTurn {
+ public:
+  explicit InTurn(ir::Graph& graph) : graph_(graph), first_(graph.nodes.size()) {}
+  // What was appended since the last part makes `part`.
+  void done(Tensor part) {
+    for (; first_ < graph_.nodes.size(); ++first_) graph_.nodes[first_].after = last_;
+    last_ = part.id();
+  }
+
+ private:
+  ir::Graph& graph_;
+  std::size_t first_;
+  ir::ValueId last_ = ir::none;
+};
+// The part [start, stop) of an axis.
+inline Tensor part_of(Tensor x, int axis, std::int64_t start, std::int64_t stop, CallSite site) {
+  return start == 0 && stop == x.dim(axis) ? x : slice(x, {.axis = axis, .start = start, .stop = stop}, site);
+}
 
 }  // namespace fovea::ops

@@ -5,14 +5,44 @@
 
 namespace fovea::ops {
 
-Tensor conv2d_weight_gradient(Tensor x, Tensor d, const Shape& weight, const Conv2dAttrs& attrs, CallSite site) {
+namespace {
+
+bool has_columns(Tensor x, Tensor d, const Shape& weight, const Conv2dAttrs& attrs) {
+  return weight[2] * weight[3] != 1 || d.dim(2) * d.dim(3) != x.dim(2) * x.dim(3) || attrs.padding != Conv2dAttrs{}.padding;
+}
+
+// All images at once.
+Tensor products(Tensor x, Tensor d, const Shape& weight, const Conv2dAttrs& attrs, CallSite site) {
   const std::int64_t N = d.dim(0), pixels = d.dim(2) * d.dim(3), taps = weight[1] * weight[2] * weight[3];
   const UnfoldDesc windows{{weight[2], weight[3]}, attrs.stride, attrs.dilation, attrs.padding};
-  const bool is_product = weight[2] * weight[3] == 1 && pixels == x.dim(2) * x.dim(3) && attrs.padding == UnfoldDesc{}.padding;
-  const Tensor columns = reshape(is_product ? x : unfold(x, windows, site), {N, attrs.groups, taps, pixels}, site);
-  const Tensor rows = reshape(d, {N, attrs.groups, weight[0] / attrs.groups, pixels}, site);
-  const Tensor each = matmul(rows, columns, {.transpose_b = true}, site);  // a product an image
+  const Tensor columns = has_columns(x, d, weight, attrs) ? unfold(x, windows, site) : x;
+  const Tensor left = reshape(d, {N, attrs.groups, weight[0] / attrs.groups, pixels}, site);
+  const Tensor each = matmul(left, reshape(columns, {N, attrs.groups, taps, pixels}, site), {.transpose_b = true}, site);
   return reshape(N == 1 ? each : reduce(Reduce::sum, each, {.axes = {0}}, site), weight.extents(), site);
+}
+
+}  // namespace
+
+Tensor conv2d_weight_gradient(Tensor x, Tensor d, const Shape& weight, const Conv2dAttrs& attrs, CallSite site) {
+  const std::int64_t N = d.dim(0), Ho = d.dim(2), reach = attrs.dilation[0] * (weight[2] - 1) + 1;
+  const std::int64_t row = attrs.groups * weight[1] * weight[2] * weight[3] * d.dim(3) * static_cast<std::int64_t>(size_of(x.dtype()));
+  const std::int64_t images = fitting(N, row * Ho), rows = images > 1 ? Ho : fitting(Ho, row);
+  if ((images == N && rows == Ho) || !has_columns(x, d, weight, attrs)) return products(x, d, weight, attrs, site);
+  Tensor sum;
+  InTurn turn(*x.graph());
+  for (std::int64_t n = 0; n < N; n += images)
+    for (std::int64_t i = 0; i < Ho; i += rows) {
+      const std::int64_t last_image = std::min(n + images, N), last_row = std::min(i + rows, Ho);
+      const std::int64_t top = i * attrs.stride[0] - attrs.padding[0], bottom = (last_row - 1) * attrs.stride[0] + reach - attrs.padding[0];
+      if (top >= x.dim(2) || bottom <= 0) continue;  // windows in the padding alone
+      Conv2dAttrs within = attrs;
+      within.padding[0] = within.padding[2] = 0;
+      const Tensor seen = pad(part_of(x, 0, n, last_image, site), {.amounts = {{-top, bottom - x.dim(2)}, {0, 0}}}, site);
+      const Tensor one = products(seen, part_of(part_of(d, 0, n, last_image, site), 2, i, last_row, site), weight, within, site);
+      sum = sum ? binary(Binary::add, sum, one, site) : one;
+      turn.done(sum);
+    }
+  return sum;
 }
 
 bool conv2d_vjp(Vjp& vjp) {

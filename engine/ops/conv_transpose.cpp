@@ -60,17 +60,34 @@ Tensor turned_around(Tensor x, Tensor weight, Tensor bias, const ConvGeometry& g
   return conv2d(x, reshape(w, {G * O, C, kh, kw}, site), desc, site);
 }
 
+// One [n,G,o,H,W] of so many images and channels.
+Tensor folded(Tensor x, Tensor weight, const ConvGeometry& g, const Shape& y, CallSite site) {
+  const std::int64_t G = g.groups, N = x.dim(0), C = x.dim(1) / G, O = weight.dim(1), pixels = x.dim(2) * x.dim(3);
+  const std::int64_t taps = O * weight.dim(2) * weight.dim(3), rows = beyond(g, 0), cols = beyond(g, 1);
+  const Tensor columns = matmul(reshape(weight, {1, G, C, taps}, site), reshape(x, {N, G, C, pixels}, site), {.transpose_a = true}, site);
+  const Tensor sum = fold(reshape(columns, {N, G * taps, pixels}, site),
+                          {{y[2] - rows, y[3] - cols}, {weight.dim(2), weight.dim(3)}, {g.stride[0], g.stride[1]},
+                           {g.dilation[0], g.dilation[1]}, {g.begin[0], g.begin[1], g.end[0], g.end[1]}}, site);
+  return reshape(pad_behind(sum, rows, cols, site), {N, G, O, y[2], y[3]}, site);
+}
+
 // The sums are made of many products: in f32, and rounded once.
 Tensor by_columns(Tensor x, Tensor weight, Tensor bias, const ConvGeometry& g, const Shape& y, CallSite site) {
-  const std::int64_t G = g.groups, N = x.dim(0), C = x.dim(1) / G, taps = weight.dim(1) * weight.dim(2) * weight.dim(3);
   const auto wide = [&](Tensor one) { return cast(one, DType::f32, site); };
-  const Tensor columns = matmul(reshape(wide(weight), {1, G, C, taps}, site), reshape(wide(x), {N, G, C, x.dim(2) * x.dim(3)}, site),
-                                {.transpose_a = true}, site);
-  const std::int64_t rows = beyond(g, 0), cols = beyond(g, 1);
-  Tensor sum = fold(reshape(columns, {N, G * taps, x.dim(2) * x.dim(3)}, site),
-                    {{y[2] - rows, y[3] - cols}, {weight.dim(2), weight.dim(3)}, {g.stride[0], g.stride[1]},
-                     {g.dilation[0], g.dilation[1]}, {g.begin[0], g.begin[1], g.end[0], g.end[1]}}, site);
-  sum = pad_behind(sum, rows, cols, site);
+  const Tensor from = wide(x), taps = wide(weight);
+  const std::int64_t N = x.dim(0), O = weight.dim(1), channel = g.groups * weight.dim(2) * weight.dim(3) * x.dim(2) * x.dim(3) * 4;
+  const std::int64_t images = fitting(N, channel * O), channels = images > 1 ? O : fitting(O, channel);
+  std::vector<Tensor> of_images;
+  InTurn turn(*x.graph());
+  for (std::int64_t n = 0; n < N; n += images) {
+    std::vector<Tensor> of_channels;
+    for (std::int64_t o = 0; o < O; o += channels) {
+      of_channels.push_back(folded(part_of(from, 0, n, std::min(n + images, N), site), part_of(taps, 1, o, std::min(o + channels, O), site), g, y, site));
+      turn.done(of_channels.back());
+    }
+    of_images.push_back(of_channels.size() == 1 ? of_channels[0] : concat(of_channels, 2, site));
+  }
+  Tensor sum = reshape(of_images.size() == 1 ? of_images[0] : concat(of_images, 0, site), y.extents(), site);
   if (bias) sum = binary(Binary::add, sum, reshape(wide(bias), {1, y[1], 1, 1}, site), site);
   return cast(sum, x.dtype(), site);
 }

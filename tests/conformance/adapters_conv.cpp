@@ -123,6 +123,37 @@ void onnx_conv_transpose(CaseGraph& graph) {
                                     .bias = graph.onnx(2)}));
 }
 
+std::array<std::int64_t, 2> pair_of(const Attrs& attrs, const char* key) {
+  const List values = attrs.integers(key);
+  return {values.empty() ? 1 : values.front(), values.empty() ? 1 : values.back()};
+}
+
+void deform_conv_case(CaseGraph& graph) {
+  const Attrs& attrs = graph.attrs();
+  const auto [py, px] = pair_of(attrs, "padding");
+  graph.out("y", deform_conv2d(graph.in("x"), graph.in("offset"), graph.in("weight"),
+                               {.stride = pair_of(attrs, "stride"),
+                                .padding = {py, px, py, px},
+                                .dilation = pair_of(attrs, "dilation"),
+                                .groups = attrs.integer("groups", 1),
+                                .offset_groups = attrs.integer("offset_groups", 1),
+                                .mask = graph.optional_in("mask"),
+                                .bias = graph.optional_in("bias")}));
+}
+
+void onnx_deform_conv(CaseGraph& graph) {
+  const Attrs attrs = graph.onnx_attrs();
+  const OnnxWindow window(attrs, graph.onnx(1));
+  graph.out_onnx(0, deform_conv2d(graph.onnx(0), graph.onnx(2), graph.onnx(1),
+                                  {.stride = {window.stride[0], window.stride[1]},
+                                   .padding = {window.begin[0], window.begin[1], window.end[0], window.end[1]},
+                                   .dilation = {window.dilation[0], window.dilation[1]},
+                                   .groups = attrs.integer("group", 1),
+                                   .offset_groups = attrs.integer("offset_group", 1),
+                                   .mask = graph.onnx(4),
+                                   .bias = graph.onnx(3)}));
+}
+
 constexpr Adapter adapters[] = {
     {"conv1d", conv_case},
     {"conv2d", conv_case},
@@ -130,8 +161,10 @@ constexpr Adapter adapters[] = {
     {"conv_transpose1d", conv_transpose_case},
     {"conv_transpose2d", conv_transpose_case},
     {"conv_transpose3d", conv_transpose_case},
+    {"deform_conv2d", deform_conv_case},
     {"onnx.Conv", onnx_conv},
     {"onnx.ConvTranspose", onnx_conv_transpose},
+    {"onnx.DeformConv", onnx_deform_conv},
 };
 
 }  // namespace

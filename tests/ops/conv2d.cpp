@@ -1,6 +1,8 @@
 #include "tests/support/activation.hpp"
 #include "tests/support/check.hpp"
 
+#include <fovea/autodiff.hpp>
+
 using namespace fovea;
 using namespace fovea::test;
 
@@ -113,6 +115,32 @@ TEST_CASE("a bias and an activation that follow are taken into the same launch, 
 
 TEST_CASE("more input channels than one invocation may loop over on some drivers") {
   check_conv({1, 20000, 2, 2}, {2, 20000, 2, 8}, {.padding = {0, 3, 0, 4}}, false, false);
+}
+
+TEST_CASE("the weight's gradient where the columns of all images, or of one, are too many to hold") {
+  const auto check_weight = [](Shape x, Shape w, const Conv2dDesc& desc) {
+    Array<double> shape_of_y = naive<double>({random(x).array, random(w).array}, desc, false);
+    const Shape y = shape_of_y.shape;
+    check("conv2d", {random(x, -1, 1, 1), random(w, -1, 1, 2), random(y, -1, 1, 3)},
+          [&](Graph&, const std::vector<Tensor>& in) { return grad(conv2d(in[0], in[1], desc), {in[1]}, {.seed = in[2]}); },
+          [&](const auto& in) {  // d is what multiplies each tap of each window
+            std::decay_t<decltype(in[0])> dw(w);
+            for (std::int64_t n = 0; n < y[0]; ++n)
+              for (std::int64_t t = 0; t < w.elements(); ++t)
+                for (std::int64_t i = 0; i < y[2]; ++i)
+                  for (std::int64_t j = 0; j < y[3]; ++j) {
+                    const std::int64_t o = t / (w[1] * w[2] * w[3]), c = t / (w[2] * w[3]) % w[1], u = t / w[3] % w[2], v = t % w[3];
+                    const std::int64_t a = i * desc.stride[0] + u * desc.dilation[0] - desc.padding[0];
+                    const std::int64_t b = j * desc.stride[1] + v * desc.dilation[1] - desc.padding[1];
+                    if (a >= 0 && b >= 0 && a < x[2] && b < x[3])
+                      dw[t] += in[2][((n * y[1] + o) * y[2] + i) * y[3] + j] * in[0][((n * x[1] + c) * x[2] + a) * x[3] + b];
+                  }
+            return std::vector{dw};
+          },
+          {.f16 = false});
+  };
+  check_weight({3, 8, 310, 300}, {1, 8, 3, 3}, {.padding = {1, 1, 1, 1}});                       // 80 MB, 27 an image
+  check_weight({1, 12, 420, 300}, {1, 12, 3, 4}, {.padding = {9, 0, 7, 3}, .dilation = {2, 1}});  // 74 MB
 }
 
 TEST_CASE("what does not fit is named") {

@@ -34,4 +34,19 @@ struct ConvTransposeDesc {
 // Weights [N,C,O/groups,kernel...] are a sample's own. Errors: as conv; a result without elements along an axis.
 Tensor conv_transpose(Tensor x, Tensor weight, const ConvTransposeDesc& desc = {}, CallSite site = CallSite::here());
 
+struct DeformConvDesc {
+  std::array<std::int64_t, 2> stride{1, 1};         // y, x
+  std::array<std::int64_t, 4> padding{0, 0, 0, 0};  // top, left, bottom, right
+  std::array<std::int64_t, 2> dilation{1, 1};
+  std::int64_t groups = 1;         // of weights; divides C and O
+  std::int64_t offset_groups = 1;  // divides C: channels that share their offsets
+  Tensor mask{};                   // [N,offset_groups·kh·kw,Ho,Wo], multiplies the samples (v2); absent: ones (v1)
+  Tensor bias{};                   // [O]
+};
+// A convolution whose taps are moved: x [N,C,H,W], offset [N,2·offset_groups·kh·kw,Ho,Wo] in pairs (y,x) of pixels,
+// weight [O,C/groups,kh,kw] -> [N,O,Ho,Wo], extents as conv2d's. Taps sample bilinearly with zeros around x; an offset
+// that is no number samples nothing. (Dai et al. 2017, eq. 2-4; Zhu et al. 2019, eq. 1; torchvision's deform_conv2d)
+// Errors: extents that do not fit. The gradient is the same every time: texels gather in a fixed order.
+Tensor deform_conv2d(Tensor x, Tensor offset, Tensor weight, const DeformConvDesc& desc = {}, CallSite site = CallSite::here());
+
 }  // namespace fovea
