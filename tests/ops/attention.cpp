@@ -249,6 +249,14 @@ TEST_CASE("NaN and infinity in the values reach the columns they stand in") {
                                                               {2, 0, 3, infinity}, {2, Lk - 1, 3, -infinity}}), {});
 }
 
+TEST_CASE("NaN in one head's keys and values stays out of the head before it") {
+  for (const std::int64_t Lk : {1, 11, 65}) {
+    auto inputs = operands({.H = 2, .Hk = 2, .Lq = 3, .Lk = Lk});
+    inputs[1].array.at({0, 1, 0, 0}) = inputs[2].array.at({0, 1, 0, 1}) = not_a_number;
+    check_inputs(inputs, {});
+  }
+}
+
 TEST_CASE("a key that causal, a window or a mask excludes contributes nothing, whatever it holds") {
   const std::vector<Element> bad_values{{2, 4, 0, not_a_number}, {2, 4, 1, infinity}, {2, 4, 2, -infinity}, {2, 2, 1, -infinity}, {2, 9, 3, infinity}};
   std::vector<Element> bad = bad_values;
