@@ -6,7 +6,8 @@
 #include "ir/graph.hpp"
 #include "ops/term.hpp"
 
-#include <initializer_list>
+#include <cstdint>
+#include <span>
 
 namespace fovea::nn {
 
@@ -54,6 +55,11 @@ class Call {
 
   // The tensor in f32, in which layers compute.
   Term real(Tensor x) const { return {cast(x, DType::f32, site), site}; }
+  // A constant of these numbers.
+  Term numbers(const Shape& shape, std::span<const std::int32_t> values) const {
+    const auto bytes = std::as_bytes(values);
+    return {Tensor(graph_, graph_->add_constant({shape, DType::i32}, {bytes.begin(), bytes.end()}, site)), site};
+  }
 
  private:
   bool of_graph(const char* what, Tensor x) const {

@@ -107,11 +107,8 @@ class Scan {
     if (!desc.lengths) return;
     std::vector<std::int32_t> numbers(static_cast<std::size_t>(steps_));
     std::iota(numbers.begin(), numbers.end(), 0);
-    const auto bytes = std::as_bytes(std::span(numbers));
-    ir::Graph& graph = *x.graph();
-    const Tensor step(&graph, graph.add_constant({Shape{steps_, 1, 1}, DType::i32}, {bytes.begin(), bytes.end()}));
-    const Term lengths{reshape(desc.lengths, {1, batch_, 1}, call.site), call.site};
-    running_ = of(Binary::greater, lengths, Term{step, call.site}).tensor;
+    const Term lengths = shaped(Term{desc.lengths, call.site}, {1, batch_, 1});
+    running_ = of(Binary::greater, lengths, call.numbers({steps_, 1, 1}, numbers)).tensor;
   }
 
   Scanned run(Tensor x, const CellWeights& weights, CellState state, bool backward) const {

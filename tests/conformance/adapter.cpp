@@ -82,7 +82,7 @@ std::span<const std::span<const Adapter>> adapter_families() {
   static const std::span<const Adapter> families[] = {
       attention_adapters(),   channel_module_adapters(),  conv_adapters(),            elementwise_adapters(),
       index_adapters(),       layout_adapters(),      model_adapters(),           normalization_adapters(),
-      pool_adapters(),        product_adapters(),         recurrent_adapters(),      reduce_adapters(),
+      pool_adapters(),        product_adapters(),         recurrent_adapters(), recurrent_module_adapters(),      reduce_adapters(),
       sample_adapters(),      sequence_module_adapters(), spatial_module_adapters(),
       token_module_adapters()};
   return families;

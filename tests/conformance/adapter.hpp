@@ -4,6 +4,7 @@
 
 #include "tests/conformance/corpus.hpp"
 #include <fovea/graph.hpp>
+#include <fovea/loss.hpp>
 #include <fovea/normalization.hpp>
 #include <fovea/ops.hpp>
 #include <fovea/recurrent.hpp>
@@ -108,6 +109,7 @@ std::span<const Adapter> normalization_adapters();
 std::span<const Adapter> pool_adapters();
 std::span<const Adapter> product_adapters();
 std::span<const Adapter> recurrent_adapters();
+std::span<const Adapter> recurrent_module_adapters();
 std::span<const Adapter> reduce_adapters();
 std::span<const Adapter> sample_adapters();
 std::span<const Adapter> sequence_module_adapters();

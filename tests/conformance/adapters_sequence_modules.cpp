@@ -192,31 +192,14 @@ void channel_grouping(CaseGraph& graph) {
   graph.out("lcng", dis + div * 2.0f);
 }
 
-// ---- Not yet ------------------------------------------------------------------------------------------------------
-
-void needs_gradients(CaseGraph& graph) {
-  graph.skip("no differentiation yet");
-}
-void needs_embedding(CaseGraph& graph) {
-  graph.skip("no operator for embedding");
-}
-void needs_recurrence(CaseGraph& graph) {
-  graph.skip("no operators for GRU and embedding");
-}
-
 constexpr Adapter adapters[] = {
     {"APN", attention_proposal},
     {"Bahdanau", bahdanau},
-    {"BahdanauDecoderStep", needs_recurrence},
-    {"FeedbackCNN", needs_gradients},
     {"GeneralizedAttention", generalized_attention},
-    {"HAN_word", needs_recurrence},
     {"Luong", luong},
     {"MACNN_grouping", channel_grouping},
-    {"MemN2N", needs_embedding},
     {"ParallelCoAttention", parallel_coattention},
     {"PointerAttention", pointer_attention},
-    {"Seq2SeqBahdanau", needs_recurrence},
     {"ShowAttendTell", show_attend_tell},
 };
 
