@@ -109,7 +109,7 @@ Result<Plan> plan_from_program(Context& context, compile::Program program, const
   core->executor = std::move(*executor);
   auto impl = std::make_unique<Plan::Impl>();
   for (const compile::External& external : core->executor->program().externals)
-    impl->ports.push_back({to_role(external.role), external.name, external.shape, external.dtype, external.bytes});
+    impl->ports.push_back({to_role(external.role), external.name, external.shape, external.dtype, external.bytes, external.updated});
   impl->core = std::move(core);
   return Plan(std::move(impl));
 }

@@ -110,6 +110,10 @@ Failure assign_kinds(const ir::Graph& graph, const Program& program, const Devic
   }
   for (const ir::Output& output : graph.outputs) {
     BufferRange& range = layout.values[storage_root(graph, output.value)];
+    if (output.updates != ir::none) {
+      range = layout.values[output.updates];
+      continue;
+    }
     range.kind = BufferKind::external, range.index = external++;
   }
   return external == program.externals.size() ? std::nullopt

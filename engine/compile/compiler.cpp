@@ -17,7 +17,14 @@ std::vector<External> externals_of(const ir::Graph& graph) {
     if (value.kind == ir::ValueKind::input) add(value.name, ExternalRole::input, value.type);
     if (value.kind == ir::ValueKind::parameter) add(value.name, ExternalRole::parameter, value.type);
   }
-  for (const ir::Output& output : graph.outputs) add(output.name, ExternalRole::output, graph.value(output.value).type);
+  for (const ir::Output& output : graph.outputs) {
+    if (output.updates == ir::none) {
+      add(output.name, ExternalRole::output, graph.value(output.value).type);
+      continue;
+    }
+    const auto parameter = std::find_if(externals.begin(), externals.end(), [&](const External& e) { return e.name == output.name; });
+    parameter->updated = true;
+  }
   return externals;
 }
 

@@ -38,6 +38,7 @@ ir::ValueId storage_root(const ir::Graph& graph, ir::ValueId value);
 std::optional<std::uint64_t> storage_bytes(const ir::Type& type);
 
 // Every output gets bytes of its own: one that is an input, a constant, or shares another output's bytes becomes a copy.
+// An update is a copy of its own into the parameter.
 ir::Graph materialize_outputs(const ir::Graph& graph);
 // Merges elementwise nodes into the elementwise node that alone uses them, and activations into products.
 ir::Graph fuse(const ir::Graph& graph, const DeviceCaps& caps);

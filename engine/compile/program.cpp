@@ -46,7 +46,8 @@ std::string to_text(const Program& program) {
   std::string text = cat("arena ", program.arena_bytes, " bytes (lower bound ", program.arena_lower_bound, ", unaliased ",
                          program.arena_unaliased_bytes, "), constants ", program.constants.size(), " bytes\n");
   for (const External& external : program.externals)
-    text += cat(role_text(external.role), ' ', external.name, " : ", to_string(external.dtype), to_string(external.shape), '\n');
+    text += cat(role_text(external.role), ' ', external.name, " : ", to_string(external.dtype), to_string(external.shape),
+                external.updated ? ", updated\n" : "\n");
   for (const Dispatch& dispatch : program.dispatches) {
     if (dispatch.barrier_before) text += "barrier\n";
     text += cat(dispatch.level, ": ", to_text(program, dispatch), '\n');

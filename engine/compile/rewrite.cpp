@@ -81,7 +81,8 @@ ir::Graph rewrite(const ir::Graph& graph, const Emit& emit, ir::Graph&& into) {
       for (std::size_t made = first; made < result.nodes.size(); ++made) result.nodes[made].after = map[node.after].id();
   }
   if (!result.error)
-    for (const ir::Output& output : graph.outputs) result.outputs.push_back({output.name, map[output.value].id()});
+    for (const ir::Output& output : graph.outputs) result.outputs.push_back({output.name, map[output.value].id(),
+                                output.updates == ir::none ? ir::none : map[output.updates].id()});
   return std::move(into);
 }
 
@@ -89,7 +90,15 @@ ir::Graph materialize_outputs(const ir::Graph& graph) {
   // Identical nodes, but an output may get a copy behind it.
   ir::Graph result = rewrite(graph, [](const ops::NodeView&, std::span<const Tensor>, std::span<Tensor>) { return false; });
   std::vector<ValueId> claimed;
+  const auto is_updated = [&](ValueId value) {
+    return std::any_of(result.outputs.begin(), result.outputs.end(), [&](const ir::Output& output) { return output.updates == value; });
+  };
   for (ir::Output& output : result.outputs) {
+    if (output.updates != ir::none) {
+      // By way of the arena where the value is itself a parameter about to be overwritten: two may change places.
+      if (is_updated(storage_root(result, output.value))) output.value = ops::copy({&result, output.value}).id();
+      continue;
+    }
     ValueId root = storage_root(result, output.value);
     const bool taken = std::find(claimed.begin(), claimed.end(), root) != claimed.end();
     if (taken || result.value(root).kind != ir::ValueKind::result) {
@@ -98,6 +107,8 @@ ir::Graph materialize_outputs(const ir::Graph& graph) {
     }
     claimed.push_back(root);
   }
+  for (ir::Output& output : result.outputs)  // behind every reader of a parameter
+    if (output.updates != ir::none) output.value = ops::copy({&result, output.value}).id();
   return result;
 }
 

@@ -41,7 +41,7 @@ std::string to_text(const Graph& graph) {
     text += cat(line, " : ", types, node.site.line > 0 ? "  " + to_string(node.site) : std::string(), '\n');
   }
   for (const Output& output : graph.outputs)
-    text += cat("output ", output.name, " = ", value_text(graph, output.value), '\n');
+    text += cat(output.updates == none ? "output " : "update ", output.name, " = ", value_text(graph, output.value), '\n');
   return text;
 }
 
@@ -57,6 +57,10 @@ Failure verify(const ir::Graph& graph) {
   if (graph.outputs.empty()) return Error{ErrorCode::invalid_argument, "compile: the graph has no output"};
   for (const ir::Output& output : graph.outputs)
     if (output.value >= graph.values.size()) return defect("output ", output.name, " has no value");
+  for (const ir::Output& output : graph.outputs)
+    if (output.updates != ir::none && (graph.value(output.updates).kind != ir::ValueKind::parameter ||
+                                       graph.value(output.updates).type != graph.value(output.value).type))
+      return defect("the update of ", output.name, " does not fit it");
   for (ir::NodeId n = 0; n < graph.nodes.size(); ++n) {
     const ir::Node& node = graph.nodes[n];
     if (!node.op) return defect("node ", n, " has no operator");

@@ -116,6 +116,21 @@ void Graph::output(std::string_view name, Tensor value, CallSite site) {
   ir_->outputs.push_back({std::string(name), value.id()});
 }
 
+void Graph::update(Tensor parameter, Tensor value, CallSite site) {
+  if (ir_->error) return;
+  if (!parameter || parameter.graph() != ir_.get() || ir_->value(parameter.id()).kind != ir::ValueKind::parameter)
+    return ir_->fail("update: the first tensor is no parameter of this graph", site);
+  const ir::Value& target = ir_->value(parameter.id());
+  const auto refuse = [&](const auto&... why) { ir_->fail(cat("update \"", target.name, "\": ", why...), site); };
+  if (!value || value.graph() != ir_.get()) return refuse("the value is absent or of another graph");
+  if (value.shape() != target.type.shape || value.dtype() != target.type.dtype)
+    return refuse("the value is ", to_string(value.dtype()), to_string(value.shape()), ", the parameter ",
+                  to_string(target.type.dtype), to_string(target.type.shape));
+  for (const ir::Output& output : ir_->outputs)
+    if (output.updates == parameter.id()) return refuse("the parameter already has an update");
+  ir_->outputs.push_back({target.name, value.id(), parameter.id()});
+}
+
 const std::optional<Error>& Graph::error() const { return ir_->error; }
 
 }  // namespace fovea

@@ -52,6 +52,7 @@ struct Node {
 struct Output {
   std::string name;
   ValueId value = none;
+  ValueId updates = none;  // the parameter whose bytes it overwrites, after all that reads them; its name is the parameter's
 };
 
 struct Graph {

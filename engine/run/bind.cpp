@@ -51,10 +51,11 @@ bool overlap(const NamedRange& a, std::uint64_t a_bytes, const NamedRange& b, st
 // Programs are scheduled as if every port had bytes of its own.
 Result<void> check_overlap(const compile::Program& program, std::span<const NamedRange> ranges) {
   for (std::size_t i = 0; i < ranges.size(); ++i) {
-    if (program.externals[i].role != compile::ExternalRole::output) continue;
+    const compile::External& external = program.externals[i];
+    if (external.role != compile::ExternalRole::output && !external.updated) continue;
     for (std::size_t j = 0; j < ranges.size(); ++j)
       if (i != j && overlap(ranges[i], program.externals[i].bytes, ranges[j], program.externals[j].bytes))
-        return refuse("output '", ranges[i].name, "' shares bytes with '", ranges[j].name, "'");
+        return refuse(external.updated ? "updated parameter '" : "output '", ranges[i].name, "' shares bytes with '", ranges[j].name, "'");
   }
   return {};
 }

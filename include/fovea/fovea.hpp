@@ -7,6 +7,7 @@
 #include <fovea/loss.hpp>
 #include <fovea/normalization.hpp>
 #include <fovea/ops.hpp>
+#include <fovea/optimizer.hpp>
 #include <fovea/plan.hpp>
 #include <fovea/recurrent.hpp>
 #include <fovea/result.hpp>

@@ -31,6 +31,11 @@ class Graph {
   // Names a result that the caller binds a buffer for. Output names are unique.
   void output(std::string_view name, Tensor value, CallSite site = CallSite::here());
 
+  // At the end of every run the parameter's own buffer holds `value`: all that reads the parameter sees what it held
+  // before. For training and running statistics; values that one parameter takes of another are those before the run.
+  // Errors: no parameter of this graph, a value of another shape or type, a second update of one parameter.
+  void update(Tensor parameter, Tensor value, CallSite site = CallSite::here());
+
   // The first mistake, if there was one.
   const std::optional<Error>& error() const;
   // One line a value: "%3 = softmax(%2) {axis = -1} : f32[8,128]  (model.cpp:41)".

@@ -23,6 +23,9 @@ struct Port {
   // The least that a bound range must have: elements times size_of(dtype), rounded up to 4, and 4 for an empty tensor.
   // The data of Plan::run are elements times size_of(dtype).
   std::uint64_t bytes = 0;
+  // A parameter that every run overwrites (Graph::update): bound, it holds the new value after each run, and is an output
+  // to barriers of the host's. Plan::run uploads it first and does not give it back.
+  bool updated = false;
 };
 
 // Device memory that a plan holds, in bytes: an allocation for each that is not 0. Plans share nothing.
@@ -111,7 +114,7 @@ class Plan {
   PlanMemory memory() const;
 
   // Errors: a port missing or bound twice, no such name, a range too small, an offset that is not aligned, an output
-  // that shares bytes with another port, a buffer of another Context; out_of_memory.
+  // or updated parameter that shares bytes with another port, a buffer of another Context; out_of_memory.
   Result<Bindings> bind(std::span<const PortBuffer> buffers);
 
   // Runs on the Context's own queue without waiting; the recorded commands are kept and replayed.

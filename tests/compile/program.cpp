@@ -99,6 +99,28 @@ TEST_CASE("an output that is an input, a view, or another output's value gets by
   CHECK(written == std::vector<std::uint32_t>{1, 2, 3, 4});
 }
 
+TEST_CASE("a parameter's update is written behind everything that reads the parameter") {
+  Graph graph;
+  const Tensor w = graph.parameter("w", {4, 4}), x = graph.input("x", {4, 4});
+  graph.update(w, w * 0.5f);
+  graph.output("late", matmul(matmul(matmul(x, x), x), reshape(w, {4, 4})));
+  graph.output("old", w);
+  CHECK(graph.to_text().find("update w = %") != std::string::npos);
+  const Program program = compiled(graph);
+  REQUIRE(program.externals.size() == 4);  // w, x, late, old: the update has no port of its own
+  CHECK(program.externals[0].updated);
+  CHECK(compile::to_text(program).find("parameter w : f32[4,4], updated") != std::string::npos);
+  std::size_t writes = 0;
+  for (std::size_t i = 0; i < program.dispatches.size(); ++i)
+    for (const compile::Binding& binding : program.dispatches[i].bindings)
+      if (binding.write && binding.range == compile::BufferRange{compile::BufferKind::external, 0, 0, 64}) {
+        ++writes;
+        CHECK(i == program.dispatches.size() - 1);
+        CHECK(program.dispatches[i].barrier_before);
+      }
+  CHECK(writes == 1);
+}
+
 TEST_CASE("what no output needs is not launched") {
   Graph graph;
   const Tensor x = graph.input("x", {4});
