@@ -113,8 +113,7 @@ bool vjp(Vjp& vjp) {
   }
   // Of several updates the last stands: the one whose number, from 1, arrived. Exact up to 2^24 of them.
   const Shape& updates = vjp.in_shape(UPDATES);
-  Shape along;
-  along = Shape(std::vector<std::int64_t>(static_cast<std::size_t>(updates.rank()), 1));
+  Shape along(std::vector<std::int64_t>(static_cast<std::size_t>(updates.rank()), 1));
   const int axis = *ir::normalize_axis(attrs.axis, updates.rank());
   along[axis] = updates[axis];
   const Tensor one = scalar(cast(d, DType::f32, site), 1, site), zero = scalar(d, 0, site);

@@ -1,6 +1,7 @@
 // Sparse alternatives to softmax: sparsemax and 1.5-entmax.
 
 #include "ops/compose.hpp"
+#include "ops/term.hpp"
 #include "ops/vjp.hpp"
 
 #include <limits>
@@ -37,75 +38,54 @@ void infer(InferContext& context) {
   context.out = {{x, dtype}};
 }
 
-// Arithmetic at one call site, so that the formulas read as such.
-struct Formula {
-  CallSite site;
-  ReduceDesc along;
-  Tensor add(Tensor a, Tensor b) const { return binary(Binary::add, a, b, site); }
-  Tensor sub(Tensor a, Tensor b) const { return binary(Binary::sub, a, b, site); }
-  Tensor mul(Tensor a, Tensor b) const { return binary(Binary::mul, a, b, site); }
-  Tensor div(Tensor a, Tensor b) const { return binary(Binary::div, a, b, site); }
-  Tensor sum(Tensor a) const { return reduce(Reduce::sum, a, along, site); }
-  Tensor scaled(Tensor a, float factor) const { return fovea::Operand(a, site) * factor; }
-  Tensor plus(Tensor a, float term) const { return fovea::Operand(a, site) + term; }
-  // 1 where a <= b, else 0.
-  Tensor at_most(Tensor a, Tensor b) const { return cast(binary(Binary::less_equal, a, b, site), DType::f32, site); }
-};
-
 // The threshold of the sorted row z (z_1 the largest): that of the longest prefix which it leaves positive.
-Tensor threshold(SparseKind kind, const Formula& f, Tensor z, std::int64_t axis, ir::Graph& graph) {
-  const CumulativeSumDesc running{.axis = axis};
-  Shape places(std::vector<std::int64_t>(static_cast<std::size_t>(z.shape().rank()), 1));
-  places[static_cast<int>(axis)] = z.dim(static_cast<int>(axis));
-  const Tensor j = f.plus(cast(iota_i32(graph, places), DType::f32, f.site), 1);
-  Tensor t;
-  if (kind == SparseKind::sparsemax) {
-    t = f.div(f.plus(cumulative_sum(z, running, f.site), -1), j);
-  } else {
-    const Tensor mean = f.div(cumulative_sum(z, running, f.site), j);
-    const Tensor square = f.div(cumulative_sum(unary(Unary::square, z, f.site), running, f.site), j);
-    const Tensor variance = f.sub(square, unary(Unary::square, mean, f.site));
-    const Tensor inside = unary(Unary::relu, f.sub(unary(Unary::reciprocal, j, f.site), variance), f.site);
-    t = f.sub(mean, unary(Unary::sqrt, inside, f.site));
+Term threshold(SparseKind kind, Term z, std::int64_t axis, ir::Graph& graph) {
+  const auto running = [&](Term x) { return Term{cumulative_sum(x.tensor, {.axis = axis}, z.site), z.site}; };
+  Shape places(std::vector<std::int64_t>(static_cast<std::size_t>(z.tensor.shape().rank()), 1));
+  places[static_cast<int>(axis)] = z.tensor.dim(static_cast<int>(axis));
+  const Term j = Term{cast(iota_i32(graph, places), DType::f32, z.site), z.site} + 1;
+  Term t = (running(z) + -1) / j;
+  if (kind == SparseKind::entmax15) {
+    const Term mean = running(z) / j, square = running(of(Unary::square, z)) / j;
+    const Term inside = of(Unary::reciprocal, j) - (square - of(Unary::square, mean));
+    t = mean - of(Unary::sqrt, of(Unary::relu, inside));
   }
   // k prefixes qualify, the first k; at least one does, but for NaN, which has none and whose threshold is NaN anyway.
-  const Tensor k = cast(f.plus(f.sum(f.at_most(t, z)), -1), DType::i32, f.site);
-  return take_along(t, k, axis, f.site);
+  const Term k = of(Reduce::sum, in(DType::f32, of(Binary::less_equal, t, z)), {axis});
+  return {take_along(t.tensor, cast((k + -1).tensor, DType::i32, z.site), axis, z.site), z.site};
 }
 
-bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> in, std::span<Tensor> out) {
+bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> operands, std::span<Tensor> out) {
   const auto& attrs = node.attrs<SparsemaxAttrs>();
+  const CallSite site = builder.site;
   const std::int64_t axis = *ir::normalize_axis(attrs.axis, node.in(0).shape.rank());
-  const Formula f{builder.site, {.axes = {axis}, .keep_dims = true}};
-  Tensor z = cast(in[0], DType::f32, f.site);
-  if (z.shape().elements() == 0) return out[0] = broadcast_to(in[0], node.out(0).shape, f.site), true;
-  const Tensor zero = scalar(z, 0, f.site), lowest = scalar(z, -std::numeric_limits<float>::infinity(), f.site);
-  if (in.size() > 1 && in[1]) z = select(in[1], z, lowest, f.site);
-  Tensor most = reduce(Reduce::max, z, f.along, f.site);
-  if (in.size() > 1 && in[1]) most = select(binary(Binary::equal, most, lowest, f.site), zero, most, f.site);
-  z = f.sub(z, most);
-  if (attrs.kind == SparseKind::entmax15) z = f.scaled(z, 0.5f);
+  const bool entmax = attrs.kind == SparseKind::entmax15;
+  if (node.in(0).shape.elements() == 0) return out[0] = filled(builder.graph, node.out(0), 0, site), true;
+  constexpr double lowest = -std::numeric_limits<double>::infinity();
+  Term z = in(DType::f32, {operands[0], site});
+  if (node.has(1)) z = choose({operands[1], site}, z, lowest);
+  Term most = of(Reduce::max, z, {axis});
+  if (node.has(1)) most = choose(of(Binary::not_equal, most, lowest), most, 0);
+  z = z - most;
+  if (entmax) z = z * 0.5;
   // What is 1 or more below the largest has weight 0 wherever it stands: no large numbers in the sums.
-  z = binary(Binary::max, z, scalar(z, -2, f.site), f.site);
-  const Tensor sorted = sort(z, {.axis = axis, .descending = true}, f.site).values;
-  Tensor p = unary(Unary::relu, f.sub(z, threshold(attrs.kind, f, sorted, axis, builder.graph)), f.site);
-  if (attrs.kind == SparseKind::entmax15) p = unary(Unary::square, p, f.site);
-  if (in.size() > 1 && in[1]) p = select(in[1], p, zero, f.site);
-  out[0] = cast(p, node.out(0).dtype, f.site);
+  z = of(Binary::max, z, -2);
+  const Term sorted{sort(z.tensor, {.axis = axis, .descending = true}, site).values, site};
+  Term p = of(Unary::relu, z - threshold(attrs.kind, sorted, axis, builder.graph));
+  if (entmax) p = of(Unary::square, p);
+  if (node.has(1)) p = choose({operands[1], site}, p, 0);
+  out[0] = in(node.out(0).dtype, p).tensor;
   return true;
 }
 
 // With weights s = 1 (sparsemax) or sqrt(p) (entmax) on the support: s (d - sum(s d)/sum(s)). Nothing for an empty row.
 bool vjp(Vjp& vjp) {
   const auto& attrs = vjp.attrs<SparsemaxAttrs>();
-  const Formula f{vjp.site, {.axes = {attrs.axis}, .keep_dims = true}};
   if (vjp.in_shape(0).elements() == 0) return true;
-  const Tensor p = cast(vjp.out(), DType::f32, f.site), d = cast(vjp.d(), DType::f32, f.site);
-  const Tensor zero = scalar(p, 0, f.site), one = scalar(p, 1, f.site);
-  const Tensor s = attrs.kind == SparseKind::entmax15 ? unary(Unary::sqrt, p, f.site)
-                                                      : select(binary(Binary::greater, p, zero, f.site), one, zero, f.site);
-  const Tensor total = f.sum(s), divisor = select(binary(Binary::equal, total, zero, f.site), one, total, f.site);
-  vjp.give(0, f.mul(s, f.sub(d, f.div(f.sum(f.mul(s, d)), divisor))));
+  const Term p = in(DType::f32, {vjp.out(), vjp.site}), d = in(DType::f32, {vjp.d(), vjp.site});
+  const Term s = attrs.kind == SparseKind::entmax15 ? of(Unary::sqrt, p) : of(Unary::sign, p);
+  const Term total = of(Reduce::sum, s, {attrs.axis}), divisor = choose(of(Binary::equal, total, 0), total + 1, total);
+  vjp.give(0, (s * (d - of(Reduce::sum, s * d, {attrs.axis}) / divisor)).tensor);
   return true;
 }
 

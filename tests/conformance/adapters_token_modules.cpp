@@ -145,13 +145,10 @@ Tensor shift_mask(CaseGraph& graph, std::int64_t height, std::int64_t width, std
   return graph.constant({(height / s) * (width / s), 1, s * s, s * s}, mask);
 }
 
-// Rows of a table by number: a product with a matrix of one 1 a row.
+// Rows of a table by number.
 Tensor rows_of(CaseGraph& graph, Tensor table, const std::vector<std::int64_t>& rows) {
-  std::vector<float> one_hot(rows.size() * static_cast<std::size_t>(table.dim(0)));
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    one_hot[i * static_cast<std::size_t>(table.dim(0)) + static_cast<std::size_t>(rows[i])] = 1;
-  }
-  return matmul(graph.constant({static_cast<std::int64_t>(rows.size()), table.dim(0)}, one_hot), table);
+  const std::vector<std::int32_t> numbers(rows.begin(), rows.end());
+  return index_select(table, graph.constant({static_cast<std::int64_t>(rows.size())}, numbers));
 }
 
 void swin_attention(CaseGraph& graph) {

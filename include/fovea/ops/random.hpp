@@ -16,7 +16,7 @@ namespace fovea {
 
 enum class Random : std::uint8_t {
   bits,     // i32: the words themselves
-  uniform,  // (r + 1/2) / 2^23 of the upper 23 bits r: exact in f32, between 0 and 1 and neither; the same bits everywhere
+  uniform,  // (r + 1/2) / 2^23 of the upper 23 bits r: never 0 or 1 (all 32 bits would round to 1), the same bits everywhere
   normal,   // mean 0, deviation 1: two from two uniform ones (Box & Muller 1958)
   gumbel,   // -log(-log u), u uniform
 };
