@@ -269,6 +269,9 @@ TEST_CASE("a key that causal, a window or a mask excludes contributes nothing, w
     check_inputs(operands_with(sizes, bad), {.causal = true}, random_boolean({1, sizes.Lk}, 0.6), true);
     check_inputs(operands_with(sizes, bad_values), {}, additive(scores, 0.4));
   }
+  // In a later block of keys, and past the first 32 elements of a value.
+  const std::vector<Element> late{{2, 40, 1, infinity}, {2, 40, 36, not_a_number}, {2, 69, 38, -infinity}};
+  check_inputs(operands_with({.Lq = 70, .Lk = 70, .Dv = 40}, late), {.causal = true});
 }
 
 TEST_CASE("a score of +inf makes its row NaN, in the log-sum-exp too; +inf and NaN outdo an additive -inf") {
