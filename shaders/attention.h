@@ -28,7 +28,7 @@ FOVEA_SHADER_BEGIN
   X(5, MASK, 0) \
   X(6, BAND, 0)     /* causal or windowed: band_low and band_high hold */ \
   X(7, SOFTCAP, 0) \
-  X(8, LSE, 0)      /* binding 5 takes the log-sum-exp */ \
+  X(8, LSE, 0)      /* binding 5 takes the log-sum-exp; attention_backward: binding 6 takes dq or dk */ \
   X(9, SIDE, 0)     /* attention_backward: what a lane owns, and so which gradients it sums */ \
   X(10, FULL_AXES, 0) /* attention_backward_mask: bit n: the mask is not broadcast along axis n of [B,H,Lq,Lk] */
 FOVEA_SPEC(AttentionSpec, ATTENTION_SPEC)

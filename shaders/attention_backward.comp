@@ -27,8 +27,9 @@
 
 layout(set = 0, binding = 6) writeonly buffer DA { STORE_T d_a[]; };  // dq or dk
 layout(set = 0, binding = 6) writeonly buffer DA4 { STORE_T4 d_a4[]; };
-layout(set = 0, binding = 7) writeonly buffer DB { STORE_T d_b[]; };  // dv
+layout(set = 0, binding = 7) writeonly buffer DB { STORE_T d_b[]; };  // dv, or the statistics that the keys' side reads
 layout(set = 0, binding = 7) writeonly buffer DB4 { STORE_T4 d_b4[]; };
+layout(set = 0, binding = 7) writeonly buffer DStats { vec4 d_stats[]; };
 FOVEA_ROW_STORER(store_a, d_a, d_a4, D)
 FOVEA_ROW_STORER(store_b, d_b, d_b4, DV)
 
@@ -59,14 +60,22 @@ void sum_up() {
   uint own[ROWS];
   vec4 a[ROWS][QUADS], b[ROWS][V_QUADS], sum_a[ROWS][QUADS], sum_b[ROWS][V_QUADS];
   QueryRow own_at[ROWS];
-  vec2 own_stat[ROWS];
+  vec3 own_stat[ROWS];
+  float weights[ROWS], slack[ROWS];          // Σ w and Σ ds
+  vec4 sum_w[ROWS][OWNS_KEYS ? 1 : QUADS];  // Σ w k, by which the slack is taken back
   EACH_ROW {
     own[r] = min(first + r * WG + gl_LocalInvocationID.x, last);  // past the end: the last row again, not stored
     EACH_QUAD(QUADS) a[r][i] = own_a(pair * count + own[r], i), sum_a[r][i] = vec4(0.0);
     EACH_QUAD(V_QUADS) b[r][i] = own_b(pair * count + own[r], i), sum_b[r][i] = vec4(0.0);
     own_at[r] = QueryRow(0, 0);
-    own_stat[r] = vec2(0.0);
-    if (!OWNS_KEYS) own_at[r] = query_row(pair, own[r]), own_stat[r] = stats[pair * p.rows + own[r]];
+    own_stat[r] = vec3(0.0);
+    weights[r] = slack[r] = 0.0;
+    if (!OWNS_KEYS) {
+      uint at = 3 * (pair * p.rows + own[r]);
+      own_at[r] = query_row(pair, own[r]);
+      own_stat[r] = vec3(stats[at], stats[at + 1], 1.0);
+      EACH_QUAD(QUADS) sum_w[r][i] = vec4(0.0);
+    }
   }
 
   KeyRange keys = visible_keys(first, last);
@@ -75,8 +84,8 @@ void sum_up() {
     // Past the end: the last row again, with weight 0.
     uint mine = min(at + OWN_LANE, others - 1), row = pair * others + mine;
     QueryRow my_at = QueryRow(0, 0);
-    vec2 my_stat = vec2(0.0);
-    if (OWNS_KEYS) my_at = query_row(pair, mine), my_stat = stats[row];
+    vec3 my_stat = vec3(0.0);
+    if (OWNS_KEYS) my_at = query_row(pair, mine), my_stat = summed_stats[row].xyz;
     float product[ROWS][KEYS], d_weight[ROWS][KEYS];
     EACH_ROW EACH_STEP product[r][j] = d_weight[r][j] = 0.0;
     EACH_QUAD(QUADS) {
@@ -95,7 +104,7 @@ void sum_up() {
     }
     EACH_STEP {
       QueryRow query = QueryRow(0, 0);
-      vec2 stat = vec2(0.0);
+      vec3 stat = vec3(0.0);
       if (OWNS_KEYS) {
         query = QueryRow(OF_LANE(my_at.query, j), OF_LANE(my_at.mask, j));
         stat = OF_LANE(my_stat, j);
@@ -105,7 +114,9 @@ void sum_up() {
         uint key = OWNS_KEYS ? own[r] : min(at + j, others - 1);
         Pair found = pair_of(product[r][j], d_weight[r][j], query, key, stat, at + j < others && in_band(query.query, key));
         product[r][j] = found.d_score * found.slope * p.scale;
-        d_weight[r][j] = found.weight;
+        d_weight[r][j] = OWNS_KEYS ? found.weight : found.weight * found.slope * p.scale;
+        weights[r] += found.weight;
+        slack[r] += found.d_score;
       }
     }
     EACH_QUAD(QUADS) {
@@ -113,6 +124,7 @@ void sum_up() {
       EACH_STEP {
         vec4 x = OF_LANE(read, j);
         EACH_ROW sum_a[r][i] += product[r][j] * x;
+        if (!OWNS_KEYS) EACH_ROW sum_w[r][i] += d_weight[r][j] * x;
       }
     }
     if (OWNS_KEYS) EACH_QUAD(V_QUADS) {
@@ -124,8 +136,16 @@ void sum_up() {
     }
   }
   EACH_ROW if (first + r * WG + gl_LocalInvocationID.x <= last) {
-    EACH_QUAD(QUADS) store_a(pair * count + own[r], i, sum_a[r][i]);
-    if (OWNS_KEYS) EACH_QUAD(V_QUADS) store_b(pair * count + own[r], i, sum_b[r][i]);
+    uint row = pair * count + own[r];
+    if (OWNS_KEYS) {
+      EACH_QUAD(QUADS) store_a(row, i, sum_a[r][i]);
+      EACH_QUAD(V_QUADS) store_b(row, i, sum_b[r][i]);
+    } else {
+      float factor = weights[r] == 0.0 ? 0.0 : 1.0 / weights[r], excess = slack[r] * factor - stats[3 * row + 2];
+      if (weights[r] == 0.0) excess = 0.0;
+      if (LSE != 0) EACH_QUAD(QUADS) store_a(row, i, (sum_a[r][i] - excess * sum_w[r][i]) * factor);
+      d_stats[row] = vec4(own_stat[r].x, own_stat[r].y + excess, factor, 0.0);
+    }
   }
 }
 

@@ -26,7 +26,7 @@ float d_score(uint b, uint h, uint i, uint j) {
   float product = 0.0, d_weight = 0.0;
   for (uint n = 0; n < QUADS; ++n) product += dot(load_q(query, n), load_k(key, n));
   for (uint n = 0; n < V_QUADS; ++n) d_weight += dot(load_d_out(query, n), load_v(key, n));
-  return pair_of(product, d_weight, query_row(pair, row), j, stats[query], in_band(i, j)).d_score;
+  return pair_of(product, d_weight, query_row(pair, row), j, summed_stats[query].xyz, in_band(i, j)).d_score;
 }
 
 void main() {

@@ -99,10 +99,10 @@ bool vjp(Vjp& vjp) {
   const Tensor lse = had_lse ? vjp.out(1) : vjp.add_result(ir::Attrs::of(attrs), {rows, DType::f32});
   const Tensor out = vjp.out(0), d_out = vjp.d(0) ? vjp.d(0) : filled(vjp.graph, {out.shape(), out.dtype()}, 0, site);
   const auto wide = [&](Tensor x) { return cast(x, DType::f32, site); };
-  Tensor delta = reduce(Reduce::sum, binary(Binary::mul, wide(d_out), wide(out), site), {.axes = {-1}}, site);
-  if (had_lse && vjp.d(1)) delta = binary(Binary::sub, delta, vjp.d(1), site);
-  const std::int64_t column[] = {rows[0], rows[1], rows[2], 1};
-  const Tensor stats = concat({reshape(lse, column, site), reshape(delta, column, site)}, -1, site);
+  const Tensor d_lse = had_lse && vjp.d(1) ? vjp.d(1) : filled(vjp.graph, {rows, DType::f32}, 0, site);
+  const Tensor both = reduce(Reduce::sum, binary(Binary::mul, wide(d_out), wide(out), site), {.axes = {-1}}, site);
+  const auto column = [&](Tensor x) { return reshape(x, {rows[0], rows[1], rows[2], 1}, site); };
+  const Tensor stats = concat({column(lse), column(binary(Binary::sub, both, d_lse, site)), column(d_lse)}, -1, site);
 
   const AttentionBackwardAttrs backward{attrs, vjp.wants(0), vjp.wants(1) || vjp.wants(2), vjp.wants(3)};
   const Tensor in[] = {vjp.in(0), vjp.in(1), vjp.in(2), vjp.in(3), stats, d_out};

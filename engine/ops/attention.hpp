@@ -29,7 +29,7 @@ void describe(const AttentionAttrs& attrs, F&& field) {
   field("weights", attrs.weights);
 }
 
-// attention_backward: operands q, k, v, mask, [lse, delta] as [B,H,Lq,2] in f32, and the gradient of the result; results
+// attention_backward: operands q, k, v, mask, (lse, delta, dlse) as [B,H,Lq,3] in f32, and the gradient of the result; results
 // are the gradients of q, of k and v, and of the mask, where they are wanted.
 struct AttentionBackwardAttrs {
   AttentionAttrs forward{};

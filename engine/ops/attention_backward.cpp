@@ -4,7 +4,6 @@
 #include "ops/vjp.hpp"
 
 #include <algorithm>
-#include <limits>
 
 namespace fovea::ops {
 namespace {
@@ -58,11 +57,11 @@ bool supports_uniform(const NodeView& node, const DeviceCaps& caps) {
 }
 
 // Rows a lane, as many as the driver compiles within seconds, of which a step is unrolled: a subgroup of rows, each with
-// four products. 0: not even one.
+// four products. 0: not even one. With four rows SwiftShader's compiler takes 17 GB for a head of 64.
 uint rows_a_lane(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
   const std::uint64_t unrolled = caps.subgroup_size * 2 * (quads(shape.D) + quads(shape.Dv));
-  return static_cast<uint>(std::min<std::uint64_t>((caps.costly_unrolling ? 512 : 1024) / unrolled, 4));
+  return static_cast<uint>(std::min<std::uint64_t>((caps.costly_unrolling ? 512 : 1024) / unrolled, caps.costly_unrolling ? 1 : 2));
 }
 bool supports_shuffle(const NodeView& node, const DeviceCaps& caps) {
   return attention_kernel_takes(AttentionShape(node)) && caps.subgroup_size >= 2 && caps.subgroup_size <= 16 &&
@@ -77,34 +76,36 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint s
   spec.KEYS = step;
   spec.ROWS = rows;
   std::uint32_t next = 0;
-  const auto launch = [&](std::int64_t owned, std::vector<LaunchOperand> results) {
+  const AttentionShape shape(node);
+  const auto rows_in_all = static_cast<std::uint64_t>(shape.B * shape.H * shape.Lq);
+  plan.scratch_bytes = {std::max<std::uint64_t>(rows_in_all * 16, 16)};  // the statistics with the weights' sum
+  const auto launch = [&](std::int64_t owned, LaunchOperand stats, std::vector<LaunchOperand> results) {
     AttentionParams params = attention_params(node, attrs.forward);
     params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(owned), std::uint64_t{spec.WG} * spec.ROWS)));
     Launch& one = plan.launches.emplace_back();
     one.shader = shader_for(stem, node.in(0).dtype);
     one.set_constants(spec);
     one.set_push(params);
-    one.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), in(4), in(5)};
+    one.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), stats, in(5)};
     one.operands.insert(one.operands.end(), results.begin(), results.end());
     one.groups = flat_groups(std::uint64_t{params.pairs} * params.row_blocks, 1, caps);
   };
-  if (attrs.d_q) {
-    spec.SIDE = ATTENTION_BACKWARD_QUERIES;
-    launch(work.rows, {out(next), unused(Access::write)});
-    next += 1;
-  }
+  spec.SIDE = ATTENTION_BACKWARD_QUERIES;
+  spec.LSE = attrs.d_q;
+  launch(work.rows, in(4), {attrs.d_q ? out(next) : unused(Access::write), scratch_write(0)});
+  next += attrs.d_q;
   if (attrs.d_kv) {
     spec.SIDE = ATTENTION_BACKWARD_KEYS;
-    launch(work.keys, {out(next), out(next + 1)});
+    spec.LSE = 1;
+    launch(work.keys, scratch_read(0), {out(next), out(next + 1)});
     next += 2;
   }
   if (attrs.d_mask) {
     const Shape& mask = node.in(3).shape;
-    const AttentionShape shape(node);
     spec.WG = 32;
     spec.FULL_AXES = full_axes(mask, {shape.B, shape.H, shape.Lq, shape.Lk});
     stem = "attention_backward_mask";
-    launch(mask.elements(), {out(next)});
+    launch(mask.elements(), scratch_read(0), {out(next)});
     plan.launches.back().groups = flat_groups(static_cast<std::uint64_t>(mask.elements()), spec.WG, caps);
   }
 }
@@ -136,10 +137,8 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
 
   Tensor capped;
   const Tensor scores = attention_scores(builder, shape, attrs.forward, in.first(4), capped);
-  const Tensor lse = slice(in[4], {.axis = -1, .stop = 1}, site), delta = slice(in[4], {.axis = -1, .start = 1}, site);
-  const Tensor zero = scalar(scores, 0, site), nothing = scalar(scores, -std::numeric_limits<float>::infinity(), site);
-  const Tensor weights = select(binary(Binary::equal, lse, nothing, site), zero,
-                                unary(Unary::exp, binary(Binary::sub, scores, lse, site), site), site);
+  const Tensor weights = softmax(scores, {.axis = -1, .zero_empty_rows = true}, site);
+  const Tensor delta = slice(in[4], {.axis = -1, .start = 1, .stop = 2}, site);
   const Tensor d_out = grouped(wide(in[5]));
   const Tensor d_weights = reshape(matmul(d_out, wide(in[2]), {.transpose_b = true}, site), scores.shape().extents(), site);
   const Tensor d_scores = times(weights, binary(Binary::sub, d_weights, delta, site));

@@ -1,10 +1,14 @@
 // What the backward kernels share: the operands besides q, k, v and the mask, and the two factors of a pair (i, j):
-//   w = exp(s - lse_i), the weight, and ds = w (dO_i·v_j - delta_i), with delta_i = Σ dO_i·O_i - dlse_i
+//   w = exp(s - lse_i) / Σ_j exp(s - lse_i), the weight, and ds = w (dO_i·v_j - delta_i), with delta_i = Σ dO_i·O_i - dlse_i
+// The sum is 1 but for rounding: of a log-sum-exp of 10^5 that is 1 %. It is taken where the scores are made again, and so
+// is delta corrected to what makes Σ_j ds_ij = dlse_i hold: rows of one large weight then have gradients of zero, not of
+// rounding times k.
 // After attention.glsl.
 #ifndef FOVEA_ATTENTION_BACKWARD_GLSL
 #define FOVEA_ATTENTION_BACKWARD_GLSL
 
-layout(set = 0, binding = 4) readonly buffer Stats { vec2 stats[]; };  // (lse, delta) of a row
+layout(set = 0, binding = 4) readonly buffer Stats { float stats[]; };  // (lse, delta, dlse) of a row
+layout(set = 0, binding = 4) readonly buffer SummedStats { vec4 summed_stats[]; };  // (lse, delta, 1 / Σ_j exp(s - lse), 0)
 layout(set = 0, binding = 5) readonly buffer DOut { STORE_T d_out[]; };
 layout(set = 0, binding = 5) readonly buffer DOut4 { QUAD_T d_out4[]; };
 FOVEA_ROW_LOADER(load_d_out, d_out, d_out4, DV)
@@ -15,8 +19,9 @@ struct Pair {
   float slope;    // of the masked score by the scaled product: below 1 where the soft-cap bends it
 };
 
-// `product` is q_i·k_j, `d_weight` is dO_i·v_j; `visible` says whether row and key exist and the band has them.
-Pair pair_of(float product, float d_weight, QueryRow at, uint key, vec2 stat, bool visible) {
+// `product` is q_i·k_j, `d_weight` is dO_i·v_j, `stat` is (lse, delta, factor of the weight); `visible` says whether row and
+// key exist and the band has them.
+Pair pair_of(float product, float d_weight, QueryRow at, uint key, vec3 stat, bool visible) {
   float s = product * p.scale, slope = 1.0;
   if (SOFTCAP != 0) {
     float t = tanh_safe(s / p.softcap);
@@ -24,7 +29,7 @@ Pair pair_of(float product, float d_weight, QueryRow at, uint key, vec2 stat, bo
     slope = 1.0 - t * t;
   }
   s = masked(s, at, key);
-  float w = visible && stat.x != NEGATIVE_INFINITY ? exp(s - stat.x) : 0.0;
+  float w = visible && stat.x != NEGATIVE_INFINITY ? exp(s - stat.x) * stat.z : 0.0;
   return Pair(w, w == 0.0 ? 0.0 : w * (d_weight - stat.y), slope);
 }
 
