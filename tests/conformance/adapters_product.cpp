@@ -13,8 +13,13 @@ void linear_case(CaseGraph& graph) {
   graph.out("y", linear(graph.in("x"), graph.in("weight"), graph.optional_in("bias")));
 }
 
-void einsum(CaseGraph& graph) {
-  graph.skip("no operator for einsum");
+void einsum_case(CaseGraph& graph) {
+  graph.out("y", einsum(graph.attrs().text("eq"), {graph.in("a"), graph.in("b")}));
+}
+void onnx_einsum(CaseGraph& graph) {
+  std::vector<Tensor> operands;
+  for (std::size_t i = 0; graph.has_onnx(i); ++i) operands.push_back(graph.onnx(i));
+  graph.out_onnx(0, einsum(graph.onnx_attrs().text("equation"), operands));
 }
 
 void onnx_matmul(CaseGraph& graph) {
@@ -33,8 +38,8 @@ void onnx_gemm(CaseGraph& graph) {
 }
 
 constexpr Adapter adapters[] = {
-    {"einsum", einsum},      {"linear", linear_case},  {"matmul", matmul_case},
-    {"onnx.Einsum", einsum}, {"onnx.Gemm", onnx_gemm}, {"onnx.MatMul", onnx_matmul},
+    {"einsum", einsum_case},      {"linear", linear_case},  {"matmul", matmul_case},
+    {"onnx.Einsum", onnx_einsum}, {"onnx.Gemm", onnx_gemm}, {"onnx.MatMul", onnx_matmul},
 };
 
 }  // namespace
