@@ -31,7 +31,8 @@ MatmulParams params_of(const NodeView& node, const MatmulProblem& problem, bool 
   params.k_part = params.K;
   std::size_t word = 0;
   for (std::size_t axis = 1; axis < problem.extents.size(); ++axis) params.words[word++] = u32(problem.extents[axis]);
-  for (std::size_t operand : swapped ? std::array{1, 0, 2} : std::array{0, 1, 2})
+  using Order = std::array<std::size_t, 3>;
+  for (std::size_t operand : swapped ? Order{1, 0, 2} : Order{0, 1, 2})
     for (std::int64_t stride : problem.strides[operand]) params.words[word++] = u32(stride);
   return params;
 }

@@ -352,7 +352,7 @@ TEST_CASE("ranges keep the device's alignment") {
   Graph with_constants;
   const Tensor x = with_constants.input("x", {1, 1, 5, 4});
   with_constants.output("y", attention(x, x, x, {.causal = true}));
-  for (std::uint64_t alignment : {4, 64, 256}) {
+  for (std::uint64_t alignment : {4u, 64u, 256u}) {
     caps.storage_alignment = alignment;
     const Program programs[] = {compiled(random_graph(7), with_scratch(), caps),
                                 compiled(with_constants, {.force_kernel = {"attention=decompose"}}, caps)};

@@ -5,7 +5,7 @@ namespace {
 
 // Every tap of every window is added to the pixel it stands on.
 void check_fold(std::int64_t images, std::int64_t channels, const FoldDesc& desc, bool f16 = true) {
-  const auto [H, W] = desc.size;
+  const std::int64_t H = desc.size[0], W = desc.size[1];
   const auto [kh, kw] = desc.kernel;
   const auto [top, left, bottom, right] = desc.padding;
   const std::int64_t Ho = (H + top + bottom - desc.dilation[0] * (kh - 1) - 1) / desc.stride[0] + 1;

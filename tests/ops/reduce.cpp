@@ -178,7 +178,9 @@ TEST_CASE("more elements than some drivers' loops take") {
 
 // The error of one rounding of each element's own size, not one that grows with their number.
 TEST_CASE("a sum of ten million stays within a few roundings of the exact one") {
-  for (const auto& [op, n] : {std::pair{Reduce::sum, 10'000'000}, {Reduce::mean, 1'000'000}, {Reduce::variance, 1'000'000}}) {
+  for (const auto& pair : {std::pair{Reduce::sum, 10'000'000}, {Reduce::mean, 1'000'000}, {Reduce::variance, 1'000'000}}) {
+    const Reduce op = pair.first;
+    const std::int64_t n = pair.second;
     const Operand x = random({n}, 0, 1);
     check("reduce", {x}, [&](Graph&, const std::vector<Tensor>& in) { return std::vector{reduce(op, in[0])}; },
           [&](const auto& in) {

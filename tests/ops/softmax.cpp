@@ -144,7 +144,7 @@ TEST_CASE("a row of -inf alone gives NaN, or zeros on request") {
 
 TEST_CASE("a row in which -inf alone takes part, far from its beginning") {
   std::vector<double> x(2 * 516, 1), part(516, 0);
-  for (const std::size_t at : {200, 515}) x[at] = -inf, part[at] = 1;  // the second row has a number there
+  for (const std::size_t at : {200u, 515u}) x[at] = -inf, part[at] = 1;  // the second row has a number there
   check_softmax({values({2, 516}, x), boolean({516}, part)}, {});
   x.resize(2 * 515), part.resize(515);
   check_softmax({values({2, 515}, x), boolean({515}, part)}, {.zero_empty_rows = false});

@@ -9,7 +9,8 @@
 namespace fovea::test {
 
 TEST_CASE("reshape keeps order and bits, and its gradient goes back") {
-  for (const auto& [from, to] : {std::pair{Shape{3, 4}, Shape{2, 6}}, {Shape{12}, Shape{1, 2, 1, 6}}, {Shape{}, Shape{1, 1}}, {Shape{2, 0}, Shape{0, 7}}})
+  for (const auto& shapes : {std::pair{Shape{3, 4}, Shape{2, 6}}, {Shape{12}, Shape{1, 2, 1, 6}}, {Shape{}, Shape{1, 1}}, {Shape{2, 0}, Shape{0, 7}}}) {
+    const Shape from = shapes.first, to = shapes.second;
     check(
         "reshape", {random(from)}, [&](Graph&, const auto& in) { return std::vector{reshape(in[0], to.extents())}; },
         [&](const auto& in) {
@@ -18,6 +19,7 @@ TEST_CASE("reshape keeps order and bits, and its gradient goes back") {
           return std::vector{y};
         },
         {.exact = true, .gradient = from.elements() > 0});
+  }
 }
 
 TEST_CASE("custom_gradient has the value it is given, bit for bit") {
