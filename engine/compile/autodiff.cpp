@@ -43,10 +43,7 @@ class Backward {
   }
 
  private:
-  bool is_float(ir::ValueId id) const {
-    const DType dtype = graph_.value(id).type.dtype;
-    return dtype == DType::f32 || dtype == DType::f16;
-  }
+  bool is_float(ir::ValueId id) const { return ir::is_float(graph_.value(id).type.dtype); }
   bool flows(const ir::Node& node, std::size_t i) const {
     const ir::ValueId in = node.inputs[i];
     return i >= node.op->first_differentiable && in != ir::none && active_[in] && is_float(in);
@@ -156,11 +153,9 @@ class Backward {
 
 namespace {
 
-bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f16; }
-
 // What is wrong with the call; empty when nothing is.
 std::string fault_of(Tensor loss, std::span<const Tensor> targets, const GradDesc& desc) {
-  if (!is_float(loss.dtype())) return cat("the loss is ", to_string(loss.dtype()), ", not f32 or f16");
+  if (!ir::is_float(loss.dtype())) return cat("the loss is ", to_string(loss.dtype()), ", not f32 or f16");
   if (desc.seed) {
     if (desc.seed.graph() != loss.graph()) return "the seed is of another graph";
     if (desc.seed.shape() != loss.shape() || desc.seed.dtype() != loss.dtype())
@@ -172,7 +167,7 @@ std::string fault_of(Tensor loss, std::span<const Tensor> targets, const GradDes
   }
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (!targets[i] || targets[i].graph() != loss.graph()) return cat("tensor ", i, " is absent or of another graph");
-    if (!is_float(targets[i].dtype())) return cat("tensor ", i, " is ", to_string(targets[i].dtype()), ", not f32 or f16");
+    if (!ir::is_float(targets[i].dtype())) return cat("tensor ", i, " is ", to_string(targets[i].dtype()), ", not f32 or f16");
   }
   for (Tensor kept : desc.keep)
     if (!kept || kept.graph() != loss.graph()) return "a tensor to keep is absent or of another graph";

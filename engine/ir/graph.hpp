@@ -25,6 +25,9 @@ inline constexpr std::uint32_t none = UINT32_MAX;  // an optional operand not gi
 
 enum class ValueKind : std::uint8_t { input, parameter, constant, result };
 
+// The types that have gradients and that kernels compute with in f32.
+inline bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f16; }
+
 struct Type {
   Shape shape;
   DType dtype = DType::f32;

@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "ir/broadcast.hpp"
 #include "ir/graph.hpp"
+#include "ops/compose.hpp"
 #include "ops/term.hpp"
 
 #include <cstdint>
@@ -33,7 +34,7 @@ class Call {
   // The tensor is of this graph and f32 or f16.
   bool is_float(const char* what, Tensor x) const {
     if (!of_graph(what, x)) return false;
-    if (x.dtype() == DType::f32 || x.dtype() == DType::f16) return true;
+    if (ir::is_float(x.dtype())) return true;
     return refuse(what, " is ", to_string(x.dtype()), ", not f32 or f16");
   }
   bool is_i32(const char* what, Tensor x) const {
@@ -57,8 +58,7 @@ class Call {
   Term real(Tensor x) const { return {cast(x, DType::f32, site), site}; }
   // A constant of these numbers.
   Term numbers(const Shape& shape, std::span<const std::int32_t> values) const {
-    const auto bytes = std::as_bytes(values);
-    return {Tensor(graph_, graph_->add_constant({shape, DType::i32}, {bytes.begin(), bytes.end()}, site)), site};
+    return {ops::constant(*graph_, shape, values, site), site};
   }
 
  private:

@@ -2,6 +2,7 @@
 
 #include "shaders/affine_grid.h"
 
+#include "ops/compose.hpp"
 #include "ops/vjp.hpp"
 #include <fovea/ops.hpp>
 
@@ -67,8 +68,7 @@ bool vjp(Vjp& vjp) {
   const Tensor d = reshape(cast(vjp.d(), DType::f32, site), {images, shape.elements() / (images * dims), dims}, site);
   std::vector<float> identity(static_cast<std::size_t>(dims * (dims + 1)), 0.0f);
   for (std::int64_t k = 0; k < dims; ++k) identity[static_cast<std::size_t>(k * (dims + 2))] = 1;
-  const auto* bytes = reinterpret_cast<const std::byte*>(identity.data());
-  const Tensor theta(&vjp.graph, vjp.graph.add_constant({{1, dims, dims + 1}, DType::f32}, {bytes, bytes + 4 * identity.size()}));
+  const Tensor theta = constant(vjp.graph, {1, dims, dims + 1}, identity);
   auto size = attrs.size;
   size[0] = 1;
   const Tensor points = affine_grid(theta, Shape(std::span<const std::int64_t>(size)), {.align_corners = attrs.align_corners}, site);

@@ -2,6 +2,7 @@
 // that no kernel takes, for weights as a result, and as what the fused kernels are measured against.
 
 #include "ops/attention.hpp"
+#include "ops/compose.hpp"
 
 #include <limits>
 
@@ -10,16 +11,8 @@ namespace {
 
 // [Lq,Lk], true where query i may see key j: i + low <= j <= i + high. Made of two columns and a row of numbers.
 Tensor band_mask(ir::Graph& graph, const AttentionShape& shape, const AttentionBand& band, CallSite site) {
-  const auto numbers = [&](std::int64_t count, std::int64_t first, const Shape& extents) {
-    std::vector<std::byte> bytes(static_cast<std::size_t>(count) * 4);
-    for (std::int64_t i = 0; i < count; ++i) {
-      const auto number = static_cast<std::int32_t>(first + i);
-      std::memcpy(bytes.data() + 4 * i, &number, 4);
-    }
-    return Tensor(&graph, graph.add_constant({extents, DType::i32}, std::move(bytes)));
-  };
-  const Tensor key = numbers(shape.Lk, 0, {1, shape.Lk});
-  const Tensor low = numbers(shape.Lq, band.low, {shape.Lq, 1}), high = numbers(shape.Lq, band.high, {shape.Lq, 1});
+  const Tensor key = iota_i32(graph, {1, shape.Lk});
+  const Tensor low = iota_i32(graph, {shape.Lq, 1}, band.low), high = iota_i32(graph, {shape.Lq, 1}, band.high);
   return binary(Binary::logical_and, binary(Binary::greater_equal, key, low, site),
                 binary(Binary::less_equal, key, high, site), site);
 }

@@ -1,5 +1,6 @@
 // Repeating axes of extent 1.
 
+#include "ops/compose.hpp"
 #include "ops/strided_copy.hpp"
 #include "ops/vjp.hpp"
 
@@ -42,10 +43,8 @@ extern constexpr OpDef broadcast_to_op{
 }  // namespace ops
 
 Tensor broadcast_to(Tensor x, const Shape& shape, CallSite site) {
-  if (x && !shape.valid()) {
-    x.graph()->fail(cat("broadcast_to: a shape of more than ", max_rank, " axes, or with a negative extent"), site);
-    return {x.graph(), ir::none};
-  }
+  if (x && !shape.valid())
+    return ops::refuse(x, site, "broadcast_to: a shape of more than ", max_rank, " axes, or with a negative extent");
   const auto extents = shape.extents();
   return ops::append_one(ops::broadcast_to_op, {x},
                          ir::Attrs::of(ops::BroadcastToAttrs{{extents.begin(), extents.end()}}), site);

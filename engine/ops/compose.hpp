@@ -1,5 +1,5 @@
 #pragma once
-// What operators composed of others share: refusing, and constants of integers.
+// What operators composed of others share: refusing, and constants.
 
 #include "ops/op_def.hpp"
 
@@ -29,23 +29,29 @@ inline bool nothing_to_do(const char* op, std::initializer_list<Tensor> operands
 // The sticky error of an operand's graph; nothing is appended.
 template <class... Why>
 Tensor refuse(Tensor operand, CallSite site, const Why&... why) {
+  if (!operand) return operand;  // no graph to tell
   operand.graph()->fail(cat(why...), site);
   return poisoned(operand);
 }
 
-inline Tensor constant_i32(ir::Graph& graph, const Shape& shape, std::span<const std::int32_t> values) {
-  const auto bytes = std::as_bytes(values);
-  return {&graph, graph.add_constant({shape, DType::i32}, {bytes.begin(), bytes.end()})};
+inline Tensor constant(ir::Graph& graph, const ir::Type& type, std::span<const std::byte> bytes, CallSite site = {}) {
+  return {&graph, graph.add_constant(type, {bytes.begin(), bytes.end()}, site)};
+}
+inline Tensor constant(ir::Graph& graph, const Shape& shape, std::span<const float> values, CallSite site = {}) {
+  return constant(graph, {shape, DType::f32}, std::as_bytes(values), site);
+}
+inline Tensor constant(ir::Graph& graph, const Shape& shape, std::span<const std::int32_t> values, CallSite site = {}) {
+  return constant(graph, {shape, DType::i32}, std::as_bytes(values), site);
 }
 inline Tensor constant_i32(ir::Graph& graph, std::int64_t value) {
   const auto one = static_cast<std::int32_t>(value);
-  return constant_i32(graph, {}, std::span(&one, 1));
+  return constant(graph, Shape{}, std::span(&one, 1));
 }
-// 0, 1, ... n-1 as a tensor of this shape.
-inline Tensor iota_i32(ir::Graph& graph, const Shape& shape) {
+// first, first + 1, ... as a tensor of this shape.
+inline Tensor iota_i32(ir::Graph& graph, const Shape& shape, std::int64_t first = 0) {
   std::vector<std::int32_t> values(static_cast<std::size_t>(shape.elements()));
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::int32_t>(i);
-  return constant_i32(graph, shape, values);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::int32_t>(first + static_cast<std::int64_t>(i));
+  return constant(graph, shape, values);
 }
 
 }  // namespace fovea::ops

@@ -36,24 +36,13 @@ void infer(InferContext& context) {
       return context.fail(i == 1 ? "weight" : "bias", " is ", to_string(context.dtype(i)), " and x is ", to_string(context.dtype(0)));
   if (x.rank() != 4) return context.fail("x ", to_string(x), " is not [N,C,H,W]");
   if (weight.rank() != 4) return context.fail("weight ", to_string(weight), " is not [O,C/groups,kh,kw]");
-  if (!attributes_are_right(context, attrs)) return;
-  if (x[1] % attrs.groups != 0) return context.fail("groups ", attrs.groups, " does not divide x's ", x[1], " channels");
-  if (weight[0] % attrs.groups != 0)
-    return context.fail("groups ", attrs.groups, " does not divide weight's ", weight[0], " output channels");
+  if (!attributes_are_right(context, attrs) || !conv2d_groups_are_right(context, x, weight, attrs)) return;
   if (weight[1] != x[1] / attrs.groups)
     return context.fail("weight takes ", weight[1], " channels a group and x has ", x[1], " / ", attrs.groups, " = ", x[1] / attrs.groups);
   if (context.has(2) && context.shape(2) != Shape{weight[0]})
     return context.fail("bias ", to_string(context.shape(2)), " is not [", weight[0], "]");
-  Shape y{x[0], weight[0], 0, 0};
-  for (int i = 0; i < 2; ++i) {
-    const auto a = static_cast<std::size_t>(i);
-    const std::int64_t kernel = weight[2 + i], padded = x[2 + i] + attrs.padding[a] + attrs.padding[a + 2];
-    if (kernel < 1) return context.fail("weight ", to_string(weight), " has an empty window");
-    const std::int64_t reach = attrs.dilation[a] * (kernel - 1) + 1;
-    if (reach > padded)
-      return context.fail("the window reaches over ", reach, " of axis ", i ? "x" : "y", " and the padded input has ", padded);
-    y[2 + i] = (padded - reach) / attrs.stride[a] + 1;
-  }
+  const Shape y = conv2d_result(context, x, weight, attrs);
+  if (!context.error.empty()) return;
   context.out = {{y, context.dtype(0)}};
 }
 

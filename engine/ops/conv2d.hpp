@@ -23,6 +23,32 @@ void describe(const Conv2dAttrs& attrs, F&& field) {
   field("activation", attrs.activation);
 }
 
+// The groups of a weight [O,C/groups,kh,kw] divide its channels and x's; the error is told where not.
+template <class Attrs>
+bool conv2d_groups_are_right(InferContext& context, const Shape& x, const Shape& weight, const Attrs& attrs) {
+  if (x[1] % attrs.groups != 0) return context.fail("groups ", attrs.groups, " does not divide x's ", x[1], " channels"), false;
+  if (weight[0] % attrs.groups != 0)
+    return context.fail("groups ", attrs.groups, " does not divide weight's ", weight[0], " output channels"), false;
+  return true;
+}
+// [N,O,Ho,Wo] of x [N,C,H,W] and that weight; where no window fits, the error is told.
+template <class Attrs>
+Shape conv2d_result(InferContext& context, const Shape& x, const Shape& weight, const Attrs& attrs) {
+  Shape y{x[0], weight[0], 0, 0};
+  for (int i = 0; i < 2 && context.error.empty(); ++i) {
+    const auto a = static_cast<std::size_t>(i);
+    const std::int64_t kernel = weight[2 + i], padded = x[2 + i] + attrs.padding[a] + attrs.padding[a + 2];
+    const std::int64_t reach = attrs.dilation[a] * (kernel - 1) + 1;
+    if (kernel < 1)
+      context.fail("weight ", to_string(weight), " has an empty window");
+    else if (reach > padded)
+      context.fail("the window reaches over ", reach, " of axis ", i ? "x" : "y", " and the padded input has ", padded);
+    else
+      y[2 + i] = (padded - reach) / attrs.stride[a] + 1;
+  }
+  return y;
+}
+
 bool conv2d_vjp(Vjp& vjp);
 // The gradient of conv2d with respect to its weight, of that shape: the products of d [N,O,Ho,Wo] with the columns of
 // x [N,C,H,W]. The activation of `attrs` plays no part.

@@ -1,5 +1,6 @@
 // A value under a gradient of the caller's own making: a view of it, whose other operands are what the gradient goes to.
 
+#include "ops/compose.hpp"
 #include "ops/vjp.hpp"
 
 #include <fovea/autodiff.hpp>
@@ -52,11 +53,9 @@ Tensor custom_gradient(Tensor value, std::span<const Tensor> inputs, BackwardRul
 Tensor stop_gradient(Tensor x, CallSite site) { return custom_gradient(x, {}, {}, site); }
 
 Tensor straight_through(Tensor value, Tensor surrogate, CallSite site) {
-  if (value && surrogate && !value.graph()->error && (value.shape() != surrogate.shape() || value.dtype() != surrogate.dtype())) {
-    value.graph()->fail(cat("straight_through: the value is ", to_string(value.dtype()), to_string(value.shape()),
-                            " and the surrogate ", to_string(surrogate.dtype()), to_string(surrogate.shape())), site);
-    return {value.graph(), ir::none};
-  }
+  if (value && surrogate && (value.shape() != surrogate.shape() || value.dtype() != surrogate.dtype()))
+    return ops::refuse(value, site, "straight_through: the value is ", to_string(value.dtype()), to_string(value.shape()),
+                       " and the surrogate ", to_string(surrogate.dtype()), to_string(surrogate.shape()));
   return custom_gradient(value, std::span(&surrogate, 1), [](Tensor d) { return std::vector{d}; }, site);
 }
 

@@ -55,24 +55,13 @@ void infer(InferContext& context) {
       return context.fail(names[i], " is ", to_string(context.dtype(i)), " and x is ", to_string(dtype));
   if (x.rank() != 4) return context.fail("x ", to_string(x), " is not [N,C,H,W]");
   if (weight.rank() != 4) return context.fail("weight ", to_string(weight), " is not [O,C/groups,kh,kw]");
-  if (!attributes_are_right(context, attrs)) return;
-  if (x[1] % attrs.groups != 0) return context.fail("groups ", attrs.groups, " does not divide x's ", x[1], " channels");
-  if (weight[0] % attrs.groups != 0)
-    return context.fail("groups ", attrs.groups, " does not divide weight's ", weight[0], " output channels");
+  if (!attributes_are_right(context, attrs) || !conv2d_groups_are_right(context, x, weight, attrs)) return;
   if (x[1] % attrs.offset_groups != 0)
     return context.fail("offset_groups ", attrs.offset_groups, " does not divide x's ", x[1], " channels");
   if (weight[1] != x[1] / attrs.groups)
     return context.fail("weight takes ", weight[1], " channels a group and x has ", x[1], " / ", attrs.groups, " = ", x[1] / attrs.groups);
-  Shape y{x[0], weight[0], 0, 0};
-  for (int i = 0; i < 2; ++i) {
-    const auto a = static_cast<std::size_t>(i);
-    const std::int64_t padded = x[2 + i] + attrs.padding[a] + attrs.padding[a + 2];
-    if (weight[2 + i] < 1) return context.fail("weight ", to_string(weight), " has an empty window");
-    const std::int64_t reach = attrs.dilation[a] * (weight[2 + i] - 1) + 1;
-    if (reach > padded)
-      return context.fail("the window reaches over ", reach, " of axis ", i ? "x" : "y", " and the padded input has ", padded);
-    y[2 + i] = (padded - reach) / attrs.stride[a] + 1;
-  }
+  const Shape y = conv2d_result(context, x, weight, attrs);
+  if (!context.error.empty()) return;
   const std::int64_t taps = attrs.offset_groups * weight[2] * weight[3];
   if (!shape_is(context, OFFSET, {x[0], 2 * taps, y[2], y[3]}) || !shape_is(context, MASK, {x[0], taps, y[2], y[3]}) ||
       !shape_is(context, BIAS, {weight[0]}))

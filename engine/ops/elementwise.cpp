@@ -2,6 +2,7 @@
 
 #include "ops/elementwise.hpp"
 
+#include "ops/compose.hpp"
 #include "ops/strided.hpp"
 
 #include <fovea/ops.hpp>
@@ -190,8 +191,6 @@ extern constexpr OpDef elementwise_op{
 
 namespace {
 
-bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f16; }
-
 Tensor single(std::uint8_t code, std::span<const Tensor> in, DType result, CallSite site, std::vector<float> scalars = {}) {
   ElementwiseAttrs attrs;
   attrs.result = result;
@@ -212,16 +211,8 @@ Tensor copy(Tensor x) {
 
 namespace {
 
-// The sticky error of an operand's graph; nothing is appended.
-template <class... Why>
-Tensor refuse(Tensor operand, CallSite site, const Why&... why) {
-  if (!operand) return operand;  // no graph to tell
-  operand.graph()->fail(cat(why...), site);
-  return {operand.graph(), ir::none};
-}
-
 Tensor binary_scalar(Binary op, fovea::Operand a, float b) {
-  if (a.value && !is_float(a.value.dtype()))
+  if (a.value && !ir::is_float(a.value.dtype()))
     return refuse(a.value, a.site, to_string(op), ": a ", to_string(a.value.dtype()),
                   " tensor with a float scalar; cast the tensor first");
   const Tensor in[] = {a.value};
@@ -236,7 +227,7 @@ Tensor unary(Unary op, Tensor x, CallSite site) {
   const Tensor in[] = {x};
   const DType dtype = x.dtype();
   const auto code = byte(CODE_NEG + static_cast<uint>(op));
-  if (op == Unary::logical_not ? dtype == DType::boolean : is_float(dtype)) return single(code, in, dtype, site);
+  if (op == Unary::logical_not ? dtype == DType::boolean : ir::is_float(dtype)) return single(code, in, dtype, site);
   if (dtype == DType::i32) switch (op) {
       case Unary::neg: return single(CODE_I_NEG, in, dtype, site);
       case Unary::abs: return single(CODE_I_ABS, in, dtype, site);
@@ -260,7 +251,7 @@ Tensor binary(Binary op, Tensor a, Tensor b, CallSite site) {
   const bool equality = op == Binary::equal || op == Binary::not_equal;
   const auto offset = static_cast<uint>(op);
   const DType result = comparison ? DType::boolean : dtype;
-  if (logical ? dtype == DType::boolean : is_float(dtype)) return single(byte(CODE_ADD + offset), in, result, site);
+  if (logical ? dtype == DType::boolean : ir::is_float(dtype)) return single(byte(CODE_ADD + offset), in, result, site);
   if (op == Binary::mod && dtype == DType::i32) return single(CODE_I_MOD, in, result, site);
   const bool arithmetic = op <= Binary::div || op == Binary::min || op == Binary::max || comparison;
   if ((dtype == DType::i32 && arithmetic) || (dtype == DType::boolean && equality)) {
@@ -286,20 +277,18 @@ Tensor cast(Tensor x, DType to, CallSite site) {
   if (from == to) return x;
   if (to == DType::bf16) return refuse(x, site, "cast: bf16 is not supported yet");
   std::uint8_t code = CODE_COPY;  // f32 and f16: the load and the store convert
-  if (is_float(from) && to == DType::i32) code = CODE_F_TO_I;
-  if (is_float(from) && to == DType::boolean) code = CODE_F_TO_B;
-  if (from == DType::i32 && is_float(to)) code = CODE_I_TO_F;
+  if (ir::is_float(from) && to == DType::i32) code = CODE_F_TO_I;
+  if (ir::is_float(from) && to == DType::boolean) code = CODE_F_TO_B;
+  if (from == DType::i32 && ir::is_float(to)) code = CODE_I_TO_F;
   if (from == DType::i32 && to == DType::boolean) code = CODE_I_TO_B;
-  if (from == DType::boolean && is_float(to)) code = CODE_B_TO_F;
+  if (from == DType::boolean && ir::is_float(to)) code = CODE_B_TO_F;
   const Tensor in[] = {x};
   return single(code, in, to, site);
 }
 
 Tensor scalar(Tensor like, float value, CallSite site) {
   if (!like || like.graph()->error) return {like.graph(), ir::none};
-  const auto* bytes = reinterpret_cast<const std::byte*>(&value);
-  const Tensor constant(like.graph(), like.graph()->add_constant({Shape{}, DType::f32}, {bytes, bytes + sizeof value}));
-  return cast(constant, like.dtype(), site);
+  return cast(ops::constant(*like.graph(), Shape{}, std::span(&value, 1)), like.dtype(), site);
 }
 
 Tensor operator+(Operand a, Tensor b) { return binary(Binary::add, a.value, b, a.site); }

@@ -1,6 +1,6 @@
 // Grids for the sampler beside the affine one, composed of other operators: projective, thin-plate spline, box.
 
-#include "ops/op_def.hpp"
+#include "ops/compose.hpp"
 
 #include <fovea/ops.hpp>
 
@@ -9,11 +9,6 @@
 namespace fovea {
 namespace ops {
 namespace {
-
-Tensor constant(ir::Graph& graph, const Shape& shape, const std::vector<float>& values) {
-  const auto* bytes = reinterpret_cast<const std::byte*>(values.data());
-  return {&graph, graph.add_constant({shape, DType::f32}, {bytes, bytes + 4 * values.size()})};
-}
 
 // The normalised coordinates of n pixel centres.
 std::vector<double> coordinates(std::int64_t n, bool align_corners) {
@@ -90,11 +85,6 @@ std::vector<float> spline_basis(const std::vector<Point>& points, const std::vec
   return basis;
 }
 
-Tensor refuse(Tensor x, const std::string& text, CallSite site) {
-  x.graph()->fail(text, site);
-  return {x.graph(), ir::none};
-}
-
 // Of N×C×H×W pictures alone, f32 or f16.
 std::string grid_fault(Tensor x, const char* what, const Shape& expected, const Shape& size) {
   if (size.rank() != 4) return cat("the size ", to_string(size), " is not [N,C,H,W]");
@@ -110,7 +100,7 @@ Tensor projective_grid(Tensor theta, const Shape& size, const AffineGridDesc& de
   if (!theta || theta.graph()->error) return theta;
   const std::int64_t n = size.rank() > 0 ? size[0] : 0;
   if (const std::string fault = ops::grid_fault(theta, "theta is", {n, 3, 3}, size); !fault.empty())
-    return ops::refuse(theta, "projective_grid: " + fault, site);
+    return ops::refuse(theta, site, "projective_grid: ", fault);
   // Rows 1 and 2 are an affine grid; so is row 3, twice.
   const auto rows = [&](std::int64_t first, std::int64_t count) {
     return slice(theta, {.axis = 1, .start = first, .stop = first + count}, site);
@@ -130,10 +120,10 @@ Tensor thin_plate_grid(Tensor source, const std::vector<std::array<double, 2>>& 
   if (!source || source.graph()->error) return source;
   const std::int64_t n = size.rank() > 0 ? size[0] : 0, K = static_cast<std::int64_t>(control.size());
   if (const std::string fault = ops::grid_fault(source, "the source points are", {n, K, 2}, size); !fault.empty())
-    return ops::refuse(source, "thin_plate_grid: " + fault, site);
+    return ops::refuse(source, site, "thin_plate_grid: ", fault);
   const auto coefficients = ops::spline_coefficients(control);
   if (coefficients.empty())
-    return ops::refuse(source, cat("thin_plate_grid: the ", K, " control points lie on a line, or two of them meet"), site);
+    return ops::refuse(source, site, "thin_plate_grid: the ", K, " control points lie on a line, or two of them meet");
   const Shape grid{n, size[2], size[3], 2};
   const Tensor basis = ops::constant(*source.graph(), {size[2] * size[3], K},
                                      ops::spline_basis(control, coefficients, size[2], size[3], desc.align_corners));
@@ -145,12 +135,11 @@ Tensor box_grid(Tensor box, const Shape& size, const AffineGridDesc& desc, CallS
   if (!box || box.graph()->error) return box;
   const std::int64_t n = size.rank() > 0 ? size[0] : 0;
   if (const std::string fault = ops::grid_fault(box, "the box is", {n, 4}, size); !fault.empty())
-    return ops::refuse(box, "box_grid: " + fault, site);
+    return ops::refuse(box, site, "box_grid: ", fault);
   // (x0, y0, x1, y1) -> the affine map of [-1,1]² onto the box: half its sides, and its centre.
-  const Tensor to_theta = ops::constant(*box.graph(), {4, 6},
-                                        {-0.5f, 0, 0.5f, 0, 0, 0,      0, 0, 0, 0, -0.5f, 0.5f,
-                                         0.5f,  0, 0.5f, 0, 0, 0,      0, 0, 0, 0, 0.5f,  0.5f});
-  const Tensor theta = matmul(box, cast(to_theta, box.dtype(), site), {}, site);
+  static constexpr float to_theta[] = {-0.5f, 0, 0.5f, 0, 0, 0,      0, 0, 0, 0, -0.5f, 0.5f,
+                                       0.5f,  0, 0.5f, 0, 0, 0,      0, 0, 0, 0, 0.5f,  0.5f};
+  const Tensor theta = matmul(box, cast(ops::constant(*box.graph(), {4, 6}, to_theta), box.dtype(), site), {}, site);
   return affine_grid(reshape(theta, {n, 2, 3}, site), size, desc, site);
 }
 

@@ -2,6 +2,7 @@
 
 #include "ops/matmul.hpp"
 
+#include "ops/compose.hpp"
 #include "ops/matmul_kernels.hpp"
 #include "ops/strided.hpp"
 
@@ -137,10 +138,7 @@ Tensor matmul(Tensor a, Tensor b, const MatmulDesc& desc, CallSite site) {
 }
 
 Tensor linear(Tensor x, Tensor weight, Tensor bias, Activation activation, CallSite site) {
-  const auto refuse = [&](const auto&... why) {
-    x.graph()->fail(cat("linear: ", why...), site);
-    return Tensor(x.graph(), ir::none);
-  };
+  const auto refuse = [&](const auto&... why) { return ops::refuse(x, site, "linear: ", why...); };
   if (x && !weight) return refuse("the weight is ", ir::absent);
   if (x && weight && !x.graph()->error) {
     if (x.shape().rank() == 0) return refuse("x has rank 0");

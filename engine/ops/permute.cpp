@@ -1,5 +1,6 @@
 // Reordering axes.
 
+#include "ops/compose.hpp"
 #include "ops/strided_copy.hpp"
 #include "ops/vjp.hpp"
 
@@ -75,11 +76,7 @@ Tensor transpose(Tensor x, int axis_a, int axis_b, CallSite site) {
   if (!x) return x;
   const int rank = x.shape().rank();
   const auto a = ir::normalize_axis(axis_a, rank), b = ir::normalize_axis(axis_b, rank);
-  if (!a || !b) {
-    x.graph()->fail(cat("transpose: axis ", a ? axis_b : axis_a, " is out of range for x ", to_string(x.shape())),
-                    site);
-    return {x.graph(), ir::none};
-  }
+  if (!a || !b) return ops::refuse(x, site, "transpose: axis ", a ? axis_b : axis_a, " is out of range for x ", to_string(x.shape()));
   std::vector<int> order(static_cast<std::size_t>(rank));
   std::iota(order.begin(), order.end(), 0);
   std::swap(order[static_cast<std::size_t>(*a)], order[static_cast<std::size_t>(*b)]);

@@ -1,5 +1,6 @@
 // The way back through pooling windows: each element of x gathers from the windows that hold it.
 
+#include "ops/compose.hpp"
 #include "ops/pool.hpp"
 #include "ops/separable.hpp"
 #include "ops/vjp.hpp"
@@ -88,10 +89,7 @@ namespace fovea {
 
 Tensor max_unpool(Tensor x, Tensor indices, const PoolDesc& window, std::span<const std::int64_t> output, CallSite site) {
   if (!x || x.graph()->error) return x;
-  const auto refuse = [&](const auto&... text) {
-    x.graph()->fail(cat("max_unpool: ", text...), site);
-    return Tensor(x.graph(), ir::none);
-  };
+  const auto refuse = [&](const auto&... why) { return ops::refuse(x, site, "max_unpool: ", why...); };
   const std::size_t axes = window.kernel.size();
   const Shape pooled = x.shape();
   if (axes < 1 || axes > 3) return refuse("windows over ", axes, " axes; 1, 2 or 3 are possible");

@@ -1,5 +1,6 @@
 #include "ops/separable.hpp"
 
+#include "ops/compose.hpp"
 #include "ops/vjp.hpp"
 #include "shaders/separable.h"
 
@@ -126,9 +127,8 @@ Tensor table_of(ir::Graph& graph, const std::vector<AxisMap>& maps) {
       words.push_back(std::bit_cast<std::uint32_t>(static_cast<float>(map.weight[tap])));
     }
   }
-  const auto* bytes = reinterpret_cast<const std::byte*>(words.data());
   const Shape shape{static_cast<std::int64_t>(words.size())};
-  return {&graph, graph.add_constant({shape, DType::i32}, {bytes, bytes + 4 * words.size()})};
+  return constant(graph, {shape, DType::i32}, std::as_bytes(std::span(words)));
 }
 
 // The identity along one axis.

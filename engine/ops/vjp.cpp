@@ -2,6 +2,7 @@
 
 #include "ops/vjp.hpp"
 
+#include "ops/compose.hpp"
 #include "ops/term.hpp"
 
 #include <cmath>
@@ -20,8 +21,7 @@ Tensor sum_to(Tensor x, const Shape& shape, CallSite site) {
 }
 
 Tensor filled(ir::Graph& graph, const ir::Type& type, float value, CallSite site) {
-  const auto* bytes = reinterpret_cast<const std::byte*>(&value);
-  const Tensor one(&graph, graph.add_constant({Shape{}, DType::f32}, {bytes, bytes + sizeof value}));
+  const Tensor one = constant(graph, Shape{}, std::span(&value, 1));
   return broadcast_to(cast(one, type.dtype, site), type.shape, site);
 }
 

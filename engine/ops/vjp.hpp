@@ -5,6 +5,8 @@
 
 #include <fovea/ops.hpp>
 
+#include <functional>
+
 namespace fovea::ops {
 
 // One node on the way back: vector-Jacobian products are appended to its graph with the public operators.
