@@ -53,6 +53,10 @@ uvec2 visible_rows(uint first, uint last) {
 
 #define EACH_ROW [[unroll]] for (uint r = 0; r < ROWS; ++r)
 
+// A pair that is excluded has weight 0, and 0 times a NaN or an infinity would be NaN. So a row is summed without those, and
+// the weights of the pairs that do see it become NaN instead.
+vec4 summable(vec4 x) { return FORBIDS ? finite_of(x) : x; }
+
 void sum_up() {
   uint pair = FLAT_GROUP / p.row_blocks;
   uint count = OWNS_KEYS ? p.keys : p.rows, others = OWNS_KEYS ? p.rows : p.keys;
@@ -88,8 +92,10 @@ void sum_up() {
     if (OWNS_KEYS) my_at = query_row(pair, mine), my_stat = summed_stats[row].xyz;
     float product[ROWS][KEYS], d_weight[ROWS][KEYS];
     EACH_ROW EACH_STEP product[r][j] = d_weight[r][j] = 0.0;
+    uint my_stain = 0;  // bit 0: this row's a holds a NaN or an infinity; bit 1: its b, which keys sum
     EACH_QUAD(QUADS) {
       vec4 read = other_a(row, i);
+      if (FORBIDS && not_finite(read)) my_stain |= 1;
       EACH_STEP {
         vec4 x = OF_LANE(read, j);
         EACH_ROW ADD_DOT(product[r][j], a[r][i], x);
@@ -97,6 +103,7 @@ void sum_up() {
     }
     EACH_QUAD(V_QUADS) {
       vec4 read = other_b(row, i);
+      if (FORBIDS && OWNS_KEYS && not_finite(read)) my_stain |= 2;
       EACH_STEP {
         vec4 x = OF_LANE(read, j);
         EACH_ROW ADD_DOT(d_weight[r][j], b[r][i], x);
@@ -105,6 +112,7 @@ void sum_up() {
     EACH_STEP {
       QueryRow query = QueryRow(0, 0);
       vec3 stat = vec3(0.0);
+      uint stain = FORBIDS ? OF_LANE(my_stain, j) : 0;
       if (OWNS_KEYS) {
         query = QueryRow(OF_LANE(my_at.query, j), OF_LANE(my_at.mask, j));
         stat = OF_LANE(my_stat, j);
@@ -115,12 +123,16 @@ void sum_up() {
         Pair found = pair_of(product[r][j], d_weight[r][j], query, key, stat, at + j < others && in_band(query.query, key));
         product[r][j] = found.d_score * found.slope * p.scale;
         d_weight[r][j] = OWNS_KEYS ? found.weight : found.weight * found.slope * p.scale;
+        if (FORBIDS && found.weight != 0.0) {
+          if ((stain & 1) != 0) product[r][j] = QUIET_NAN;
+          if ((stain & (OWNS_KEYS ? 2 : 1)) != 0) d_weight[r][j] = QUIET_NAN;
+        }
         weights[r] += found.weight;
         slack[r] += found.d_score;
       }
     }
     EACH_QUAD(QUADS) {
-      vec4 read = other_a(row, i);
+      vec4 read = summable(other_a(row, i));
       EACH_STEP {
         vec4 x = OF_LANE(read, j);
         EACH_ROW sum_a[r][i] += product[r][j] * x;
@@ -128,7 +140,7 @@ void sum_up() {
       }
     }
     if (OWNS_KEYS) EACH_QUAD(V_QUADS) {
-      vec4 read = other_b(row, i);
+      vec4 read = summable(other_b(row, i));
       EACH_STEP {
         vec4 x = OF_LANE(read, j);
         EACH_ROW sum_b[r][i] += d_weight[r][j] * x;

@@ -207,6 +207,7 @@ Report Plan::report() const {
   report.arena_bytes = program.arena_bytes;
   report.arena_lower_bound = program.arena_lower_bound;
   report.arena_unaliased_bytes = program.arena_unaliased_bytes;
+  report.arena_held_bytes = program.arena_held_bytes;
   for (std::size_t i = 0; i < program.dispatches.size(); ++i) {
     const compile::Dispatch& dispatch = program.dispatches[i];
     DispatchReport& out = report.dispatches.emplace_back();

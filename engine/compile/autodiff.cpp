@@ -123,6 +123,7 @@ class Backward {
     const std::vector<Tensor> out = append(*node.op, in, node.attrs, node.site);
     if (graph_.error) return {&graph_, ir::none};
     graph_.nodes.back().after = now_;  // not before the way back has come here
+    graph_.nodes.back().repeats = value.producer;
     for (std::size_t i = 0; i < node.outputs.size(); ++i) copies_[node.outputs[i]] = out[i].id();
     return {&graph_, copies_[id]};
   }

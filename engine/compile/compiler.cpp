@@ -95,6 +95,15 @@ std::vector<std::byte> constants_of(const ir::Graph& graph, const Layout& layout
   return bytes;
 }
 
+// What the arena would hold if nothing were made again; 0 where nothing is.
+std::uint64_t arena_without_repetitions(const ir::Graph& graph, DeviceCaps caps, const CompileOptions& options) {
+  const auto repeats = [](const ir::Node& node) { return node.repeats != ir::none; };
+  if (std::none_of(graph.nodes.begin(), graph.nodes.end(), repeats)) return 0;
+  caps.max_allocation = UINT64_MAX;  // it need not fit: that may be why
+  const auto program = compile(without_repetitions(graph), caps, options);
+  return program ? program->arena_bytes : 0;
+}
+
 }  // namespace
 
 Result<Program> compile(const ir::Graph& graph, const DeviceCaps& caps, const CompileOptions& options) {
@@ -121,6 +130,7 @@ Result<Program> compile(const ir::Graph& graph, const DeviceCaps& caps, const Co
   program.arena_bytes = layout->arena_bytes;
   program.arena_lower_bound = layout->lower_bound;
   program.arena_unaliased_bytes = layout->unaliased_bytes;
+  program.arena_held_bytes = arena_without_repetitions(graph, caps, options);
   program.constants = constants_of(work, *layout);
   emit(work, *choices, steps, *layout, program);
   place_barriers(program);

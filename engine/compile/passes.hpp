@@ -20,6 +20,9 @@ using Failure = std::optional<Error>;
 using Emit = std::function<bool(const ops::NodeView& node, std::span<const Tensor> in, std::span<Tensor> out)>;
 ir::Graph rewrite(const ir::Graph& graph, const Emit& emit, ir::Graph&& into = {});
 
+// The graph as it would be if no value were made again for the way back: readers of a repetition read the first.
+ir::Graph without_repetitions(const ir::Graph& graph);
+
 // ids and types are consistent, operators are present, every output has a value.
 Failure verify(const ir::Graph& graph);
 

@@ -44,7 +44,8 @@ std::string to_text(const Program& program, const Dispatch& dispatch) {
 
 std::string to_text(const Program& program) {
   std::string text = cat("arena ", program.arena_bytes, " bytes (lower bound ", program.arena_lower_bound, ", unaliased ",
-                         program.arena_unaliased_bytes, "), constants ", program.constants.size(), " bytes\n");
+                         program.arena_unaliased_bytes,
+                         program.arena_held_bytes > 0 ? cat(", without recomputation ", program.arena_held_bytes) : "", "), constants ", program.constants.size(), " bytes\n");
   for (const External& external : program.externals)
     text += cat(role_text(external.role), ' ', external.name, " : ", to_string(external.dtype), to_string(external.shape),
                 external.updated ? ", updated\n" : "\n");

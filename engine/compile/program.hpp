@@ -69,6 +69,7 @@ struct Program {
   std::uint64_t arena_bytes = 0;         // achieved peak
   std::uint64_t arena_lower_bound = 0;   // most bytes alive at any one level
   std::uint64_t arena_unaliased_bytes = 0;  // what separate buffers would take
+  std::uint64_t arena_held_bytes = 0;       // the peak if the way back made nothing again (GradDesc::recompute); 0: it does not
 };
 
 // "softmax.f32<128 0> (64 100) {r x, w arena[0..256)} x 64,1,1  # softmax (model.cpp:41)": shader, constants, push words,

@@ -3,6 +3,7 @@
 #include "ops/elementwise.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace fovea::compile {
 
@@ -84,6 +85,22 @@ ir::Graph rewrite(const ir::Graph& graph, const Emit& emit, ir::Graph&& into) {
     for (const ir::Output& output : graph.outputs) result.outputs.push_back({output.name, map[output.value].id(),
                                 output.updates == ir::none ? ir::none : map[output.updates].id()});
   return std::move(into);
+}
+
+ir::Graph without_repetitions(const ir::Graph& graph) {
+  ir::Graph result = graph;
+  std::vector<ValueId> first(graph.values.size());
+  std::iota(first.begin(), first.end(), 0);
+  for (ir::Node& node : result.nodes) {
+    for (ValueId& in : node.inputs)
+      if (in != ir::none) in = first[in];
+    if (node.repeats == ir::none) continue;
+    const std::vector<ValueId>& originals = result.nodes[node.repeats].outputs;
+    for (std::size_t i = 0; i < node.outputs.size(); ++i) first[node.outputs[i]] = first[originals[i]];
+    node.repeats = node.after = ir::none;  // and nothing reads it any more
+  }
+  for (ir::Output& output : result.outputs) output.value = first[output.value];
+  return result;
 }
 
 ir::Graph materialize_outputs(const ir::Graph& graph) {

@@ -50,6 +50,7 @@ struct Node {
   Attrs attrs;
   CallSite site;
   ValueId after = none;  // runs after this value is made, though it does not read it
+  NodeId repeats = none;  // the node whose results it makes again, for the way back
 };
 
 struct Output {

@@ -58,6 +58,10 @@ struct AttentionBand {
   bool open;  // every query sees every key
 };
 AttentionBand band_of(const AttentionAttrs& attrs, const AttentionShape& shape);
+// Whether a query may be kept from a key, so that what is stored there must not reach it.
+inline bool attention_excludes(const AttentionAttrs& attrs, const AttentionShape& shape, bool has_mask) {
+  return has_mask || !band_of(attrs, shape).open;
+}
 
 extern const Kernel attention_kernels[2];
 
@@ -70,6 +74,8 @@ shader::AttentionParams attention_params(const NodeView& node, const AttentionAt
 // The scores as f32 [B,H,Lq,Lk], after soft-cap, mask and band; `capped`: before mask and band.
 Tensor attention_scores(Builder& builder, const AttentionShape& shape, const AttentionAttrs& attrs, std::span<const Tensor> in,
                         Tensor& capped);
+// Neither NaN nor infinite.
+Tensor is_finite(Tensor x, CallSite site);
 // softmax(scale q kᵀ + mask) v with the scores stored.
 bool decompose_attention(Builder& builder, const NodeView& node, std::span<const Tensor> in, std::span<Tensor> out);
 

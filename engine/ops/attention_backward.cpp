@@ -4,6 +4,7 @@
 #include "ops/vjp.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace fovea::ops {
 namespace {
@@ -141,21 +142,37 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
   const Tensor delta = slice(in[4], {.axis = -1, .start = 1, .stop = 2}, site);
   const Tensor d_out = grouped(wide(in[5]));
   const Tensor d_weights = reshape(matmul(d_out, wide(in[2]), {.transpose_b = true}, site), scores.shape().extents(), site);
-  const Tensor d_scores = times(weights, binary(Binary::sub, d_weights, delta, site));
+  const bool excludes = attention_excludes(attrs.forward, shape, in.size() > 3 && in[3]);
+  // A row of NaN has weights of NaN, and sees no more keys for that.
+  const Tensor zero = scalar(scores, 0, site), forbidden = scalar(scores, -std::numeric_limits<float>::infinity(), site);
+  const Tensor excluded = binary(Binary::logical_or, binary(Binary::equal, scores, forbidden, site),
+                                 binary(Binary::equal, weights, zero, site), site);
+  const Tensor d_scores = select(excluded, zero, times(weights, binary(Binary::sub, d_weights, delta, site)), site);
   Tensor d_product = d_scores;
   if (attrs.forward.softcap > 0) {
     const Tensor bent = unary(Unary::square, binary(Binary::div, capped, scalar(capped, attrs.forward.softcap, site), site), site);
     d_product = times(d_scores, binary(Binary::sub, scalar(bent, 1, site), bent, site));
   }
+  // pairs · x, or pairsᵀ · x, where a pair without weight takes nothing of its row of x, be it NaN or infinite.
+  const auto sum_of_seen = [&](Tensor pairs, Tensor x, bool of_queries, float alpha) {
+    const MatmulDesc product{.transpose_a = of_queries, .alpha = alpha};
+    if (!excludes) return matmul(grouped(pairs), x, product, site);
+    const Tensor finite = is_finite(x, site), none = scalar(x, 0, site);
+    const Tensor stain = select(finite, none, scalar(x, std::numeric_limits<float>::quiet_NaN(), site), site);
+    Tensor stains = reduce(Reduce::sum, stain, {.axes = {-1}, .keep_dims = true}, site);  // a row: 0, or NaN
+    if (!of_queries) stains = transpose(stains, -1, -2, site);
+    const Tensor seen = binary(Binary::add, grouped(pairs), stains, site);
+    return matmul(select(grouped(excluded), none, seen, site), select(finite, x, none, site), product, site);
+  };
   const auto give = [&](Tensor& to, Tensor x, const ir::Type& type) {
     to = cast(reshape(x, type.shape.extents(), site), type.dtype, site);
   };
   std::size_t next = 0;
   const float scale = attrs.forward.scale;
-  if (attrs.d_q) give(out[next++], matmul(grouped(d_product), wide(in[1]), {.alpha = scale}, site), node.in(0));
+  if (attrs.d_q) give(out[next++], sum_of_seen(d_product, wide(in[1]), false, scale), node.in(0));
   if (attrs.d_kv) {
-    give(out[next++], matmul(grouped(d_product), grouped(wide(in[0])), {.transpose_a = true, .alpha = scale}, site), node.in(1));
-    give(out[next++], matmul(grouped(weights), d_out, {.transpose_a = true}, site), node.in(2));
+    give(out[next++], sum_of_seen(d_product, grouped(wide(in[0])), true, scale), node.in(1));
+    give(out[next++], sum_of_seen(weights, d_out, true, 1), node.in(2));
   }
   if (attrs.d_mask) give(out[next++], sum_to(d_scores, node.in(3).shape, site), node.in(3));
   return true;

@@ -39,6 +39,12 @@ Tensor sum_of_seen(Tensor weights, Tensor v, CallSite site) {
 
 }  // namespace
 
+Tensor is_finite(Tensor x, CallSite site) {
+  const float most = std::numeric_limits<float>::max();
+  return binary(Binary::logical_and, binary(Binary::less_equal, x, scalar(x, most, site), site),
+                binary(Binary::greater_equal, x, scalar(x, -most, site), site), site);
+}
+
 Tensor attention_scores(Builder& builder, const AttentionShape& shape, const AttentionAttrs& attrs, std::span<const Tensor> in,
                         Tensor& capped) {
   const CallSite site = builder.site;
@@ -78,7 +84,7 @@ bool decompose_attention(Builder& builder, const NodeView& node, std::span<const
   Tensor capped;
   const Tensor scores = attention_scores(builder, shape, attrs, in, capped);
   const Tensor weights = softmax(scores, {.axis = -1, .zero_empty_rows = true}, site);
-  const bool excludes = (in.size() > 3 && in[3]) || !band_of(attrs, shape).open;
+  const bool excludes = attention_excludes(attrs, shape, in.size() > 3 && in[3]);
   const Tensor grouped = reshape(weights, grouped_p, site), v = cast(in[2], DType::f32, site);
   const Tensor sum = excludes ? sum_of_seen(grouped, v, site) : matmul(grouped, v, {}, site);
   std::size_t next = 0;

@@ -119,7 +119,8 @@ std::string Report::to_text() const {
   }
   std::string out = cat("device  ", device, driver.empty() ? "" : " / ", driver, '\n');
   out += cat("arena   ", bytes_text(arena_bytes), " (lower bound ", bytes_text(arena_lower_bound), ", unaliased ",
-             bytes_text(arena_unaliased_bytes), ")\n");
+             bytes_text(arena_unaliased_bytes),
+             arena_held_bytes > 0 ? cat(", without recomputation ", bytes_text(arena_held_bytes)) : "", ")\n");
   out += cat("total   ", milliseconds > 0 ? fixed(milliseconds, 3) + " ms" : "not timed", ", ",
              fixed(flops * 1e-9, 3) + " GFLOP", ", ", dispatches.size(), " dispatches\n");
   return out + table(rows);
@@ -145,6 +146,7 @@ std::string Report::to_json() const {
              .count("arena_bytes", arena_bytes)
              .count("arena_lower_bound", arena_lower_bound)
              .count("arena_unaliased_bytes", arena_unaliased_bytes)
+             .count("arena_held_bytes", arena_held_bytes)
              .add("dispatches", list)
              .str() +
          '\n';

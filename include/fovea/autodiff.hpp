@@ -16,6 +16,7 @@ struct GradDesc {
   Tensor seed{};
   // Trades time for memory: values that the gradient needs are computed again, from inputs, parameters, the tensors
   // differentiated for, and `keep`, instead of being held until it needs them. (Chen et al. 2016)
+  // Report::arena_bytes and arena_held_bytes are the two peaks.
   bool recompute = false;
   std::vector<Tensor> keep{};  // of recompute; empty: about sqrt(n) places of n nodes where little is alive
 };

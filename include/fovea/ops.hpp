@@ -51,6 +51,8 @@ struct AttentionResult {
 // A key that causal, the window or a boolean mask excludes contributes nothing, whatever k and v hold. An additive -inf
 // excludes by IEEE: v may hold anything, and a score of NaN or +inf becomes NaN. A row with a score of NaN or +inf is NaN
 // in every result. (An infinity in v beside a weight that underflows to 0 may be taken or left.)
+// Gradients keep to that: what an excluded key or the query of a row holds reaches no gradient but its own rows', and what a row
+// sees that is no number makes all of its gradients NaN. (With return_weights they are IEEE's, of the stored scores.)
 // Errors: ranks other than 4, extents that do not fit (the axis is named), a mask that does not broadcast,
 // window < -1, softcap < 0, a softcap or scale that is not finite.
 AttentionResult attention_full(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc = {}, CallSite site = CallSite::here());

@@ -47,7 +47,10 @@ struct Report {
   std::string device, driver;
   std::vector<DispatchReport> dispatches;
   double milliseconds = 0;  // first start to last end on the device; 0 without timestamps
+  // The peak of transient values, the most of them alive at once, and what separate buffers would take.
   std::uint64_t arena_bytes = 0, arena_lower_bound = 0, arena_unaliased_bytes = 0;
+  // Where the gradient makes values again (GradDesc::recompute): the peak if it held them all. Otherwise 0.
+  std::uint64_t arena_held_bytes = 0;
 
   std::string to_text() const;          // a table for people
   std::string to_json() const;

@@ -68,7 +68,9 @@ FOVEA_ROW_STORER(store_y, y, y4, DV)
 
 // A forbidden key weighs 0, and 0 times a NaN or an infinity of its v would be NaN.
 const bool FORBIDS = MASK != ATTENTION_MASK_NONE || BAND != 0;
-bool not_finite(vec4 x) { return any(greaterThanEqual(floatBitsToUint(x) & 0x7fffffffu, uvec4(0x7f800000u))); }
+bvec4 not_finite_each(vec4 x) { return greaterThanEqual(floatBitsToUint(x) & 0x7fffffffu, uvec4(0x7f800000u)); }
+bool not_finite(vec4 x) { return any(not_finite_each(x)); }
+vec4 finite_of(vec4 x) { return mix(x, vec4(0.0), not_finite_each(x)); }
 vec4 seen(vec4 x, float weight) { return weight == 0.0 ? vec4(0.0) : x; }
 
 // A row of the matrix of a pair (attention.h): its query, and where its mask begins.

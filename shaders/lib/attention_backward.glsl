@@ -29,8 +29,10 @@ Pair pair_of(float product, float d_weight, QueryRow at, uint key, vec3 stat, bo
     slope = 1.0 - t * t;
   }
   s = masked(s, at, key);
-  float w = visible && stat.x != NEGATIVE_INFINITY ? exp(s - stat.x) * stat.z : 0.0;
-  return Pair(w, w == 0.0 ? 0.0 : w * (d_weight - stat.y), slope);
+  // An excluded pair has nothing, whatever k, v, q and dO hold.
+  float w = visible && s != NEGATIVE_INFINITY && stat.x != NEGATIVE_INFINITY ? exp_ieee(s - stat.x) * stat.z : 0.0;
+  if (w == 0.0) return Pair(0.0, 0.0, 0.0);
+  return Pair(w, w * (d_weight - stat.y), slope);
 }
 
 #endif

@@ -37,6 +37,14 @@ TEST_CASE("the report's table shows time, rates, memory and the label") {
   CHECK(text.find("1.500  2000.00  4.00  5.7 MiB  matmul.f32  matmul y") != std::string::npos);
 }
 
+TEST_CASE("the report has both peaks where values are made again") {
+  Report report = some_report();
+  CHECK(report.to_text().find("recomputation") == std::string::npos);
+  report.arena_held_bytes = 7ull << 20;
+  CHECK(report.to_text().find("unaliased 12 B, without recomputation 7.0 MiB)") != std::string::npos);
+  CHECK(report.to_json().find(R"("arena_held_bytes": 7340032)") != std::string::npos);
+}
+
 TEST_CASE("a report without times says so") {
   Report report = some_report();
   report.milliseconds = report.dispatches[0].milliseconds = 0;

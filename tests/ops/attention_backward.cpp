@@ -1,6 +1,7 @@
 // Gradients of attention against finite differences of naive loops in double, by every kernel.
 
 #include "tests/support/gradient.hpp"
+#include "tests/support/run.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -125,6 +126,98 @@ TEST_CASE("attention backward: boolean masks, and rows that may attend to nothin
 TEST_CASE("attention backward: scale, soft-cap, and a loss that takes the log-sum-exp too") {
   check_backward(qkv({1, 2, 6, 4}, 2, 8, 4), {.scale = 1.7f, .softcap = 0.8f}, {.lse = true});
   check_backward(with(qkv({1, 2, 6, 4}, 2, 8, 4), random({6, 8}, -1, 1, 4)), {.causal = true, .scale = -0.5f}, {.lse = true});
+}
+
+// Gradients of q, k, v and the mask for these operands, by a kernel of attention_backward.
+std::vector<Array<double>> gradients_of(const std::vector<Operand>& in, const AttentionDesc& desc, const std::string& kernel) {
+  Graph graph;
+  std::vector<Tensor> t;
+  std::vector<Bytes> bytes;
+  for (const Operand& operand : in) {
+    t.push_back(graph.input("x" + std::to_string(t.size()), operand.array.shape, operand.dtype));
+    bytes.push_back(encode(operand.array, operand.dtype));
+  }
+  AttentionDesc built = desc;
+  if (t.size() > 3) built.mask = t[3];
+  const Tensor y = attention(t[0], t[1], t[2], built), seed = graph.input("d_y", y.shape());
+  bytes.push_back(encode(random(y.shape(), -1, 1, 9).array, DType::f32));
+  if (t.size() > 3 && in[3].dtype == DType::boolean) t.pop_back();
+  const auto d = grad(y, t, {.seed = seed});
+  for (std::size_t i = 0; i < d.size(); ++i) graph.output("d" + std::to_string(i), d[i]);
+  auto plan = context().compile(graph, {.force_kernel = {"attention_backward=" + kernel}, .poison_arena = true});
+  if (!plan && plan.error().code == ErrorCode::unsupported) return {};  // not a kernel for this device
+  REQUIRE_MESSAGE(plan, plan.error().message);
+  return run_guarded(*plan, bytes).outputs;
+}
+
+TEST_CASE("attention backward: what is excluded reaches no gradient, whatever it holds") {
+  // Rows of q, k and v that no query or no key sees, or only some do: in place of zeros, NaN and infinities.
+  const auto spoilt = [](std::vector<Operand> in, std::size_t operand, std::int64_t row, double value) {
+    for (std::int64_t c = 0; c < in[operand].array.dim(3); c += 2) in[operand].array.at({0, 0, row, c}) = value;
+    return in;
+  };
+  const std::int64_t Lq = 21, Lk = 37;
+  const auto in = qkv({1, 1, Lq, 6}, 1, Lk, 5);
+  Operand padding = values({1, Lk}, std::vector<double>(Lk, 1), DType::boolean), rows = values({Lq, 1}, std::vector<double>(Lq, 1), DType::boolean);
+  padding.array[30] = rows.array[7] = 0;
+  struct Trial {
+    std::vector<Operand> in;
+    AttentionDesc desc;
+    std::size_t operand;
+    std::int64_t row;
+  };
+  const std::vector<Trial> trials{
+      {in, {.causal = true}, 1, 30}, {in, {.causal = true}, 2, 30}, {with(in, padding), {}, 1, 30}, {with(in, padding), {}, 2, 30},
+      {with(in, padding), {.softcap = 2}, 1, 30}, {in, {.window_left = 2, .window_right = 3, .softcap = 2}, 1, 30}, {with(in, rows), {}, 0, 7},
+  };
+  int ran = 0;
+  for (const char* kernel : {"attention_backward_shuffle", "attention_backward_uniform", "decompose"})
+    for (const Trial& trial : trials) {
+      INFO(std::string(kernel));
+      CAPTURE(trial.operand);
+      const auto expected = gradients_of(spoilt(trial.in, trial.operand, trial.row, 0), trial.desc, kernel);
+      for (double value : {std::nan(""), inf, -inf}) {
+        CAPTURE(value);
+        const auto got = gradients_of(spoilt(trial.in, trial.operand, trial.row, value), trial.desc, kernel);
+        REQUIRE(got.size() == expected.size());
+        for (std::size_t i = 0; i < got.size(); ++i) {
+          INFO("gradient ", i);
+          // The forward kernels sum with care, in another order, where they meet NaN: the last bits may differ.
+          for (std::int64_t e = 0; e < got[i].size(); ++e) CHECK(got[i][e] == doctest::Approx(expected[i][e]).epsilon(1e-5));
+        }
+        ran += static_cast<int>(got.size());
+      }
+    }
+  CHECK(ran >= 63);
+}
+
+TEST_CASE("attention backward: NaN that some rows see makes their gradients NaN, and no others") {
+  auto in = qkv({1, 1, 21, 6}, 1, 21, 5);
+  in[1].array.at({0, 0, 9, 1}) = std::nan("");  // causal: queries 9 and later see key 9
+  for (const char* kernel : {"attention_backward_shuffle", "attention_backward_uniform", "decompose"}) {
+    INFO(std::string(kernel));
+    const auto d = gradients_of(in, {.causal = true}, kernel);
+    if (d.empty()) continue;
+    for (std::int64_t i = 0; i < 21; ++i)
+      for (std::int64_t c = 0; c < 6; ++c) CHECK(std::isnan(d[0].at({0, 0, i, c})) == (i >= 9));
+    for (std::int64_t j = 0; j < 21; ++j)  // every key is seen by query 20, which is NaN
+      for (std::int64_t c = 0; c < 6; ++c) CHECK(std::isnan(d[1].at({0, 0, j, c})));
+  }
+  // A query without a number of its own reaches the keys that it sees.
+  auto of_query = qkv({1, 1, 21, 6}, 1, 21, 5);
+  of_query[0].array.at({0, 0, 4, 2}) = std::nan("");
+  for (const char* kernel : {"attention_backward_shuffle", "attention_backward_uniform", "decompose"}) {
+    INFO(std::string(kernel));
+    const auto d = gradients_of(of_query, {.causal = true}, kernel);
+    if (d.empty()) continue;
+    for (std::int64_t i = 0; i < 21; ++i)
+      for (std::int64_t c = 0; c < 6; ++c) {
+        CHECK(std::isnan(d[0].at({0, 0, i, c})) == (i == 4));
+        CHECK(std::isnan(d[1].at({0, 0, i, c})) == (i <= 4));
+      }
+    for (std::int64_t j = 0; j < 21; ++j)
+      for (std::int64_t c = 0; c < 5; ++c) CHECK(std::isnan(d[2].at({0, 0, j, c})) == (j <= 4));
+  }
 }
 
 TEST_CASE("attention backward: weights as a result, and head sizes that no kernel takes") {
