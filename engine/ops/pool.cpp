@@ -303,12 +303,9 @@ MaxPoolResult adaptive_max_pool_with_indices(Tensor x, std::span<const std::int6
   auto attrs = ops::adaptive_attrs(Pool::max, x, output, true);
   const auto window = ops::even_windows(x, attrs);
   if (!window.empty() && std::all_of(attrs.adaptive.begin(), attrs.adaptive.end(), [](std::int64_t extent) { return extent == 1; })) {
-    const Shape shape = x.shape();  // a copy: the graph grows
-    std::int64_t plane = 1;
-    for (std::int64_t extent : window) plane *= extent;
-    const Tensor planes = reshape(x, {shape[0], shape[1], plane}, site);
-    const auto one = [&](Reduce op) { return reshape(reduce(op, planes, {.axes = {2}}, site), ops::shape_with(shape, attrs.adaptive).extents(), site); };
-    return {one(Reduce::max), one(Reduce::argmax)};
+    ReduceDesc plane{.keep_dims = true};
+    for (int axis = 2; axis < x.shape().rank(); ++axis) plane.axes.push_back(axis);
+    return {reduce(Reduce::max, x, plane, site), reduce(Reduce::argmax, x, plane, site)};
   }
   if (!window.empty()) attrs = ops::pool_attrs(Pool::max, {.kernel = window}, true);
   const Tensor in[] = {x};

@@ -1,5 +1,6 @@
 // Reductions over any axes.
 
+#include "ops/scatter.hpp"
 #include "ops/vjp.hpp"
 #include "shaders/reduce.h"
 
@@ -18,6 +19,8 @@ const char* to_string(Reduce op) {
   return names[static_cast<std::size_t>(op)];
 }
 
+const char* to_string(Ties ties) { return ties == Ties::first ? "first" : "share"; }
+
 namespace ops {
 namespace {
 
@@ -26,6 +29,7 @@ struct ReduceAttrs {
   std::vector<std::int64_t> axes{};
   bool keep_dims = false;
   double correction = 1;
+  Ties ties = Ties::first;
 };
 template <class F>
 void describe(const ReduceAttrs& attrs, F&& field) {
@@ -33,6 +37,7 @@ void describe(const ReduceAttrs& attrs, F&& field) {
   field("axes", attrs.axes);
   field("keep_dims", attrs.keep_dims);
   field("correction", attrs.correction);
+  field("ties", attrs.ties);
 }
 
 bool finds_position(Reduce op) { return op == Reduce::argmax || op == Reduce::argmin; }
@@ -64,11 +69,10 @@ void infer(InferContext& context) {
   const auto reduced = reduced_axes(attrs, x, fault);
   if (!fault.empty()) return context.fail(fault);
   const bool position = finds_position(attrs.op);
-  if (position && attrs.axes.size() != 1) return context.fail("needs exactly one axis, ", attrs.axes.size(), " are given");
   std::vector<std::int64_t> extents;
   for (int axis = 0; axis < x.rank(); ++axis) {
     const bool drops = reduced[static_cast<std::size_t>(axis)];
-    if (position && drops && x[axis] == 0) return context.fail("axis ", attrs.axes[0], " of x ", to_string(x), " is empty");
+    if (position && drops && x[axis] == 0) return context.fail("axis ", axis, " of x ", to_string(x), " is empty");
     if (!drops || attrs.keep_dims) extents.push_back(drops ? 1 : x[axis]);
   }
   context.out = {{Shape{std::span<const std::int64_t>(extents)}, position ? DType::i32 : context.dtype(0)}};
@@ -245,7 +249,34 @@ Tensor prod_vjp(Tensor x, Tensor d, const ReduceDesc& along, CallSite site) {
   return select(binary(Binary::equal, zeros, zero, site), binary(Binary::div, others, filled, site), at_zero, site);
 }
 
-// Everything with the reduced axes kept as extents of 1. Equals among extremes share the gradient (PyTorch's amax).
+// d, with extents of 1 along the reduced axes, at the place of each row's first extreme; zeros elsewhere.
+Tensor at_first(Tensor x, Tensor d, Reduce op, const ReduceDesc& along, CallSite site) {
+  const Shape shape = x.shape();  // a copy: the graph grows
+  // The reduced axes as one, where the first of them stands, and the kept ones around it.
+  std::vector<int> order;
+  std::vector<std::int64_t> lines, apart;
+  std::int64_t n = 1;
+  const auto first = static_cast<int>(along.axes[0]);
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    const bool reduced = std::find(along.axes.begin(), along.axes.end(), axis) != along.axes.end();
+    if (reduced) n *= shape[axis];
+    if (axis == first) {
+      order.insert(order.end(), along.axes.begin(), along.axes.end());
+      lines.push_back(1);
+    } else if (!reduced) {
+      order.push_back(axis);
+      lines.push_back(shape[axis]);
+    }
+  }
+  const Tensor position = reduce(op == Reduce::max ? Reduce::argmax : Reduce::argmin, x, along, site);
+  const Tensor scattered = scatter_onto({}, reshape(position, lines, site), reshape(d, lines, site), {.axis = first, .extent = n}, site);
+  std::vector<int> back(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i) apart.push_back(shape[order[i]]), back[static_cast<std::size_t>(order[i])] = static_cast<int>(i);
+  const Tensor whole = reshape(scattered, apart, site);
+  return std::is_sorted(order.begin(), order.end()) ? whole : permute(whole, back, site);
+}
+
+// Everything with the reduced axes kept as extents of 1.
 bool vjp(Vjp& vjp) {
   const auto& attrs = vjp.attrs<ReduceAttrs>();
   if (!vjp.wants(0)) return true;
@@ -270,9 +301,12 @@ bool vjp(Vjp& vjp) {
     case Reduce::mean: give(scaled(d, 1 / static_cast<double>(n))); break;
     case Reduce::max:
     case Reduce::min: {
-      const Tensor taken = binary(Binary::equal, x, result(), site);
-      const Tensor ties = reduce(Reduce::sum, select(taken, scalar(d, 1, site), zero, site), along, site);
-      give(select(taken, binary(Binary::div, d, ties, site), zero, site));
+      if (attrs.ties == Ties::first) {
+        give(n == 1 ? d : at_first(x, d, attrs.op, along, site));
+      } else {
+        const Tensor taken = select(binary(Binary::equal, x, result(), site), scalar(d, 1, site), zero, site);
+        give(binary(Binary::div, times(d, taken), reduce(Reduce::sum, taken, along, site), site));
+      }
       break;
     }
     case Reduce::prod: give(along.axes.empty() ? d : prod_vjp(x, d, along, site)); break;
@@ -310,7 +344,7 @@ extern constexpr OpDef reduce_op{.name = "reduce", .infer = infer, .title = titl
 }  // namespace ops
 
 Tensor reduce(Reduce op, Tensor x, const ReduceDesc& desc, CallSite site) {
-  const ops::ReduceAttrs attrs{op, desc.axes, desc.keep_dims, desc.correction};
+  const ops::ReduceAttrs attrs{op, desc.axes, desc.keep_dims, desc.correction, desc.ties};
   return ops::append_one(ops::reduce_op, {x}, ir::Attrs::of(attrs), site);
 }
 

@@ -172,13 +172,20 @@ Tensor operator-(Operand a);
 
 enum class Reduce : std::uint8_t { sum, mean, max, min, prod, l1, l2, sum_square, logsumexp, log_sum, variance, argmax, argmin };
 const char* to_string(Reduce op);
+enum class Ties : std::uint8_t {
+  first,  // the first of equals, or of NaNs, takes all of the gradient (PyTorch's max along an axis)
+  share,  // equals take equal parts; all of a row with a NaN become NaN (PyTorch's amax)
+};
+const char* to_string(Ties ties);
 struct ReduceDesc {
   std::vector<std::int64_t> axes{};  // empty: all of them
   bool keep_dims = false;
   double correction = 1;             // variance: divides by n - correction (PyTorch's default 1)
+  Ties ties = Ties::first;           // max, min: where the gradient goes
 };
 // Over no elements: sum, l1, l2, sum_square 0; prod 1; max -inf; min +inf; logsumexp, log_sum -inf; mean, variance NaN.
-// argmax/argmin: exactly one axis, i32, first of equals or of NaNs; error over an empty axis. max, min propagate NaN.
+// argmax/argmin: i32, the first of equals or of NaNs, counted row-major over the reduced axes; error over an empty axis.
+// max, min propagate NaN.
 Tensor reduce(Reduce op, Tensor x, const ReduceDesc& desc = {}, CallSite site = CallSite::here());
 
 // ---- Layout -------------------------------------------------------------------------------------------------------

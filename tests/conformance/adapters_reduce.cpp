@@ -13,7 +13,8 @@ void reduce_case(CaseGraph& graph) {
   graph.out("y", reduce(op, graph.in("x"),
                         {.axes = attrs.integers("dim"),
                          .keep_dims = attrs.flag("keepdim"),
-                         .correction = attrs.number("correction", 1)}));
+                         .correction = attrs.number("correction", 1),
+                         .ties = Ties::share}));  // amax, amin
 }
 
 void argmax(CaseGraph& graph) {

@@ -1,5 +1,9 @@
 #include "tests/support/check.hpp"
 
+#include <fovea/autodiff.hpp>
+
+#include <algorithm>
+
 #include <cmath>
 #include <limits>
 
@@ -171,7 +175,7 @@ std::vector<Array<T>> naive_adaptive(Pool kind, const Array<T>& x, const std::ve
       if (!inside) continue;
       const T value = x[(o[0] * x.dim(1) + o[1]) * plane + at];
       sum += value, squares += value * value, count += 1;
-      if (value > most) most = value, index[i] = static_cast<T>(at);
+      if (value > most || (std::isnan(value) && !std::isnan(most))) most = value, index[i] = static_cast<T>(at);
     }
     y[i] = kind == Pool::max ? most : kind == Pool::average ? sum / count : std::sqrt(squares);
   }
@@ -213,6 +217,36 @@ TEST_CASE("adaptive windows that tile the input are a reduction over axes of the
   check_adaptive({1, 2, 24, 33}, {3, 3});
   check_adaptive({1, 2, 8, 8, 12}, {2, 2, 2});
   check_adaptive({1, 2, 16, 16}, {2, 2});
+}
+
+TEST_CASE("the gradient of a maximum goes to the first of equals or of NaNs, whichever way the windows are computed") {
+  const double nan = std::nan("");
+  // Windows of a kernel's, of even blocks, and of whole planes.
+  for (const auto& output : {std::vector<std::int64_t>{3, 5}, {2, 3}, {1, 1}, {-1, 1}}) {
+    CAPTURE(to_string(Shape(output)));
+    auto x = values({2, 2, 16, 24}, random_i32({2, 2, 16, 24}, 0, 3).array.values);
+    x.array[16 * 24 + 30] = x.array[16 * 24 + 31] = nan;
+    std::vector<std::int64_t> extents{output[0] < 0 ? 16 : output[0], output[1]};
+    const bool whole = extents == std::vector<std::int64_t>{1, 1};
+    check(whole || extents == std::vector<std::int64_t>{2, 3} ? "reduce" : "pool", {x, random({2, 2, extents[0], extents[1]}, 1, 2)},
+          [&](Graph&, const std::vector<Tensor>& in) {
+            std::vector<Tensor> gradients;
+            const auto back = [&](Tensor y) { gradients.push_back(grad(reduce(Reduce::sum, y * in[1]), {in[0]})[0]); };
+            back(adaptive_pool(Pool::max, in[0], output));
+            back(adaptive_max_pool_with_indices(in[0], output).values);
+            if (whole) back(global_pool(Pool::max, in[0]));
+            return gradients;
+          },
+          [&](const auto& in) {
+            const auto index = naive_adaptive(Pool::max, in[0], extents)[1];
+            auto d = in[0];
+            std::fill(d.values.begin(), d.values.end(), 0);
+            for (std::int64_t i = 0; i < index.size(); ++i)
+              d[i / (extents[0] * extents[1]) * 16 * 24 + static_cast<std::int64_t>(index[i])] += in[1][i];
+            return std::vector(whole ? 3 : 2, d);
+          },
+          {.f16 = false});
+  }
 }
 
 TEST_CASE("a maximum takes the first of equals, and NaN wins") {

@@ -3,9 +3,7 @@
 #include <fovea/autodiff.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 namespace fovea::test {
@@ -113,28 +111,88 @@ TEST_CASE("gradients of every reduction") {
   check_reduce(Reduce::variance, random({4, 9}), {.axes = {1}, .correction = 0}, {.extra_ulps = ulps, .gradient = true});
 }
 
-TEST_CASE("equals among extremes share the gradient, as PyTorch's amax; at a norm of zero it is zero") {
-  Graph graph;
-  const Tensor x = graph.input("x", {2, 4});
-  const Tensor loss = reduce(Reduce::sum, reduce(Reduce::max, x, {.axes = {1}}) + reduce(Reduce::l2, x, {.axes = {1}}));
-  graph.output("d", grad(loss, {x})[0]);
-  auto plan = context().compile(graph);
-  REQUIRE_MESSAGE(plan, plan.error().message);
-  const std::vector<float> data{0, 0, 0, 0, 3, 0, 3, -4};
-  const std::vector<PortData> in{{"x", std::as_bytes(std::span(data))}};
-  const auto out = plan->run(in);
-  REQUIRE_MESSAGE(out, out.error().message);
-  std::array<float, 8> d;
-  std::memcpy(d.data(), (*out)[0].data(), sizeof d);
-  const double norm = std::sqrt(34.0);
-  const std::array<double, 8> expected{0.25, 0.25, 0.25, 0.25, 0.5 + 3 / norm, 0, 0.5 + 3 / norm, -4 / norm};
-  for (std::size_t i = 0; i < 8; ++i) CHECK(static_cast<double>(d[i]) == doctest::Approx(expected[i]).epsilon(1e-6));
+// Where each element's row ends up: the offset of its output.
+template <class T>
+std::vector<std::int64_t> row_of(const Array<T>& x, const ReduceDesc& desc) {
+  Shape kept = x.shape;
+  for (int axis = 0; axis < x.shape.rank(); ++axis)
+    if (desc.axes.empty() || std::count(desc.axes.begin(), desc.axes.end(), axis) > 0) kept[axis] = 1;
+  std::vector<std::int64_t> row;
+  for (std::int64_t i = 0; i < x.size(); ++i) row.push_back(broadcast_offset(unflatten(i, x.shape), kept));
+  return row;
+}
+
+// What arrives at a maximum (minimum) goes to the first element that is it, a NaN being beyond all numbers; shared, an
+// equal part goes to each, and a row with a NaN, which equals nothing, gets 0/0.
+template <class T>
+Array<T> extremum_gradient(Reduce op, const Array<T>& x, const Array<T>& d, const ReduceDesc& desc) {
+  const auto row = row_of(x, desc);
+  const Array<T> y = reduce_reference(op, x, desc);
+  std::vector<std::int64_t> equals(y.values.size(), 0);
+  for (std::int64_t i = 0; i < x.size(); ++i) equals[static_cast<std::size_t>(row[static_cast<std::size_t>(i)])] += x[i] == y[row[static_cast<std::size_t>(i)]];
+  std::vector<bool> taken(y.values.size(), false);
+  Array<T> gradient{x.shape};
+  for (std::int64_t i = 0; i < x.size(); ++i) {
+    const std::int64_t r = row[static_cast<std::size_t>(i)];
+    const auto at = static_cast<std::size_t>(r);
+    if (desc.ties == Ties::share) {
+      gradient[i] = x[i] == y[r] || equals[at] == 0 ? d[r] / static_cast<T>(equals[at]) : T(0);
+      if (equals[at] == 0) gradient[i] = std::numeric_limits<T>::quiet_NaN();
+    } else if (!taken[at] && (x[i] == y[r] || (std::isnan(x[i]) && std::isnan(y[r])))) {
+      gradient[i] = d[r], taken[at] = true;
+    }
+  }
+  return gradient;
+}
+
+void check_extremum_gradient(Reduce op, const Operand& x, const ReduceDesc& desc, bool f16 = false) {
+  CAPTURE(to_string(x.array.shape));
+  check("reduce", {x, random(reduce_reference(op, x.array, desc).shape, 1, 2)},
+        [&](Graph&, const std::vector<Tensor>& in) {
+          return grad(reduce(Reduce::sum, reduce(op, in[0], desc) * in[1]), {in[0]});
+        },
+        [&](const auto& in) { return std::vector{extremum_gradient(op, in[0], in[1], desc)}; }, {.f16 = f16});
+}
+
+TEST_CASE("of equal extremes the first takes all of the gradient, or all share it as PyTorch's amax has it") {
+  const Operand ties = values({3, 4, 5}, random_i32({3, 4, 5}, 0, 2).array.values);
+  for (Ties rule : {Ties::first, Ties::share})
+    for (std::vector<std::int64_t> axes : {std::vector<std::int64_t>{1}, {0, 2}, {1, 2}, {}})
+      for (Reduce op : {Reduce::max, Reduce::min})
+        check_extremum_gradient(op, ties, {.axes = axes, .keep_dims = op == Reduce::min, .ties = rule}, axes.size() == 1);
+  // Kept axes between reduced ones, and of extent 1.
+  check_extremum_gradient(Reduce::max, values({2, 3, 1, 2, 3}, random_i32({36}, 0, 1).array.values), {.axes = {0, 2, 4}});
+  check_extremum_gradient(Reduce::max, values({2, 3}, {1, 2, 1, 0, 1, 2}), {.axes = {0}, .keep_dims = true});
+  check_extremum_gradient(Reduce::min, values({2, 1, 3}, {1, 2, 1, 0, 1, 2}), {.axes = {1}});
+  check_extremum_gradient(Reduce::max, values({}, {3}), {});
+}
+
+TEST_CASE("a long row of equals: the first of all, also where the reduction is split") {
+  check_extremum_gradient(Reduce::max, values({1, 5000}, std::vector<double>(5000, 0.5)), {.axes = {1}});
+  check_extremum_gradient(Reduce::min, values({70, 80}, random_i32({5600}, 0, 1).array.values), {});
+}
+
+TEST_CASE("the first NaN of a row takes the gradient; infinities are numbers") {
+  const Operand rows = values({5, 4}, {1, nan, 3, nan, nan, nan, nan, nan, inf, 1, inf, -inf, -inf, -inf, -inf, -inf, 2, 2, 1, 2});
+  for (Ties rule : {Ties::first, Ties::share})
+    for (Reduce op : {Reduce::max, Reduce::min}) check_extremum_gradient(op, rows, {.axes = {1}, .ties = rule}, true);
+}
+
+TEST_CASE("at a norm of zero the gradient is zero") {
+  check("reduce", {values({2, 3}, {0, 0, 0, 3, 0, -4})},
+        [](Graph&, const std::vector<Tensor>& in) { return grad(reduce(Reduce::sum, reduce(Reduce::l2, in[0], {.axes = {1}})), {in[0]}); },
+        [](const auto& in) {
+          auto d = in[0];
+          for (auto& value : d.values) value /= 5;
+          return std::vector{d};
+        });
 }
 
 TEST_CASE("reductions over every pattern of axes") {
   for (std::vector<std::int64_t> axes : {std::vector<std::int64_t>{0}, {2}, {0, 1}, {0, 2}, {2, 1}, {0, 1, 2}, {}})
     for (Reduce op : {Reduce::sum, Reduce::variance}) check_reduce(op, random({3, 5, 7}), {.axes = axes}, {.f16 = false, .extra_ulps = ulps});
-  check_reduce(Reduce::argmax, random({3, 5, 7}), {.axes = {0}}, {.f16 = false});
+  for (std::vector<std::int64_t> axes : {std::vector<std::int64_t>{0}, {0, 2}, {1, 2}, {}})
+    check_reduce(Reduce::argmax, random({3, 5, 7}), {.axes = axes}, {.f16 = false});
   check_reduce(Reduce::argmin, random({3, 5, 8}), {.axes = {2}});
 }
 
@@ -273,9 +331,8 @@ TEST_CASE("reduce names what is wrong") {
   check_error(with(Reduce::sum, {.axes = {2}}), {"reduce sum", "axis 2", "[2,3]", "reduce.cpp"});
   check_error(with(Reduce::mean, {.axes = {-3}}), {"reduce mean", "axis -3"});
   check_error(with(Reduce::max, {.axes = {1, -1}}), {"reduce max", "axis -1", "twice"});
-  check_error(with(Reduce::argmax, {}), {"reduce argmax", "exactly one axis", "0"});
-  check_error(with(Reduce::argmin, {.axes = {0, 1}}), {"reduce argmin", "exactly one axis", "2"});
   check_error(with(Reduce::argmax, {.axes = {1}}, DType::f32, {2, 0}), {"reduce argmax", "axis 1", "[2,0]", "empty"});
+  check_error(with(Reduce::argmin, {}, DType::f32, {2, 0, 3}), {"reduce argmin", "axis 1", "[2,0,3]", "empty"});
   check_error(with(Reduce::sum, {}, DType::i32), {"reduce sum", "i32"});
   check_error(with(Reduce::sum, {}, DType::boolean), {"reduce sum", "boolean"});
 }
