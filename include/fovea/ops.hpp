@@ -8,6 +8,7 @@
 #include <fovea/ops/index.hpp>
 #include <fovea/ops/random.hpp>
 #include <fovea/ops/spatial.hpp>  // pooling, sampling, resizing
+#include <fovea/ops/window.hpp>
 #include <fovea/tensor.hpp>
 
 #include <array>
