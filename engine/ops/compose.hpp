@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace fovea::ops {
@@ -14,16 +15,35 @@ namespace fovea::ops {
 // What an operator returns that appends nothing: a value of an empty shape, in a graph that has its error.
 inline Tensor poisoned(Tensor like) { return {like.graph(), ir::none}; }
 
-// Whether there is nothing to compose: an operand is absent (the graph is told), or the graph has its error already.
-inline bool nothing_to_do(const char* op, std::initializer_list<Tensor> operands, CallSite site) {
+// Whether there is nothing to compose: an operand is absent or of another graph (the graphs are told), or the graph has its
+// error already.
+inline bool nothing_to_do(const char* op, std::span<const Tensor> operands, CallSite site) {
   const auto present = std::find_if(operands.begin(), operands.end(), [](Tensor t) { return static_cast<bool>(t); });
   if (present == operands.end()) return true;  // no graph to tell
   std::size_t number = 0;
   for (Tensor operand : operands) {
     if (!operand) present->graph()->fail(cat(op, ": operand ", number, " is absent"), site);
+    if (operand && operand.graph() != present->graph())
+      for (ir::Graph* graph : {present->graph(), operand.graph()})
+        graph->fail(cat(op, ": operand ", number, " and another are of two different graphs"), site);
     ++number;
   }
   return present->graph()->error.has_value();
+}
+inline bool nothing_to_do(const char* op, std::initializer_list<Tensor> operands, CallSite site) {
+  return nothing_to_do(op, std::span(operands.begin(), operands.size()), site);
+}
+
+// Whether all operands are f32, or all f16; the graph is told of the first that is not.
+inline bool are_real(const char* op, std::initializer_list<std::pair<const char*, Tensor>> operands, CallSite site) {
+  const DType first = operands.begin()->second.dtype();
+  for (const auto& [name, operand] : operands) {
+    if (operand.dtype() != DType::f32 && operand.dtype() != DType::f16)
+      operand.graph()->fail(cat(op, ": ", name, " is ", to_string(operand.dtype()), ", not f32 or f16"), site);
+    else if (operand.dtype() != first)
+      operand.graph()->fail(cat(op, ": ", name, " is ", to_string(operand.dtype()), " and ", operands.begin()->first, " is ", to_string(first)), site);
+  }
+  return !operands.begin()->second.graph()->error;
 }
 
 // The sticky error of an operand's graph; nothing is appended.

@@ -45,6 +45,8 @@ extern constexpr OpDef custom_gradient_op{
 }  // namespace ops
 
 Tensor custom_gradient(Tensor value, std::span<const Tensor> inputs, BackwardRule rule, CallSite site) {
+  for (Tensor input : inputs)
+    if (ops::nothing_to_do("custom_gradient", {value, input}, site)) return ops::poisoned(value);
   std::vector<Tensor> in{value};
   in.insert(in.end(), inputs.begin(), inputs.end());
   return ops::append(ops::custom_gradient_op, in, ir::Attrs::of(ops::CustomGradientAttrs{std::move(rule)}), site)[0];
@@ -53,7 +55,8 @@ Tensor custom_gradient(Tensor value, std::span<const Tensor> inputs, BackwardRul
 Tensor stop_gradient(Tensor x, CallSite site) { return custom_gradient(x, {}, {}, site); }
 
 Tensor straight_through(Tensor value, Tensor surrogate, CallSite site) {
-  if (value && surrogate && (value.shape() != surrogate.shape() || value.dtype() != surrogate.dtype()))
+  if (ops::nothing_to_do("straight_through", {value, surrogate}, site)) return ops::poisoned(value);
+  if (value.shape() != surrogate.shape() || value.dtype() != surrogate.dtype())
     return ops::refuse(value, site, "straight_through: the value is ", to_string(value.dtype()), to_string(value.shape()),
                        " and the surrogate ", to_string(surrogate.dtype()), to_string(surrogate.shape()));
   return custom_gradient(value, std::span(&surrogate, 1), [](Tensor d) { return std::vector{d}; }, site);

@@ -111,8 +111,9 @@ std::string parse(std::string_view equation, std::span<const Tensor> operands, s
 
 Tensor einsum(std::string_view equation, std::span<const Tensor> operands, CallSite site) {
   if (operands.empty()) return {};
+  if (ops::nothing_to_do("einsum", operands, site)) return ops::poisoned(operands[0]);
   for (Tensor operand : operands)
-    if (ops::nothing_to_do("einsum", {operands[0], operand}, site)) return operands[0] ? ops::poisoned(operands[0]) : operands[0];
+    if (!ops::are_real("einsum", {{"operand 0", operands[0]}, {"another", operand}}, site)) return ops::poisoned(operands[0]);
   std::vector<Term> terms;
   std::string fault;
   const std::string result = parse(equation, operands, terms, fault);

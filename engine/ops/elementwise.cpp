@@ -263,6 +263,7 @@ Tensor binary(Binary op, Tensor a, Tensor b, CallSite site) {
 
 Tensor select(Tensor condition, Tensor a, Tensor b, CallSite site) {
   using namespace ops;
+  if (nothing_to_do("select", {condition, a, b}, site)) return poisoned(condition);
   if (condition.dtype() != DType::boolean)
     return refuse(condition, site, "select: the condition is ", to_string(condition.dtype()), ", not boolean");
   if (a.dtype() != b.dtype())

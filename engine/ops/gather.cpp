@@ -164,6 +164,9 @@ Tensor embedding(Tensor weight, Tensor index, const EmbeddingDesc& desc, CallSit
   if (ops::nothing_to_do("embedding", {weight, index}, site)) return ops::poisoned(weight);
   const Shape& shape = weight.shape();
   if (shape.rank() != 2) return ops::refuse(weight, site, "embedding: the weight ", to_string(shape), " has ", shape.rank(), " axes, not 2");
+  if (index.dtype() != DType::i32) return ops::refuse(weight, site, "embedding: the index is ", to_string(index.dtype()), ", not i32");
+  if (index.shape().rank() == max_rank)
+    return ops::refuse(weight, site, "embedding: the index ", to_string(index.shape()), " leaves no axis for the rows, at most ", max_rank);
   ops::GatherAttrs attrs;
   if (desc.padding_index) {
     const std::int64_t padding = *desc.padding_index < 0 ? *desc.padding_index + shape[0] : *desc.padding_index;

@@ -139,16 +139,15 @@ Tensor matmul(Tensor a, Tensor b, const MatmulDesc& desc, CallSite site) {
 
 Tensor linear(Tensor x, Tensor weight, Tensor bias, Activation activation, CallSite site) {
   const auto refuse = [&](const auto&... why) { return ops::refuse(x, site, "linear: ", why...); };
-  if (x && !weight) return refuse("the weight is ", ir::absent);
-  if (x && weight && !x.graph()->error) {
-    if (x.shape().rank() == 0) return refuse("x has rank 0");
-    if (weight.shape().rank() != 2) return refuse("the weight is ", to_string(weight.shape()), ", not [N,K]");
-    if (x.dim(-1) != weight.dim(1))
-      return refuse("x ", to_string(x.shape()), " has ", x.dim(-1), " on its last axis, the weight ", to_string(weight.shape()),
-                    " has K = ", weight.dim(1));
-    if (bias && (bias.shape().rank() != 1 || bias.dim(0) != weight.dim(0)))
-      return refuse("the bias is ", to_string(bias.shape()), ", not [", weight.dim(0), ']');
-  }
+  if (ops::nothing_to_do("linear", {x, weight, bias ? bias : x}, site)) return ops::poisoned(x);
+  if (!ops::are_real("linear", {{"x", x}, {"the weight", weight}, {"the bias", bias ? bias : x}}, site)) return ops::poisoned(x);
+  if (x.shape().rank() == 0) return refuse("x has rank 0");
+  if (weight.shape().rank() != 2) return refuse("the weight is ", to_string(weight.shape()), ", not [N,K]");
+  if (x.dim(-1) != weight.dim(1))
+    return refuse("x ", to_string(x.shape()), " has ", x.dim(-1), " on its last axis, the weight ", to_string(weight.shape()),
+                  " has K = ", weight.dim(1));
+  if (bias && (bias.shape().rank() != 1 || bias.dim(0) != weight.dim(0)))
+    return refuse("the bias is ", to_string(bias.shape()), ", not [", weight.dim(0), ']');
   return matmul(x, weight, {.transpose_b = true, .bias = bias, .activation = activation}, site);
 }
 

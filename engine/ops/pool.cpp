@@ -1,5 +1,6 @@
 // Max, average and Lp pooling: windows with stride, padding and dilation; adaptive windows; global pooling by reduction.
 
+#include "ops/compose.hpp"
 #include "ops/pool.hpp"
 #include "shaders/pool.h"
 #include "shaders/pool_window.h"
@@ -314,16 +315,10 @@ MaxPoolResult adaptive_max_pool_with_indices(Tensor x, std::span<const std::int6
 }
 
 Tensor global_pool(Pool kind, Tensor x, float p, CallSite site) {
-  const int rank = x ? x.shape().rank() : 0;
-  if (!x || x.graph()->error) return x;
-  if (rank < 3) {
-    x.graph()->fail(cat("global_pool: x ", to_string(x.shape()), " has no spatial axis behind [N,C]"), site);
-    return {x.graph(), ir::none};
-  }
-  if (kind == Pool::lp && (!(p > 0) || std::isinf(p))) {
-    x.graph()->fail(cat("global_pool: p ", p, " is not a positive number"), site);
-    return {x.graph(), ir::none};
-  }
+  if (ops::nothing_to_do("global_pool", {x}, site) || !ops::are_real("global_pool", {{"x", x}}, site)) return ops::poisoned(x);
+  const int rank = x.shape().rank();
+  if (rank < 3) return ops::refuse(x, site, "global_pool: x ", to_string(x.shape()), " has no spatial axis behind [N,C]");
+  if (kind == Pool::lp && (!(p > 0) || std::isinf(p))) return ops::refuse(x, site, "global_pool: p ", p, " is not a positive number");
   std::vector<std::int64_t> axes;
   for (int axis = 2; axis < rank; ++axis) axes.push_back(axis);
   return ops::reduce_windows(kind, x, axes, p, site);

@@ -88,7 +88,7 @@ bool pool_vjp(Vjp& vjp) {
 namespace fovea {
 
 Tensor max_unpool(Tensor x, Tensor indices, const PoolDesc& window, std::span<const std::int64_t> output, CallSite site) {
-  if (!x || x.graph()->error) return x;
+  if (ops::nothing_to_do("max_unpool", {x, indices}, site)) return ops::poisoned(x);
   const auto refuse = [&](const auto&... why) { return ops::refuse(x, site, "max_unpool: ", why...); };
   const std::size_t axes = window.kernel.size();
   const Shape pooled = x.shape();
@@ -97,8 +97,8 @@ Tensor max_unpool(Tensor x, Tensor indices, const PoolDesc& window, std::span<co
     return refuse("x ", to_string(pooled), " is not [N,C] and ", axes, " spatial axes");
   if (output.size() != axes) return refuse("the output has ", output.size(), " extents and the window ", axes);
   if (x.dtype() != DType::f32 && x.dtype() != DType::f16) return refuse("x is ", to_string(x.dtype()), ", not f32 or f16");
-  if (!indices || indices.dtype() != DType::i32 || indices.shape() != pooled)
-    return refuse("the indices are not i32", to_string(pooled));
+  if (indices.dtype() != DType::i32 || indices.shape() != pooled)
+    return refuse("the indices are ", to_string(indices.dtype()), to_string(indices.shape()), ", not i32", to_string(pooled));
   const ops::PoolAttrs attrs = ops::pool_attrs(Pool::max, window, true);
   if (attrs.stride.size() != axes || attrs.begin.size() != axes || attrs.dilation.size() != axes)
     return refuse("stride, padding and dilation do not have the kernel's ", axes, " entries");

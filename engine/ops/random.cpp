@@ -61,6 +61,13 @@ extern constexpr OpDef random_op{
 
 }  // namespace ops
 
+// Whether the state is one; its graph is told where it is not.
+static bool is_state(const char* op, Tensor state, CallSite site) {
+  if (state.dtype() == DType::i32 && state.shape() == Shape{6}) return true;
+  ops::refuse(state, site, op, ": the state is ", to_string(state.dtype()), to_string(state.shape()), ", not i32[6]");
+  return false;
+}
+
 Tensor random(Random kind, Tensor state, const Shape& shape, const RandomDesc& desc, CallSite site) {
   if (ops::nothing_to_do("random", {state}, site)) return ops::poisoned(state);
   if (!shape.valid()) return ops::refuse(state, site, "random ", to_string(kind), ": the shape has a negative extent or more than ", max_rank, " axes");
@@ -69,8 +76,8 @@ Tensor random(Random kind, Tensor state, const Shape& shape, const RandomDesc& d
 }
 
 Tensor bernoulli(Tensor state, const Shape& shape, float probability, const RandomDesc& desc, CallSite site) {
+  if (ops::nothing_to_do("bernoulli", {state}, site) || !is_state("bernoulli", state, site)) return ops::poisoned(state);
   const Tensor u = random(Random::uniform, state, shape, desc, site);
-  if (ops::nothing_to_do("bernoulli", {u}, site)) return u;
   if (!(probability >= 0 && probability <= 1)) return ops::refuse(u, site, "bernoulli: probability ", probability, " is not in [0, 1]");
   return binary(Binary::less, u, scalar(u, probability, site), site);
 }
@@ -83,11 +90,16 @@ static Tensor perturbed(Tensor logits, Tensor state, std::int64_t stream, CallSi
 
 Tensor categorical(Tensor logits, Tensor state, const RandomDesc& desc, CallSite site) {
   if (ops::nothing_to_do("categorical", {logits, state}, site)) return ops::poisoned(logits);
+  if (!is_state("categorical", state, site) || !ops::are_real("categorical", {{"logits", logits}}, site)) return ops::poisoned(logits);
+  if (logits.shape().rank() == 0 || logits.dim(-1) == 0)
+    return ops::refuse(logits, site, "categorical: logits ", to_string(logits.shape()), " have no classes");
   return reduce(Reduce::argmax, perturbed(logits, state, desc.stream, site), {.axes = {-1}}, site);
 }
 
 Tensor gumbel_softmax(Tensor logits, Tensor state, const GumbelSoftmaxDesc& desc, CallSite site) {
   if (ops::nothing_to_do("gumbel_softmax", {logits, state}, site)) return ops::poisoned(logits);
+  if (!is_state("gumbel_softmax", state, site) || !ops::are_real("gumbel_softmax", {{"logits", logits}}, site)) return ops::poisoned(logits);
+  if (logits.shape().rank() == 0) return ops::refuse(logits, site, "gumbel_softmax: logits [] have no axis");
   if (!(desc.temperature > 0)) return ops::refuse(logits, site, "gumbel_softmax: temperature ", desc.temperature, " is not above 0");
   const Tensor noisy = perturbed(logits, state, desc.stream, site);
   const Tensor soft = cast(softmax(fovea::Operand(noisy, site) / desc.temperature, {}, site), logits.dtype(), site);
@@ -98,6 +110,7 @@ Tensor gumbel_softmax(Tensor logits, Tensor state, const GumbelSoftmaxDesc& desc
 
 Tensor dropout(Tensor x, Tensor state, float p, const RandomDesc& desc, CallSite site) {
   if (ops::nothing_to_do("dropout", {x, state}, site)) return ops::poisoned(x);
+  if (!is_state("dropout", state, site) || !ops::are_real("dropout", {{"x", x}}, site)) return ops::poisoned(x);
   if (!(p >= 0 && p <= 1)) return ops::refuse(x, site, "dropout: p ", p, " is not in [0, 1]");
   const Tensor kept = bernoulli(state, x.shape(), 1 - p, desc, site);
   return select(kept, fovea::Operand(x, site) * (p < 1 ? 1 / (1 - p) : 0.0f), scalar(x, 0, site), site);

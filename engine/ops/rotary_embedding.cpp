@@ -8,6 +8,7 @@ namespace fovea {
 
 Tensor rotary_embedding(Tensor x, Tensor cosine, Tensor sine, const RotaryDesc& desc, CallSite site) {
   if (ops::nothing_to_do("rotary_embedding", {x, cosine, sine}, site)) return ops::poisoned(x);
+  if (!ops::are_real("rotary_embedding", {{"x", x}, {"cosine", cosine}, {"sine", sine}}, site)) return ops::poisoned(x);
   const Shape& shape = x.shape();
   if (shape.rank() == 0) return ops::refuse(x, site, "rotary_embedding: x is a scalar");
   if (cosine.shape() != sine.shape())

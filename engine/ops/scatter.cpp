@@ -195,13 +195,25 @@ Tensor index_add(Tensor x, Tensor index, Tensor updates, std::int64_t axis, Call
   if (ops::nothing_to_do("index_add", {x, index, updates}, site)) return ops::poisoned(x);
   const auto found = ir::normalize_axis(axis, x.shape().rank());
   if (!found) return ops::refuse(x, site, "index_add: axis ", axis, " is out of range for x ", to_string(x.shape()));
+  if (!ops::are_real("index_add", {{"x", x}, {"updates", updates}}, site)) return ops::poisoned(x);
+  Shape expected = updates.shape();
+  if (expected.rank() == x.shape().rank()) expected[*found] = x.dim(*found);
+  if (expected != x.shape() || index.dtype() != DType::i32 || index.shape() != Shape{updates.dim(*found)})
+    return ops::refuse(x, site, "index_add: index ", to_string(index.dtype()), to_string(index.shape()), " and updates ", to_string(updates.shape()),
+                       " do not fit x ", to_string(x.shape()), " along axis ", *found);
   return ops::scatter_onto(x, index, updates, {.axis = *found, .extent = x.dim(*found), .shared = true}, site);
 }
 
 Tensor segment_sum(Tensor x, Tensor ids, std::int64_t segments, std::int64_t axis, CallSite site) {
   if (ops::nothing_to_do("segment_sum", {x, ids}, site)) return ops::poisoned(x);
   if (segments < 0 || segments > INT32_MAX) return ops::refuse(x, site, "segment_sum: ", segments, " segments");
-  return ops::scatter_onto({}, ids, x, {.axis = axis, .extent = segments, .shared = true}, site);
+  if (!ops::are_real("segment_sum", {{"x", x}}, site)) return ops::poisoned(x);
+  const auto found = ir::normalize_axis(axis, x.shape().rank());
+  if (!found) return ops::refuse(x, site, "segment_sum: axis ", axis, " is out of range for x ", to_string(x.shape()));
+  if (ids.dtype() != DType::i32 || ids.shape() != Shape{x.dim(*found)})
+    return ops::refuse(x, site, "segment_sum: the ids are ", to_string(ids.dtype()), to_string(ids.shape()), ", not i32[", x.dim(*found),
+                       "], as x ", to_string(x.shape()), " has along axis ", axis);
+  return ops::scatter_onto({}, ids, x, {.axis = *found, .extent = segments, .shared = true}, site);
 }
 
 Tensor one_hot(Tensor index, std::int64_t depth, CallSite site) {

@@ -24,7 +24,7 @@ Term within(Term position, Term end) {
 }  // namespace
 
 LocalWindow local_window(Tensor centre, std::int64_t length, const LocalWindowDesc& desc, CallSite site) {
-  if (ops::nothing_to_do("local_window", {centre}, site)) return {ops::poisoned(centre), ops::poisoned(centre)};
+  if (ops::nothing_to_do("local_window", {centre, desc.lengths ? desc.lengths : centre}, site)) return {ops::poisoned(centre), ops::poisoned(centre)};
   const auto refuse = [&](const auto&... why) {
     const Tensor none = ops::refuse(centre, site, "local_window: ", why...);
     return LocalWindow{none, none};

@@ -45,7 +45,8 @@ TEST_CASE("reverse_sequence: each sample within its length, the rest as it was")
 
 TEST_CASE("flip and reverse_sequence name what is wrong") {
   const auto lengths = [](Graph& g, Shape shape, DType dtype = DType::i32) { return g.input("l", shape, dtype); };
-  check_error([](Graph& g) { flip(g.input("x", {2, 3}), {2}); }, {"slice", "axis 2 is out of range", "flip.cpp"});
+  check_error([](Graph& g) { flip(g.input("x", {2, 3}), {2}); }, {"flip", "axis 2 is out of range", "flip.cpp"});
+  check_error([](Graph& g) { flip(g.input("x", {2, 3}), {1, -1}); }, {"flip", "axis -1 is named twice"});
   check_error([&](Graph& g) { reverse_sequence(g.input("x", {2, 3}), lengths(g, {2}), {0, 0}); }, {"reverse_sequence", "batch axis 0 and sequence axis 0"});
   check_error([&](Graph& g) { reverse_sequence(g.input("x", {2, 3}), lengths(g, {3})); }, {"reverse_sequence", "i32[3], not i32[2]"});
   check_error([&](Graph& g) { reverse_sequence(g.input("x", {2, 3}), lengths(g, {2}, DType::f32)); }, {"reverse_sequence", "f32[2], not i32[2]"});

@@ -63,8 +63,8 @@ TEST_CASE("max_unpool: errors name what does not fit") {
   };
   check_error(with({1, 1, 2}, {1, 1, 2}, {.kernel = {2, 2}}, {4, 4}), {"max_unpool", "[1,1,2] is not [N,C] and 2"});
   check_error(with({1, 1, 2}, {1, 1, 2}, {.kernel = {2}}, {4, 4}), {"max_unpool", "2 extents"});
-  check_error(with({1, 1, 2}, {1, 1, 3}, {.kernel = {2}}, {4}), {"max_unpool", "the indices are not i32[1,1,2]"});
-  check_error(with({1, 1, 2}, {1, 1, 2}, {.kernel = {2}}, {4}, DType::f32), {"max_unpool", "the indices are not i32"});
+  check_error(with({1, 1, 2}, {1, 1, 3}, {.kernel = {2}}, {4}), {"max_unpool", "the indices are i32[1,1,3], not i32[1,1,2]"});
+  check_error(with({1, 1, 2}, {1, 1, 2}, {.kernel = {2}}, {4}, DType::f32), {"max_unpool", "the indices are f32[1,1,2], not i32"});
   check_error(with({1, 1, 2}, {1, 1, 2}, {.kernel = {2}}, {0}), {"max_unpool", "output extent 0 of axis 2"});
   check_error(with({1, 1, 2}, {1, 1, 2}, {.kernel = {0}, .stride = {1}}, {4}), {"max_unpool", "kernel 0"});
 }

@@ -139,8 +139,8 @@ TEST_CASE("scattering names what is wrong") {
   check_error([&](Graph& g) { scatter(x(g), index(g, {2, 5}, DType::f32), updates(g, {2, 5}), 0); }, {"scatter", "the index is f32, not i32"});
   check_error([&](Graph& g) { scatter_add(x(g), index(g, {2, 5}), updates(g, {2, 5}, DType::i32), 0); }, {"scatter_add", "updates are i32"});
   check_error([&](Graph& g) { scatter_add(x(g), index(g, {2, 5}), updates(g, {2, 5}, DType::f16), 0); }, {"scatter_add", "f16[2,5] do not fit x f32[4,5]"});
-  check_error([&](Graph& g) { index_add(x(g), index(g, {3}), updates(g, {2, 5}), 0); }, {"scatter_add", "the index is [3] and updates are [2,5]"});
-  check_error([&](Graph& g) { index_add(x(g), index(g, {2}), updates(g, {2, 4}), 0); }, {"scatter_add", "do not fit x f32[4,5]"});
+  check_error([&](Graph& g) { index_add(x(g), index(g, {3}), updates(g, {2, 5}), 0); }, {"index_add", "index i32[3] and updates [2,5] do not fit x [4,5]"});
+  check_error([&](Graph& g) { index_add(x(g), index(g, {2}), updates(g, {2, 4}), 0); }, {"index_add", "updates [2,4] do not fit x [4,5]"});
   check_error([&](Graph& g) { index_add(x(g), index(g, {2}), updates(g, {2, 4}), 7); }, {"index_add", "axis 7 is out of range"});
   check_error([&](Graph& g) { segment_sum(x(g), index(g, {4}), -1); }, {"segment_sum", "-1 segments"});
   check_error([&](Graph& g) { one_hot(index(g, {4}, DType::f32), 3); }, {"one_hot", "f32, not i32"});

@@ -83,7 +83,7 @@ struct CumulativeSumDesc {
 // y[j] = x[0] + ... + x[j] along the axis; f32 and f16, summed in f32 and in that order.
 Tensor cumulative_sum(Tensor x, const CumulativeSumDesc& desc = {}, CallSite site = CallSite::here());
 
-// Each of these axes read backwards; any type.
+// Each of these axes read backwards; any type. Error: an axis named twice.
 Tensor flip(Tensor x, std::span<const std::int64_t> axes, CallSite site = CallSite::here());
 Tensor flip(Tensor x, std::initializer_list<std::int64_t> axes, CallSite site = CallSite::here());
 struct ReverseSequenceDesc {
