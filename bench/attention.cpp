@@ -1,83 +1,13 @@
-// fovea-bench: fused attention, and its gradient, beside the unfused chain (matmul, softmax, matmul) of the same engine, in
-// one run.
-//
-// Times are the device's own timestamps, first dispatch to last. The two sides of a pair are measured in turn, so that a
-// machine whose speed drifts moves both; the table at the end gives medians and their ratio.
+// Attention and its gradient beside matmul, softmax, matmul: B,H,Lq,Lk,D.
 
-#include <fovea/fovea.hpp>
+#include "bench/pair.hpp"
 
-#include <benchmark/benchmark.h>
-
-#include <algorithm>
-#include <cmath>
-#include <cstdio>
-#include <map>
-#include <memory>
-#include <optional>
-#include <random>
-#include <string>
-#include <vector>
-
+namespace bench {
 namespace {
 
 struct Shape {
   std::int64_t batch, heads, queries, keys, size;
   bool causal, gradient = false;
-  std::string name() const {
-    const auto join = [](auto... values) {
-      std::string text;
-      ((text += (text.empty() ? "" : "x") + std::to_string(values)), ...);
-      return text;
-    };
-    return join(batch, heads, queries, keys, size) + (causal ? "/causal" : "") + (gradient ? "/gradient" : "");
-  }
-};
-
-fovea::Context& context() {
-  static fovea::Context made = fovea::Context::create().value();
-  return made;
-}
-
-// A plan with its buffers, filled with the same random numbers every time.
-class Case {
- public:
-  Case(const Shape& shape, bool fused) {
-    fovea::Graph graph;
-    const fovea::Shape q{shape.batch, shape.heads, shape.queries, shape.size}, k{shape.batch, shape.heads, shape.keys, shape.size};
-    const fovea::Tensor in[] = {graph.input("q", q), graph.input("k", k), graph.input("v", k)};
-    const fovea::Tensor y = fovea::attention(in[0], in[1], in[2], {.causal = shape.causal});
-    if (shape.gradient) {
-      const auto d = fovea::grad(y, in, {.seed = graph.input("dy", q)});
-      for (std::size_t i = 0; i < d.size(); ++i) graph.output("d" + std::to_string(i), d[i]);
-    } else {
-      graph.output("y", y);
-    }
-    fovea::CompileOptions options{.timestamps = true};
-    if (!fused) options.force_kernel = {"attention=decompose", "attention_backward=decompose"};
-    plan_.emplace(context().compile(graph, options).value());
-    std::mt19937 draw(1);
-    std::vector<fovea::PortBuffer> ports;
-    buffers_.reserve(plan_->ports().size());
-    for (const fovea::Port& port : plan_->ports()) {
-      buffers_.push_back(context().make_buffer(port.bytes, true, port.name).value());
-      auto* values = reinterpret_cast<float*>(buffers_.back().data());
-      for (std::uint64_t i = 0; i < port.bytes / 4; ++i) values[i] = static_cast<float>(draw()) * 0x1p-31f - 1;
-      ports.push_back({port.name, &buffers_.back()});
-    }
-    bindings_.emplace(plan_->bind(ports).value());
-    run();  // drivers compile at the first dispatch
-  }
-
-  double run() {
-    plan_->submit(*bindings_).value();
-    plan_->wait().value();
-    return plan_->report().milliseconds * 1e-3;
-  }
-
- private:
-  std::optional<fovea::Plan> plan_;
-  std::vector<fovea::Buffer> buffers_;
-  std::optional<fovea::Bindings> bindings_;
 };
 
 // Two products forward; the gradient makes them and five more.
@@ -85,68 +15,26 @@ double flops(const Shape& s) {
   return (s.gradient ? 14.0 : 4.0) * static_cast<double>(s.batch * s.heads * s.queries * s.keys * s.size) * (s.causal ? 0.5 : 1.0);
 }
 
-// Medians of the two sides of each pair, from Google Benchmark's own aggregates.
-class Ratios : public benchmark::ConsoleReporter {
- public:
-  void ReportRuns(const std::vector<Run>& runs) override {
-    ConsoleReporter::ReportRuns(runs);
-    for (const Run& run : runs) {
-      if (run.run_type != Run::RT_Iteration || run.error_occurred) continue;
-      const std::string name = run.run_name.function_name;
-      const auto slash = name.find('/');
-      times_[name.substr(slash + 1)][name.substr(0, slash)].push_back(run.GetAdjustedRealTime());
-    }
-  }
-  void Finalize() override {
-    const auto median = [](std::vector<double> values) {
-      std::sort(values.begin(), values.end());
-      return values[values.size() / 2];
-    };
-    std::printf("\n%s, %s\n%-28s %12s %12s %8s\n", context().device().name.c_str(), context().device().driver.c_str(),
-                "attention B,H,Lq,Lk,D", "fused ms", "unfused ms", "ratio");
-    for (const auto& [shape, sides] : times_) {
-      if (!sides.count("fused") || !sides.count("unfused")) continue;
-      const double fused = median(sides.at("fused")), unfused = median(sides.at("unfused"));
-      std::printf("%-28s %12.3f %12.3f %7.2fx\n", shape.c_str(), fused, unfused, unfused / fused);
-    }
-  }
-
- private:
-  std::map<std::string, std::map<std::string, std::vector<double>>> times_;
-};
-
-// Compiled by the first repetition and kept for the others.
-void measure(benchmark::State& state, const Shape& shape, bool fused, std::optional<Case>& kept) {
-  if (!kept) kept.emplace(shape, fused);
-  for (auto _ : state) state.SetIterationTime(kept->run());
-  state.counters["GFLOP/s"] = benchmark::Counter(flops(shape) * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+Pair pair_of(const Shape& s) {
+  const auto build = [=](fovea::Graph& graph) {
+    const fovea::Shape q{s.batch, s.heads, s.queries, s.size}, k{s.batch, s.heads, s.keys, s.size};
+    const std::vector<fovea::Tensor> in{graph.input("q", q), graph.input("k", k), graph.input("v", k)};
+    put_out(graph, fovea::attention(in[0], in[1], in[2], {.causal = s.causal}), in, s.gradient);
+  };
+  const std::string name = "attention/" + joined(s.batch, s.heads, s.queries, s.keys, s.size);
+  return {name + (s.causal ? "/causal" : "") + (s.gradient ? "/gradient" : ""), build,
+          {"attention=decompose", "attention_backward=decompose"}, flops(s)};
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  if (const auto devices = fovea::Context::devices(); !devices) {
-    std::fprintf(stderr, "fovea-bench: %s\n", devices.error().message.c_str());
-    return 2;
-  }
+std::vector<Pair> attention_pairs() {
   const Shape shapes[] = {{1, 8, 512, 512, 64, false},   {1, 8, 1024, 1024, 64, false}, {1, 16, 1024, 1024, 128, false},
                           {1, 8, 1024, 1024, 64, true},  {64, 1, 256, 1296, 76, false},
                           {1, 8, 512, 512, 64, false, true}, {1, 8, 1024, 1024, 64, true, true}};
-  for (const Shape& shape : shapes)
-    for (const bool fused : {true, false}) {
-      auto kept = std::make_shared<std::optional<Case>>();
-      benchmark::RegisterBenchmark(((fused ? "fused/" : "unfused/") + shape.name()).c_str(),
-                                   [=](benchmark::State& state) { measure(state, shape, fused, *kept); })
-          ->UseManualTime()->Unit(benchmark::kMillisecond)->MinTime(0.2)->Repetitions(5);
-    }
-  // Repetitions of all pairs in mixed order, unless the caller says otherwise.
-  std::vector<char*> arguments(argv, argv + argc);
-  std::string interleave = "--benchmark_enable_random_interleaving=true";
-  arguments.insert(arguments.begin() + 1, interleave.data());
-  argc = static_cast<int>(arguments.size());
-  benchmark::Initialize(&argc, arguments.data());
-  if (benchmark::ReportUnrecognizedArguments(argc, arguments.data())) return 2;
-  Ratios ratios;
-  benchmark::RunSpecifiedBenchmarks(&ratios);
-  return 0;
+  std::vector<Pair> pairs;
+  for (const Shape& shape : shapes) pairs.push_back(pair_of(shape));
+  return pairs;
 }
+
+}  // namespace bench

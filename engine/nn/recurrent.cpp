@@ -1,10 +1,7 @@
-// Recurrent cells and their scans.
+// Recurrent cells and their scans: checks, and what surrounds the scan of one direction.
 
 #include "nn/call.hpp"
-
-#include <fovea/recurrent.hpp>
-
-#include <numeric>
+#include "ops/recurrent.hpp"
 
 namespace fovea {
 
@@ -12,77 +9,15 @@ const char* to_string(Cell cell) {
   static constexpr const char* names[] = {"rnn_tanh", "rnn_relu", "lstm", "gru", "gru_reset_first"};
   return names[static_cast<std::size_t>(cell)];
 }
+const char* to_string(GruUpdate update) { return update == GruUpdate::z_keeps ? "z_keeps" : "z_takes"; }
 
 namespace nn {
 namespace {
 
-std::int64_t gates_of(Cell cell) {
-  if (cell == Cell::lstm) return 4;
-  return cell == Cell::gru || cell == Cell::gru_reset_first ? 3 : 1;
-}
-
-// The part [i·n, i·n + n) of the innermost axis.
-Term gate(Term gates, std::int64_t i, std::int64_t n) {
-  return {slice(gates.tensor, {.axis = -1, .start = i * n, .stop = (i + 1) * n}, gates.site), gates.site};
-}
-Term rows(const Call& call, Tensor x, std::int64_t first, std::int64_t end) {
-  return {x ? slice(x, {.axis = 0, .start = first, .stop = end}, call.site) : x, call.site};
-}
-
-// One direction of one layer, checked and ready to step.
-class Stepper {
- public:
-  Stepper(const Call& call, Cell cell, const CellWeights& weights)
-      : call_(call), cell_(cell), weights_(weights), h_(weights.hidden.dim(1)) {}
-
-  // x [..., I] -> its part of the gates [..., G·H].
-  Tensor project(Tensor x) const { return linear(x, weights_.input, weights_.input_bias, Activation::none, call_.site); }
-
-  CellState step(Tensor projected, const CellState& from) const {
-    const Term x{projected, call_.site}, h{from.h, call_.site};
-    if (cell_ == Cell::lstm) return lstm(x + product(h, weights_.hidden, weights_.hidden_bias), from);
-    if (cell_ == Cell::gru) return {gru(x, product(h, weights_.hidden, weights_.hidden_bias), h).tensor};
-    if (cell_ == Cell::gru_reset_first) return {gru_reset_first(x, h).tensor};
-    const Unary activation = cell_ == Cell::rnn_tanh ? Unary::tanh : Unary::relu;
-    return {of(activation, x + product(h, weights_.hidden, weights_.hidden_bias)).tensor};
-  }
-
- private:
-  Term product(Term h, Tensor weight, Tensor bias) const {
-    return {linear(h.tensor, weight, bias, Activation::none, call_.site), call_.site};
-  }
-  Term sigmoid(Term gates, std::int64_t i) const { return of(Unary::sigmoid, gate(gates, i, h_)); }
-
-  CellState lstm(Term gates, const CellState& from) const {
-    const Term c = sigmoid(gates, 1) * Term{from.c, call_.site} + sigmoid(gates, 0) * of(Unary::tanh, gate(gates, 2, h_));
-    return {(sigmoid(gates, 3) * of(Unary::tanh, c)).tensor, c.tensor};
-  }
-  // (1-z)·n + z·h
-  static Term blend(Term z, Term n, Term h) { return n + z * (h - n); }
-  Term gru(Term x, Term hidden, Term h) const {
-    const Term r = of(Unary::sigmoid, gate(x, 0, h_) + gate(hidden, 0, h_));
-    const Term z = of(Unary::sigmoid, gate(x, 1, h_) + gate(hidden, 1, h_));
-    return blend(z, of(Unary::tanh, gate(x, 2, h_) + r * gate(hidden, 2, h_)), h);
-  }
-  Term gru_reset_first(Term x, Term h) const {
-    const auto part = [&](Tensor weights, std::int64_t first, std::int64_t end) {
-      return rows(call_, weights, first * h_, end * h_).tensor;
-    };
-    const Term first = product(h, part(weights_.hidden, 0, 2), part(weights_.hidden_bias, 0, 2));
-    const Term r = of(Unary::sigmoid, gate(x, 0, h_) + gate(first, 0, h_));
-    const Term z = of(Unary::sigmoid, gate(x, 1, h_) + gate(first, 1, h_));
-    const Term hidden = product(r * h, part(weights_.hidden, 2, 3), part(weights_.hidden_bias, 2, 3));
-    return blend(z, of(Unary::tanh, gate(x, 2, h_) + hidden), h);
-  }
-
-  const Call& call_;
-  Cell cell_;
-  const CellWeights& weights_;
-  std::int64_t h_;
-};
-
 bool check_weights(const Call& call, Cell cell, const CellWeights& weights, std::int64_t inputs, std::int64_t h) {
-  const std::int64_t gates = gates_of(cell) * h;
+  const std::int64_t gates = ops::gates_of(cell) * h;
+  if (weights.update != GruUpdate::z_keeps && cell < Cell::gru)
+    return call.refuse("its weights are made for ", to_string(weights.update), ", and it has no z");
   return call.has_shape("the input weight", weights.input, {gates, inputs}) &&
          call.has_shape("the hidden weight", weights.hidden, {gates, h}) &&
          call.may_have_shape("the input bias", weights.input_bias, {gates}) &&
@@ -94,56 +29,13 @@ bool check_rank(const Call& call, const char* what, Tensor x, int rank) {
          (x.shape().rank() == rank || call.refuse(what, ' ', to_string(x.shape()), " has rank ", x.shape().rank(), ", not ", rank));
 }
 
-// A sequence: its steps in order of time, of one direction, and the state behind the last of them.
-struct Scanned {
-  std::vector<Tensor> out;  // by step, [B,H]
-  CellState last;
-};
-
-class Scan {
- public:
-  Scan(const Call& call, Cell cell, Tensor x, const RecurrentDesc& desc)
-      : call_(call), cell_(cell), steps_(x.dim(0)), batch_(x.dim(1)) {
-    if (!desc.lengths) return;
-    std::vector<std::int32_t> numbers(static_cast<std::size_t>(steps_));
-    std::iota(numbers.begin(), numbers.end(), 0);
-    const Term lengths = shaped(Term{desc.lengths, call.site}, {1, batch_, 1});
-    running_ = of(Binary::greater, lengths, call.numbers({steps_, 1, 1}, numbers)).tensor;
-  }
-
-  Scanned run(Tensor x, const CellWeights& weights, CellState state, bool backward) const {
-    const Stepper stepper(call_, cell_, weights);
-    const Tensor projected = stepper.project(x);
-    Scanned scanned{std::vector<Tensor>(static_cast<std::size_t>(steps_)), {}};
-    for (std::int64_t i = 0; i < steps_; ++i) {
-      const std::int64_t t = backward ? steps_ - 1 - i : i;
-      const CellState next = stepper.step(at(projected, t), state);
-      scanned.out[static_cast<std::size_t>(t)] = next.h;
-      if (!running_) {
-        state = next;
-        continue;
-      }
-      const Term running{at(running_, t), call_.site};
-      const auto held = [&](Tensor now, Tensor before) { return choose(running, Term{now, call_.site}, Term{before, call_.site}).tensor; };
-      scanned.out[static_cast<std::size_t>(t)] = choose(running, Term{next.h, call_.site}, 0).tensor;
-      state = {held(next.h, state.h), next.c ? held(next.c, state.c) : Tensor()};
-    }
-    scanned.last = state;
-    return scanned;
-  }
-
- private:
-  // Step t of [T,B,N], as [B,N].
-  Tensor at(Tensor x, std::int64_t t) const {
-    const Term step = rows(call_, x, t, t + 1);
-    return shaped(step, {x.dim(1), x.dim(2)}).tensor;
-  }
-
-  const Call& call_;
-  Cell cell_;
-  std::int64_t steps_, batch_;
-  Tensor running_;  // [T,B,1], whether the step is one of the sequence's; absent: all are
-};
+// One direction of one layer over x [T,B,I]: out, last h, and of lstm the last c.
+std::vector<Tensor> scan(const Call& call, Cell cell, Tensor x, const CellWeights& weights, const CellState& from,
+                         Tensor lengths = {}, bool reverse = false) {
+  const Tensor gates = linear(x, weights.input, weights.input_bias, Activation::none, call.site);
+  return ops::recurrent_scan({gates, weights.hidden, weights.hidden_bias, from.h, from.c, lengths},
+                             {.cell = cell, .update = weights.update, .reverse = reverse}, call.site);
+}
 
 bool check_layers(const Call& call, Cell cell, Tensor x, std::span<const RecurrentLayer> layers, const RecurrentDesc& desc) {
   if (!check_rank(call, "x", x, 3)) return false;
@@ -169,10 +61,10 @@ bool check_layers(const Call& call, Cell cell, Tensor x, std::span<const Recurre
          call.refuse("lengths are ", to_string(desc.lengths.shape()), ", not ", to_string(Shape{batch}));
 }
 
+// States [B,H] as [layers·directions, B, H].
 Tensor stacked(const std::vector<Tensor>& states, CallSite site) {
-  std::vector<Tensor> parts;
-  for (const Tensor state : states) parts.push_back(reshape(state, {1, state.dim(0), state.dim(1)}, site));
-  return concat(parts, 0, site);
+  const Tensor rows = states.size() == 1 ? states[0] : concat(states, 0, site);
+  return reshape(rows, {static_cast<std::int64_t>(states.size()), states[0].dim(0), states[0].dim(1)}, site);
 }
 
 }  // namespace
@@ -185,8 +77,9 @@ CellState recurrent_cell(Cell cell, Tensor x, const CellState& state, const Cell
   const Shape& h = state.h.shape();
   if (!call.has_shape("h", state.h, {x.dim(0), h[1]}) || !nn::check_weights(call, cell, weights, x.dim(1), h[1])) return refused;
   if (cell == Cell::lstm && !call.has_shape("c", state.c, h)) return refused;
-  const nn::Stepper stepper(call, cell, weights);
-  return stepper.step(stepper.project(x), state);
+  const Tensor step = reshape(x, {1, x.dim(0), x.dim(1)}, site);
+  const std::vector<Tensor> after = nn::scan(call, cell, step, weights, state);
+  return {after[1], cell == Cell::lstm ? after[2] : Tensor()};
 }
 
 RecurrentResult recurrent(Cell cell, Tensor x, std::span<const RecurrentLayer> layers, const RecurrentDesc& desc, CallSite site) {
@@ -194,25 +87,23 @@ RecurrentResult recurrent(Cell cell, Tensor x, std::span<const RecurrentLayer> l
   const bool has_c = cell == Cell::lstm;
   if (!nn::check_layers(call, cell, x, layers, desc)) return {call.nothing(), call.nothing(), has_c ? call.nothing() : Tensor()};
   if (desc.batch_first) x = transpose(x, 0, 1, site);
-  const nn::Scan scan(call, cell, x, desc);
   const std::int64_t batch = x.dim(1), h = layers[0].forward.hidden.dim(1);
+  const Tensor zeros = desc.h && (desc.c || !has_c) ? Tensor() : broadcast_to(scalar(x, 0, site), {batch, h}, site);
   std::vector<Tensor> last_h, last_c;
   const auto first = [&](Tensor states) {  // of the direction that comes next
     const auto i = static_cast<std::int64_t>(last_h.size());
-    if (!states) return broadcast_to(scalar(x, 0, site), {batch, h}, site);
-    return shaped(nn::rows(call, states, i, i + 1), {batch, h}).tensor;
+    return states ? reshape(slice(states, {.axis = 0, .start = i, .stop = i + 1}, site), {batch, h}, site) : zeros;
   };
   for (const RecurrentLayer& layer : layers) {
-    std::vector<std::vector<Tensor>> directions;
+    std::vector<Tensor> outs;
     for (const CellWeights* weights : {&layer.forward, &layer.backward}) {
       if (!weights->hidden) continue;
-      nn::Scanned scanned = scan.run(x, *weights, {first(desc.h), has_c ? first(desc.c) : Tensor()}, weights == &layer.backward);
-      last_h.push_back(scanned.last.h);
-      last_c.push_back(scanned.last.c);
-      directions.push_back(std::move(scanned.out));
+      const CellState from{first(desc.h), has_c ? first(desc.c) : Tensor()};
+      const std::vector<Tensor> scanned = nn::scan(call, cell, x, *weights, from, desc.lengths, weights == &layer.backward);
+      outs.push_back(scanned[0]);
+      last_h.push_back(scanned[1]);
+      if (has_c) last_c.push_back(scanned[2]);
     }
-    std::vector<Tensor> outs;
-    for (const std::vector<Tensor>& steps : directions) outs.push_back(nn::stacked(steps, site));
     x = outs.size() == 1 ? outs[0] : concat(outs, 2, site);
   }
   return {desc.batch_first ? transpose(x, 0, 1, site) : x, nn::stacked(last_h, site), has_c ? nn::stacked(last_c, site) : Tensor()};

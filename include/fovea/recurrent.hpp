@@ -1,7 +1,8 @@
 #pragma once
-// Recurrent cells, and scans of them over sequences. A scan is unrolled: one product gives all steps' inputs of a layer,
-// then each step is a product of the state and the gates. Gradients go back through time over the unrolled steps. With
-// f16 storage the gates' two parts and the states are rounded to f16 at every step.
+// Recurrent cells, and scans of them over sequences. One product gives the inputs' part of all steps' gates of a layer;
+// then each step is two launches, the product of the state and the gates (of gru_reset_first four). Gradients go back
+// through time as many launches a step, and those of the weights are one product over all steps. With f16 storage the
+// gates and the states are rounded to f16 at every step.
 
 #include <fovea/tensor.hpp>
 
@@ -18,19 +19,27 @@ enum class Cell : std::uint8_t {
 };
 const char* to_string(Cell cell);
 
+// What z of gru and gru_reset_first weighs.
+enum class GruUpdate : std::uint8_t {
+  z_keeps,  // the state: h' = (1-z)·n + z·h       (Cho et al. 2014, PyTorch, cuDNN)
+  z_takes,  // the candidate: h' = (1-z)·h + z·n   (Chung et al. 2014, Bahdanau et al. 2015)
+};
+const char* to_string(GruUpdate update);
+
 // Gates stand one after another along the first axis, in PyTorch's order: i, f, g, o of lstm and r, z, n of gru, G = 4
 // and 3 of them; G = 1 otherwise. The gates are x·inputᵀ + input_bias + h·hiddenᵀ + hidden_bias.
 struct CellWeights {
   Tensor input;   // [G·H, I]
   Tensor hidden;  // [G·H, H]
   Tensor input_bias{}, hidden_bias{};  // [G·H], or absent
+  GruUpdate update = GruUpdate::z_keeps;  // that they were made for
 };
 struct CellState {
   Tensor h;    // [B,H]
   Tensor c{};  // [B,H], of lstm alone
 };
 // One step: x [B,I] and the state before it give the state after it, of h's type.
-// Errors: extents that do not fit (the operand is named), a state without c for lstm.
+// Errors: extents that do not fit (the operand is named), a state without c for lstm, z_takes of a cell without z.
 CellState recurrent_cell(Cell cell, Tensor x, const CellState& state, const CellWeights& weights,
                          CallSite site = CallSite::here());
 

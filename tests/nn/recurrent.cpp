@@ -1,8 +1,7 @@
 #include <fovea/recurrent.hpp>
 
-#include "tests/support/check.hpp"
-
-#include <cmath>
+#include "tests/support/gradient.hpp"
+#include "tests/support/recurrent.hpp"
 
 namespace fovea::test {
 namespace {
@@ -12,21 +11,10 @@ struct Size {
   std::int64_t steps, batch, inputs, hidden;
 };
 
-std::int64_t gates_of(Cell cell) { return cell == Cell::lstm ? 4 : cell == Cell::gru || cell == Cell::gru_reset_first ? 3 : 1; }
-
+// One step of one sequence; `at` is where the operands of the direction begin.
 template <class T>
-T sigma(T x) {
-  return 1 / (1 + std::exp(-x));
-}
-
-template <class T>
-struct State {
-  std::vector<T> h, c;
-};
-
-// One step of one sequence, gate by gate; `at` is where the operands of the direction begin.
-template <class T>
-State<T> step_of(Cell cell, const std::vector<T>& x, const State<T>& from, const std::vector<Array<T>>& in, std::size_t at) {
+State<T> step_of(Cell cell, GruUpdate update, const std::vector<T>& x, const State<T>& from, const std::vector<Array<T>>& in,
+                 std::size_t at) {
   const auto n = static_cast<std::int64_t>(from.h.size());
   const auto from_x = [&](std::int64_t gate, std::int64_t j) {
     T sum = in[at + 2][gate * n + j];
@@ -38,26 +26,7 @@ State<T> step_of(Cell cell, const std::vector<T>& x, const State<T>& from, const
     for (std::int64_t i = 0; i < n; ++i) sum += in[at + 1].at({gate * n + j, i}) * h[static_cast<std::size_t>(i)];
     return sum;
   };
-  const auto both = [&](std::int64_t gate, std::int64_t j) { return from_x(gate, j) + from_h(gate, j, from.h); };
-  State<T> next = from;
-  std::vector<T> reset = from.h;
-  if (cell == Cell::gru_reset_first)
-    for (std::int64_t j = 0; j < n; ++j) reset[static_cast<std::size_t>(j)] *= sigma(both(0, j));
-  for (std::int64_t j = 0; j < n; ++j) {
-    const auto k = static_cast<std::size_t>(j);
-    if (cell == Cell::rnn_tanh) next.h[k] = std::tanh(both(0, j));
-    if (cell == Cell::rnn_relu) next.h[k] = std::max(both(0, j), T(0));
-    if (cell == Cell::lstm) {
-      next.c[k] = sigma(both(1, j)) * from.c[k] + sigma(both(0, j)) * std::tanh(both(2, j));
-      next.h[k] = sigma(both(3, j)) * std::tanh(next.c[k]);
-    }
-    if (cell == Cell::gru || cell == Cell::gru_reset_first) {
-      const T z = sigma(both(1, j));
-      const T hidden = cell == Cell::gru ? sigma(both(0, j)) * from_h(2, j, from.h) : from_h(2, j, reset);
-      next.h[k] = (1 - z) * std::tanh(from_x(2, j) + hidden) + z * from.h[k];
-    }
-  }
-  return next;
+  return cell_step(cell, update, from, from_x, from_h);
 }
 
 // The rows of [A,B,N] at (a, b).
@@ -75,7 +44,7 @@ void set_row(Array<T>& x, std::int64_t a, std::int64_t b, std::int64_t first, co
 // Each sequence on its own, of its own length: out, last h, last c.
 template <class T>
 std::vector<Array<T>> scans(Cell cell, const std::vector<Array<T>>& in, std::int64_t layers, std::int64_t directions,
-                            const std::vector<std::int64_t>& lengths) {
+                            const std::vector<std::int64_t>& lengths, GruUpdate update = GruUpdate::z_keeps) {
   Array<T> x = in[0];
   const Array<T>&h0 = in[1 + static_cast<std::size_t>(4 * layers * directions)], &c0 = in.back();
   const std::int64_t steps = x.dim(0), batch = x.dim(1), n = h0.dim(2);
@@ -89,7 +58,7 @@ std::vector<Array<T>> scans(Cell cell, const std::vector<Array<T>>& in, std::int
         const std::int64_t length = lengths[static_cast<std::size_t>(b)];
         for (std::int64_t i = 0; i < length; ++i) {
           const std::int64_t t = d == 0 ? i : length - 1 - i;
-          state = step_of(cell, row(x, t, b), state, in, static_cast<std::size_t>(1 + 4 * k));
+          state = step_of(cell, update, row(x, t, b), state, in, static_cast<std::size_t>(1 + 4 * k));
           set_row(out, t, b, d * n, state.h);
         }
         set_row(last_h, k, b, 0, state.h);
@@ -106,6 +75,7 @@ std::vector<Array<T>> scans(Cell cell, const std::vector<Array<T>>& in, std::int
 struct Layout {
   std::int64_t layers = 1, directions = 1;
   bool with_lengths = false, batch_first = false;
+  GruUpdate update = GruUpdate::z_keeps;
 };
 
 void check_scan(Cell cell, const Size& size, const Layout& layout) {
@@ -128,7 +98,7 @@ void check_scan(Cell cell, const Size& size, const Layout& layout) {
   const auto build = [&](Graph& graph, const std::vector<Tensor>& t) {
     const auto weights = [&](std::int64_t k) {
       const auto at = static_cast<std::size_t>(1 + 4 * k);
-      return CellWeights{t[at], t[at + 1], t[at + 2], t[at + 3]};
+      return CellWeights{t[at], t[at + 1], t[at + 2], t[at + 3], layout.update};
     };
     std::vector<RecurrentLayer> layers;
     for (std::int64_t k = 0; k < runs; k += layout.directions)
@@ -145,8 +115,9 @@ void check_scan(Cell cell, const Size& size, const Layout& layout) {
     return results;
   };
   // exp and tanh of each step, 3 + 2|x| ulp (Vulkan, precision), carried through the steps.
-  check("matmul", operands, build, [&](const auto& in) { return scans(cell, in, layout.layers, layout.directions, lengths); },
-        {.f16 = false, .extra_ulps = 64, .gradient = true});
+  const auto reference = [&](const auto& in) { return scans(cell, in, layout.layers, layout.directions, lengths, layout.update); };
+  check("recurrent_scan", operands, build, reference, {.f16 = false, .extra_ulps = 64});
+  check_gradient(operands, build, reference, {.kernels_of = "recurrent_scan_backward"});
 }
 
 constexpr Cell every_cell[] = {Cell::rnn_tanh, Cell::rnn_relu, Cell::lstm, Cell::gru, Cell::gru_reset_first};
@@ -167,6 +138,11 @@ TEST_CASE("the batch first, and one step of one sequence") {
   check_scan(Cell::lstm, {1, 1, 1, 1}, {});
 }
 
+TEST_CASE("z may weigh the candidate") {
+  for (const Cell cell : {Cell::gru, Cell::gru_reset_first})
+    check_scan(cell, {2, 3, 2, 4}, {.with_lengths = true, .update = GruUpdate::z_takes});
+}
+
 TEST_CASE("a cell is one step of its scan, and absent states are zeros") {
   for (const Cell cell : every_cell) {
     CAPTURE(std::string(to_string(cell)));
@@ -175,7 +151,7 @@ TEST_CASE("a cell is one step of its scan, and absent states are zeros") {
                                         values({gates}, std::vector<double>(static_cast<std::size_t>(gates))),
                                         values({gates}, std::vector<double>(static_cast<std::size_t>(gates))),
                                         values({1, 2, 3}, std::vector<double>(6)), values({1, 2, 3}, std::vector<double>(6))};
-    check("matmul", operands,
+    check("recurrent_scan", operands,
           [&](Graph&, const std::vector<Tensor>& t) {
             const CellWeights weights{t[1], t[2]};
             const auto flat = [](Tensor x) { return reshape(x, {x.dim(1), x.dim(2)}); };
@@ -204,6 +180,11 @@ TEST_CASE("recurrence names what is wrong") {
               {"gru: the input weight is [12,5], not [12,3]", "recurrent.cpp"});
   check_error([&](Graph& g) { recurrent_cell(Cell::lstm, g.input("x", {2, 3}), {g.input("h", {2, 4})}, weights(g, 16, 3, 4)); },
               {"lstm: c is absent"});
+  check_error([&](Graph& g) {
+    CellWeights takes = weights(g, 16, 3, 4);
+    takes.update = GruUpdate::z_takes;
+    recurrent_cell(Cell::lstm, g.input("x", {2, 3}), {g.input("h", {2, 4}), g.input("c", {2, 4})}, takes);
+  }, {"lstm: its weights are made for z_takes, and it has no z"});
   check_error([&](Graph& g) { recurrent_cell(Cell::lstm, g.input("x", {2, 3}), {g.input("h", {3, 4})}, weights(g, 16, 3, 4)); },
               {"lstm: h is [3,4], not [2,4]"});
   check_error([&](Graph& g) { scan(Cell::lstm, g.input("x", {5, 2, 3}), {}); }, {"lstm: no layer"});
