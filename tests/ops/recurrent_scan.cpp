@@ -5,6 +5,9 @@
 
 #include <fovea/autodiff.hpp>
 
+#include <algorithm>
+#include <cmath>
+
 namespace fovea::test {
 namespace {
 
@@ -107,7 +110,7 @@ TEST_CASE("a state of more than one workgroup, and none") {
 }
 
 TEST_CASE("f16 storage") {
-  for (const Cell cell : {Cell::lstm, Cell::gru, Cell::gru_reset_first}) {
+  for (const Cell cell : {Cell::lstm, Cell::gru_reset_first}) {
     CAPTURE(std::string(to_string(cell)));
     const Case of{.cell = cell, .T = 2, .B = 5, .H = 5, .lengths = true};
     const auto reference = [&](const auto& in) { return scanned(of, in, lengths_of(of)); };

@@ -3,6 +3,7 @@
 
 #include <fovea/recurrent.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
