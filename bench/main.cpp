@@ -113,6 +113,7 @@ int main(int argc, char** argv) {
   }
   std::vector<Pair> pairs = attention_pairs();
   for (Pair& pair : recurrent_pairs()) pairs.push_back(std::move(pair));
+  for (Pair& pair : additive_pairs()) pairs.push_back(std::move(pair));
   for (const Pair& pair : pairs)
     for (const bool fused : {true, false}) {
       auto kept = std::make_shared<std::optional<Case>>();

@@ -27,5 +27,6 @@ void put_out(fovea::Graph& graph, fovea::Tensor y, const std::vector<fovea::Tens
 
 std::vector<Pair> attention_pairs();
 std::vector<Pair> recurrent_pairs();
+std::vector<Pair> additive_pairs();
 
 }  // namespace bench

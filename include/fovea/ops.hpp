@@ -246,4 +246,5 @@ Tensor fold(Tensor x, const FoldDesc& desc, CallSite site = CallSite::here());
 }  // namespace fovea
 
 // The families with headers of their own.
+#include <fovea/ops/additive.hpp>
 #include <fovea/ops/conv.hpp>
