@@ -226,12 +226,12 @@ void sca_channel_first(CaseGraph& graph) {
   const std::int64_t n = v.dim(0), c = v.dim(1), k = graph.weight("bc").dim(0);
   const auto hidden = [&](const char* name) { return reshape(fully_connected(graph, name, h), {n, 1, k}); };
   const Tensor pooled = reshape(mean_space(v), {n, c, 1});
-  const Tensor b = tanh(pooled * graph.weight("Wc") + graph.weight("bc") + hidden("Whc"));
-  const Tensor beta = softmax(reshape(fully_connected(graph, "Wi2", b), {n, c}), {.axis = 1});
+  const Tensor b = weighed_scores(graph, "Wi2", hidden("Whc"), pooled * graph.weight("Wc") + graph.weight("bc"));
+  const Tensor beta = softmax(reshape(b, {n, c}), {.axis = 1});
   const Tensor weighed = v * reshape(beta, {n, c, 1, 1});
   const Tensor places = permute(flatten_space(weighed), {0, 2, 1});
-  const Tensor a = tanh(fully_connected(graph, "Ws", places) + hidden("Whs"));
-  const Tensor alpha = softmax(reshape(fully_connected(graph, "Wi", a), {n, -1}), {.axis = 1});
+  const Tensor a = weighed_scores(graph, "Wi", hidden("Whs"), fully_connected(graph, "Ws", places));
+  const Tensor alpha = softmax(reshape(a, {n, -1}), {.axis = 1});
   graph.out("beta", beta);
   graph.out("alpha", alpha);
   graph.out("y", weighed * reshape(alpha, {n, 1, v.dim(2), v.dim(3)}));

@@ -4,14 +4,12 @@
 #include "tests/conformance/compose.hpp"
 #include <fovea/autodiff.hpp>
 
-#include <functional>
-
 namespace fovea::conformance {
 namespace {
 
-// softmax over the keys of v·tanh(query + keys): [B,1,H] and [B,T,H] -> [B,T].
-Tensor additive_weights(Tensor query, Tensor keys, const std::function<Tensor(Tensor)>& score) {
-  return softmax(reshape(score(tanh(query + keys)), {keys.dim(0), keys.dim(1)}));
+// softmax over the keys of the scores of one query: [B,1,T] -> [B,T].
+Tensor weights_of(Tensor scores) {
+  return softmax(reshape(scores, {scores.dim(0), scores.dim(2)}));
 }
 // [B,T] and [B,T,N] -> [B,N].
 Tensor weighted_sum(Tensor weights, Tensor values) {
@@ -26,8 +24,7 @@ void bahdanau_step(CaseGraph& graph) {
   const std::int64_t width = h.dim(1);
   const Tensor query = linear(h, part(attn, 1, 0, width), graph.weight("attention.attn.bias"));
   const Tensor keys = linear(enc, part(attn, 1, width, enc.dim(2)));
-  const Tensor a = additive_weights(reshape(query, {h.dim(0), 1, width}), keys,
-                                    [&](Tensor x) { return matmul(x, graph.weight("attention.v")); });
+  const Tensor a = weights_of(additive_score(reshape(query, {h.dim(0), 1, width}), keys, graph.weight("attention.v")));
   const Tensor context = weighted_sum(a, enc);
   const Tensor word = embedding(graph.weight("embedding.weight"), graph.in("ids"));
   const Tensor next =
@@ -50,8 +47,7 @@ void seq2seq_bahdanau(CaseGraph& graph) {
   std::vector<Tensor> logits, attention;
   for (std::int64_t t = 0; t < steps; ++t) {
     const Tensor query = reshape(fully_connected(graph, "attention.Wa", state.h), {batch, 1, width});
-    const Tensor a =
-        additive_weights(query, projected, [&](Tensor x) { return fully_connected(graph, "attention.Va", x); });
+    const Tensor a = weights_of(weighed_scores(graph, "attention.Va", query, projected));
     const Tensor word = reshape(part(words, 1, t, 1), {batch, width});
     state = recurrent_cell(Cell::gru, concat({word, weighted_sum(a, keys)}, 1), state, weights);
     logits.push_back(reshape(fully_connected(graph, "out", state.h), {batch, 1, -1}));

@@ -13,8 +13,8 @@ namespace {
 void bahdanau(CaseGraph& graph) {
   if (graph.has("in.mask")) return graph.skip("Bahdanau attention with a mask");
   const Tensor keys = graph.in("k");
-  const Tensor hidden = tanh(fully_connected(graph, "Wa", graph.in("q")) + fully_connected(graph, "Ua", keys));
-  const Tensor weights = softmax(permute(fully_connected(graph, "Va", hidden), {0, 2, 1}));
+  const Tensor query = fully_connected(graph, "Wa", graph.in("q")), projected = fully_connected(graph, "Ua", keys);
+  const Tensor weights = softmax(weighed_scores(graph, "Va", query, projected));
   graph.out("w", weights);
   graph.out("context", matmul(weights, keys));
 }
@@ -35,7 +35,7 @@ void pointer_attention(CaseGraph& graph) {
   const Tensor context =
       linear(graph.in("ctx"), reshape(kernel, {kernel.dim(0), kernel.dim(1)}), graph.weight("context_linear.bias"));
   const Tensor query = reshape(fully_connected(graph, "input_linear", h), {h.dim(0), 1, -1});
-  Tensor scores = matmul(tanh(query + context), graph.weight("V"));
+  Tensor scores = reshape(additive_score(query, context, graph.weight("V")), {h.dim(0), -1});
   scores = select(graph.in("mask"), scalar(scores, -std::numeric_limits<float>::infinity()), scores);
   const Tensor alpha = softmax(scores);
   graph.out("alpha", alpha);
@@ -45,8 +45,8 @@ void pointer_attention(CaseGraph& graph) {
 void show_attend_tell(CaseGraph& graph) {
   const Tensor enc = graph.in("enc"), h = graph.in("h");
   const Tensor query = reshape(fully_connected(graph, "decoder_att", h), {h.dim(0), 1, -1});
-  const Tensor scores = fully_connected(graph, "full_att", relu(fully_connected(graph, "encoder_att", enc) + query));
-  const Tensor alpha = softmax(reshape(scores, {h.dim(0), -1}));
+  const Tensor keys = fully_connected(graph, "encoder_att", enc);
+  const Tensor alpha = softmax(reshape(weighed_scores(graph, "full_att", query, keys, Unary::relu), {h.dim(0), -1}));
   graph.out("alpha", alpha);
   graph.out("context", reduce(Reduce::sum, enc * reshape(alpha, {h.dim(0), -1, 1}), {.axes = {1}}));
 }

@@ -90,6 +90,12 @@ Tensor fully_connected(CaseGraph& graph, const std::string& name, Tensor x) {
   return linear(x, graph.weight(name + ".weight"), graph.optional_weight(name + ".bias"));
 }
 
+Tensor weighed_scores(CaseGraph& graph, const std::string& name, Tensor q, Tensor k, Unary activation) {
+  const Tensor weight = graph.weight(name + ".weight"), bias = graph.optional_weight(name + ".bias");
+  const Tensor scores = additive_score(q, k, reshape(weight, {weight.dim(1)}), {.activation = activation});
+  return bias ? scores + bias : scores;
+}
+
 CellWeights cell_weights(CaseGraph& graph, const std::string& prefix, const std::string& suffix) {
   return {graph.weight(prefix + "weight_ih" + suffix), graph.weight(prefix + "weight_hh" + suffix),
           graph.optional_weight(prefix + "bias_ih" + suffix), graph.optional_weight(prefix + "bias_hh" + suffix)};

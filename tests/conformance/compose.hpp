@@ -45,6 +45,8 @@ Tensor conv(CaseGraph& graph, const std::string& name, Tensor x, const ConvOptio
 Tensor batch_norm(CaseGraph& graph, const std::string& name, Tensor x, double eps = 1e-5);
 Tensor layer_norm(CaseGraph& graph, const std::string& name, Tensor x, double eps = 1e-5);
 Tensor fully_connected(CaseGraph& graph, const std::string& name, Tensor x);
+// The layer of one output over act(q + k): q [B,Lq,A], k [B,Lk,A] -> [B,Lq,Lk].
+Tensor weighed_scores(CaseGraph& graph, const std::string& name, Tensor q, Tensor k, Unary activation = Unary::tanh);
 
 // torch's recurrent parameters: "<prefix>weight_ih<suffix>", "<prefix>weight_hh<suffix>", and their biases.
 CellWeights cell_weights(CaseGraph& graph, const std::string& prefix, const std::string& suffix);
