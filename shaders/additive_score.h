@@ -6,15 +6,15 @@
 
 FOVEA_SHADER_BEGIN
 
-// One side is owned: of additive_score the longer one, a row a lane; of the gradient that
-// of the rows summed for, ROWS of them a lane.
+// One side is owned: of additive_score the longer one, of its gradient that of the rows summed for.
 #define ADDITIVE_SCORE_SPEC(X) \
   X(0, WG, 64) \
   X(1, A, 64)          /* features */ \
   X(2, ROWS, 1)        /* additive_score: rows of the other side a lane; its gradient: of the owned side */ \
-  X(3, ACTIVATION, 0) \
-  X(4, D_ROWS, 0)      /* of the gradient: binding 4 takes that of the owned rows */ \
-  X(5, D_V, 0)         /* of the gradient: binding 5 takes each owned row's part of that of v */
+  X(3, OWN, 1)         /* additive_score: rows of the owned side a lane */ \
+  X(4, ACTIVATION, 0) \
+  X(5, D_ROWS, 0)      /* of the gradient: binding 4 takes that of the owned rows */ \
+  X(6, D_V, 0)         /* of the gradient: binding 5 takes each owned row's part of that of v */
 FOVEA_SPEC(AdditiveScoreSpec, ADDITIVE_SCORE_SPEC)
 
 struct AdditiveScoreParams {

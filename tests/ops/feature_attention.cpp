@@ -1,9 +1,8 @@
 // Attention with weights a feature, and its gradients, against the formula, by every kernel and by the unfused form.
 
+#include "tests/support/additive.hpp"
 #include "tests/support/gradient.hpp"
 #include "tests/support/run.hpp"
-
-#include "compile/compiler.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -20,13 +19,6 @@ struct Options {
   KeySide side = KeySide::both;
   bool f16 = true;
 };
-
-template <class T>
-T activated(Unary activation, T x) {
-  if (activation == Unary::tanh) return std::tanh(x);
-  if (std::isnan(x)) return x;
-  return x > T(0) ? x : activation == Unary::elu ? std::expm1(x) : T(0);
-}
 
 bool sees(KeySide side, std::int64_t i, std::int64_t j) {
   return side == KeySide::both || (side == KeySide::before ? j < i : j > i);
@@ -96,33 +88,31 @@ void check_backward(const std::vector<Operand>& in, const Options& options = {},
 }
 
 constexpr KeySide all_sides[] = {KeySide::both, KeySide::before, KeySide::after};
-constexpr Unary all_activations[] = {Unary::tanh, Unary::relu, Unary::elu};
-
 }  // namespace
 
 TEST_CASE("feature_attention: lengths and features off every block, none and one") {
-  for (const auto& [Lq, Lk] : {std::pair{1, 1}, {1, 37}, {37, 1}, {9, 21}, {21, 9}, {0, 5}, {5, 0}})
-    for (const std::int64_t A : {1, 16, 19}) check_forward(qkx({2, Lq, A}, Lk), {.f16 = A == 19});
+  for (const auto& [Lq, Lk] : {std::pair{1, 1}, {1, 37}, {37, 1}, {9, 21}, {0, 5}, {5, 0}}) check_forward(qkx({2, Lq, 19}, Lk));
+  for (const std::int64_t A : {1, 16}) check_forward(qkx({2, 6, A}, 7));
   check_forward(qkx({1, 3, 0}, 4));
   check_forward(qkx({0, 3, 4}, 4));
   check_forward(qkx({13, 70}, 17));
 }
 
 TEST_CASE("feature_attention: every activation and scale") {
-  for (const Unary activation : all_activations)
-    for (const float scale : {1.0f, 5.0f, 0.3f}) check_forward(qkx({2, 5, 6}, 7), {.activation = activation, .scale = scale});
+  for (const Unary activation : additive_activations) check_forward(qkx({2, 5, 6}, 7), {.activation = activation, .scale = 5});
+  for (const float scale : {1.0f, 0.3f}) check_forward(qkx({2, 5, 6}, 7), {.scale = scale, .f16 = false});
 }
 
 TEST_CASE("feature_attention: one side of the diagonal; the first or the last query sees nothing and gives zeros") {
   for (const KeySide side : all_sides)
-    for (const auto& [Lq, Lk] : {std::pair{11, 11}, {5, 14}, {14, 5}, {1, 1}}) check_forward(qkx({2, Lq, 5}, Lk), {.scale = 5, .side = side});
+    for (const auto& [Lq, Lk] : {std::pair{11, 11}, {5, 14}, {14, 5}, {1, 1}})
+      check_forward(qkx({2, Lq, 5}, Lk), {.scale = 5, .side = side, .f16 = Lq == 11});
 }
 
 TEST_CASE("feature_attention: masks, however they broadcast over leading axes, alone and with a side") {
-  for (const Shape& mask : {Shape{2, 3, 6, 9}, {3, 6, 9}, {2, 1, 6, 9}, {2, 1, 1, 9}, {6, 9}, {9}, {6, 1}, {}}) {
-    check_forward(with(qkx({2, 3, 6, 5}, 9), random_boolean(mask, 0.6)), {.scale = 2});
-    check_forward(with(qkx({2, 3, 6, 5}, 9), random_boolean(mask, 0.6)), {.side = KeySide::before});
-  }
+  for (const Shape& mask : {Shape{2, 3, 6, 9}, {3, 6, 9}, {2, 1, 6, 9}, {2, 1, 1, 9}, {6, 9}, {9}, {6, 1}, {}})
+    check_forward(with(qkx({2, 3, 6, 5}, 9), random_boolean(mask, 0.6)), {.scale = 2, .f16 = false});
+  check_forward(with(qkx({2, 3, 6, 5}, 9), random_boolean({2, 1, 6, 9}, 0.6)), {.side = KeySide::before});
   check_forward(with(qkx({2, 2, 5}, 3), values({2, 3}, {0, 0, 0, 1, 0, 1}, DType::boolean)));
 }
 
@@ -132,18 +122,17 @@ TEST_CASE("feature_attention: large scores do not overflow") {
 }
 
 TEST_CASE("feature_attention: NaN and infinity stay in their feature, and out of queries that do not see them") {
-  for (const Unary activation : all_activations)
-    for (const KeySide side : all_sides) {
-      auto in = qkx({2, 7, 5}, 7);
-      in[0].array.at({0, 3, 1}) = nan;
-      in[1].array.at({0, 4, 2}) = nan;
-      in[1].array.at({1, 2, 0}) = inf;
-      in[1].array.at({1, 5, 3}) = -inf;
-      in[2].array.at({0, 6, 4}) = nan;
-      in[2].array.at({1, 1, 4}) = inf;
-      check_forward(in, {.activation = activation, .side = side});
-      check_forward(with(in, random_boolean({2, 7, 7}, 0.5)), {.activation = activation, .side = side});
-    }
+  auto in = qkx({2, 7, 5}, 7);
+  in[0].array.at({0, 3, 1}) = nan;
+  in[1].array.at({0, 4, 2}) = nan;
+  in[1].array.at({1, 2, 0}) = inf;
+  in[1].array.at({1, 5, 3}) = -inf;
+  in[2].array.at({0, 6, 4}) = nan;
+  in[2].array.at({1, 1, 4}) = inf;
+  for (const Unary activation : additive_activations) check_forward(in, {.activation = activation, .f16 = false});
+  for (const KeySide side : {KeySide::before, KeySide::after}) check_forward(in, {.side = side});
+  for (const Unary activation : additive_activations)
+    check_forward(with(in, random_boolean({2, 7, 7}, 0.5)), {.activation = activation, .side = KeySide::after, .f16 = false});
 }
 
 TEST_CASE("feature_attention backward: both sides, lengths off every block, none and one") {
@@ -153,7 +142,7 @@ TEST_CASE("feature_attention backward: both sides, lengths off every block, none
 }
 
 TEST_CASE("feature_attention backward: activations, scales, sides, masks, and queries that see nothing") {
-  for (const Unary activation : all_activations) check_backward(qkx({2, 5, 4}, 7), {.activation = activation, .scale = 5, .f16 = false});
+  for (const Unary activation : additive_activations) check_backward(qkx({2, 5, 4}, 7), {.activation = activation, .scale = 5, .f16 = false});
   for (const KeySide side : all_sides) check_backward(qkx({2, 7, 3}, 7), {.scale = 0.7f, .side = side, .f16 = false});
   check_backward(with(qkx({2, 3, 4, 3}, 5), random_boolean({2, 1, 4, 5}, 0.5)), {.f16 = false});
   check_backward(with(qkx({1, 3, 2}, 4), values({3, 1}, {1, 0, 1}, DType::boolean)), {.f16 = false});
@@ -207,13 +196,7 @@ TEST_CASE("feature_attention: scores and weights are stored neither on the way f
   graph.output("y", y);
   const auto d = grad(y, in, {.seed = graph.input("dy", shape)});
   for (std::size_t i = 0; i < d.size(); ++i) graph.output("d" + std::to_string(i), d[i]);
-  for (const DeviceType type : {DeviceType::cpu, DeviceType::discrete}) {
-    DeviceCaps caps;
-    caps.type = type;
-    const auto program = compile::compile(graph.ir(), caps, {});
-    REQUIRE_MESSAGE(program, program.error().message);
-    CHECK(program->arena_bytes <= 2u * 8 * 256 * 300 * 4);  // two numbers a query and feature
-  }
+  CHECK(arena_bytes(graph) <= 2u * 8 * 256 * 300 * 4);  // two numbers a query and feature
 }
 
 TEST_CASE("feature_attention: what does not fit is named") {
