@@ -22,7 +22,7 @@ inline bool nothing_to_do(const char* op, std::span<const Tensor> operands, Call
   if (present == operands.end()) return true;  // no graph to tell
   std::size_t number = 0;
   for (Tensor operand : operands) {
-    if (!operand) present->graph()->fail(cat(op, ": operand ", number, " is absent"), site);
+    if (!operand) present->graph()->fail(cat(op, ": operand ", number, " is ", ir::absent), site);
     if (operand && operand.graph() != present->graph())
       for (ir::Graph* graph : {present->graph(), operand.graph()})
         graph->fail(cat(op, ": operand ", number, " and another are of two different graphs"), site);

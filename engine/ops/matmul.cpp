@@ -139,6 +139,7 @@ Tensor matmul(Tensor a, Tensor b, const MatmulDesc& desc, CallSite site) {
 
 Tensor linear(Tensor x, Tensor weight, Tensor bias, Activation activation, CallSite site) {
   const auto refuse = [&](const auto&... why) { return ops::refuse(x, site, "linear: ", why...); };
+  if (x && !weight) return refuse("the weight is ", ir::absent);
   if (ops::nothing_to_do("linear", {x, weight, bias ? bias : x}, site)) return ops::poisoned(x);
   if (!ops::are_real("linear", {{"x", x}, {"the weight", weight}, {"the bias", bias ? bias : x}}, site)) return ops::poisoned(x);
   if (x.shape().rank() == 0) return refuse("x has rank 0");

@@ -120,6 +120,10 @@ const std::vector<RightCall>& right_calls() {
       {"box_grid", {real({1, 4})}, [](auto& in) { box_grid(in[0], {1, 2, 4, 4}); }},
       {"roi_align", {real({1, 2, 4, 4}), real({3, 4}), index({3})}, [](auto& in) { roi_align(in[0], in[1], in[2], {.bins = {2, 2}}); }},
       {"resize", {real({1, 2, 4, 4})}, [](auto& in) { resize(in[0], {.size = {6, 6}}); }},
+      // ops/additive.hpp
+      {"additive_score", {real({2, 3, 4}), real({2, 5, 4}), real({4})}, [](auto& in) { additive_score(in[0], in[1], in[2]); }},
+      {"feature_attention", {real({2, 3, 4}), real({2, 5, 4}), real({2, 5, 4}), maybe(boolean({3, 5}))},
+       [](auto& in) { feature_attention(in[0], in[1], in[2], {.mask = in[3]}); }},
       // ops/window.hpp
       {"dynamic_conv1d", {real({2, 5, 4}), real({2, 3})}, [](auto& in) { dynamic_conv1d(in[0], in[1]); }},
       {"dynamic_conv1d_mask", {any({2})}, [](auto& in) { dynamic_conv1d_mask(in[0], 5, 3); }},

@@ -156,6 +156,14 @@ const std::vector<Row>& rows() {
       {"roi_align", [](Source& x) { roi_align(x({1, 2, 4, 4}), x({3, 4}), x.i32({3}), {.samples = 256}); }, {"roi_align", "256"}},
       {"resize", [](Source& x) { resize(x({1, 2, 4, 4}), {.scale = {0}}); }, {"resize", "0"}},
       {"resize", [](Source& x) { resize(x({4}), {.size = {2, 2}}); }, {"resize", "2", "[4]"}},
+      // ops/additive.hpp
+      {"additive_score", [](Source& x) { additive_score(x({2, 3, 4}), x({2, 5, 4}), x({3})); }, {"additive_score", "v has 3 features", "q has 4"}},
+      {"additive_score", [](Source& x) { additive_score(x({2, 3, 4}), x({2, 5, 3}), x({4})); }, {"additive_score", "k has 3", "axis 2"}},
+      {"additive_score", [](Source& x) { additive_score(x({3, 4}), x({5, 4}), x({4}), {Unary::sigmoid}); }, {"additive_score", "sigmoid"}},
+      {"feature_attention", [](Source& x) { feature_attention(x({3, 4}), x({5, 4}), x({6, 4})); }, {"feature_attention", "6", "5"}},
+      {"feature_attention", [](Source& x) { feature_attention(x({3, 4}), x({5, 4}), x({5, 4}), {.scale = 0}); }, {"feature_attention", "scale is 0"}},
+      {"feature_attention", [](Source& x) { feature_attention(x({3, 4}), x({5, 4}), x({5, 4}), {.mask = x.boolean({3, 4})}); },
+       {"feature_attention", "[3,4]", "[3,5]"}},
       // ops/window.hpp
       {"dynamic_conv1d", [](Source& x) { dynamic_conv1d(x({2, 5, 4}), x({3, 3})); }, {"dynamic_conv1d", "3 heads", "4 channels"}},
       {"dynamic_conv1d_mask", [](Source& x) { dynamic_conv1d_mask(x({1}), 4, 3, {3}); }, {"dynamic_conv1d_mask", "offset 3"}},
