@@ -2,15 +2,9 @@
 // Running a plan as the harness does: between sentinels, on poisoned outputs, twice.
 
 #include "tests/support/array.hpp"
-
-#include <fovea/plan.hpp>
-
-#include <cstddef>
-#include <vector>
+#include "tests/support/guarded.hpp"
 
 namespace fovea::test {
-
-using Bytes = std::vector<std::byte>;
 
 // To the nearest value of a storage type; itself for integers and booleans.
 double rounded_to(double value, DType dtype);

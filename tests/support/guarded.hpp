@@ -1,0 +1,26 @@
+#pragma once
+// Running a plan between sentinels, on poisoned outputs, several times. No test framework stands behind it.
+
+#include <fovea/context.hpp>
+#include <fovea/plan.hpp>
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace fovea::test {
+
+using Bytes = std::vector<std::byte>;
+
+struct GuardedRun {
+  std::vector<Bytes> outputs;       // of the first run, in the order of the ports, Port::bytes each
+  std::vector<std::string> faults;  // "two runs differ in y"; a kind of fault at a port stands once
+};
+
+// The bytes of the inputs and parameters, in the order of the ports. Every port lies between sentinels and outputs are NaN
+// before each run. Faults: a sentinel or an input that was changed, and an output of which a later run gave other bits.
+// Errors: memory, the device.
+Result<GuardedRun> run_between_sentinels(Context& context, Plan& plan, std::span<const Bytes> inputs, int runs);
+
+}  // namespace fovea::test
