@@ -1,5 +1,6 @@
 #include "base/device_caps.hpp"
 #include "base/shader_table.hpp"
+#include "base/shader_workgroup.hpp"
 
 #include <algorithm>
 #include <map>
@@ -12,13 +13,16 @@ namespace {
 namespace spirv {
 constexpr std::uint32_t magic = 0x07230203;
 constexpr std::size_t header_words = 5;
-constexpr std::uint32_t op_capability = 17, op_type_int = 21, op_type_float = 22, op_type_vector = 23,
+constexpr std::uint32_t op_execution_mode = 16, op_capability = 17, op_type_int = 21, op_type_float = 22, op_type_vector = 23,
                         op_type_matrix = 24, op_type_array = 28, op_type_runtime_array = 29, op_type_struct = 30,
-                        op_type_pointer = 32, op_constant = 43, op_spec_constant = 50, op_variable = 59,
-                        op_decorate = 71, op_member_decorate = 72;
-constexpr std::uint32_t spec_id = 1, buffer_block = 3, array_stride = 6, matrix_stride = 7, non_writable = 24,
-                        binding = 33, descriptor_set = 34, offset = 35;
-constexpr std::uint32_t uniform = 2, push_constant = 9, storage_buffer = 12;  // storage classes
+                        op_type_pointer = 32, op_constant = 43, op_constant_composite = 44, op_spec_constant = 50,
+                        op_spec_constant_composite = 51, op_variable = 59, op_decorate = 71, op_member_decorate = 72,
+                        op_execution_mode_id = 331;
+constexpr std::uint32_t spec_id = 1, buffer_block = 3, array_stride = 6, matrix_stride = 7, built_in = 11,
+                        non_writable = 24, binding = 33, descriptor_set = 34, offset = 35;
+constexpr std::uint32_t uniform = 2, workgroup = 4, push_constant = 9, storage_buffer = 12;  // storage classes
+constexpr std::uint32_t local_size = 17, local_size_id = 38;  // execution modes
+constexpr std::uint32_t workgroup_size = 25;                  // what is built in
 constexpr std::uint32_t whole = UINT32_MAX;  // our own: the member of a decoration that is on the whole object
 }  // namespace spirv
 
@@ -46,6 +50,7 @@ struct Module {
   std::vector<std::uint32_t> capabilities;
   std::map<std::uint32_t, Instruction> declarations;
   std::vector<Words> variables;
+  Words local_size, local_size_ids;  // literals, or constants
   // (id, member or `whole`, decoration) -> first literal, 0 without one
   std::map<std::array<std::uint32_t, 3>, std::uint32_t> decorations;
 
@@ -55,7 +60,11 @@ struct Module {
 
   void add(std::uint32_t opcode, Words operands) {
     const std::size_t n = operands.size();
-    if (opcode == spirv::op_capability && n >= 1) {
+    if (opcode == spirv::op_execution_mode && n >= 5 && operands[1] == spirv::local_size) {
+      local_size = operands.subspan(2, 3);
+    } else if (opcode == spirv::op_execution_mode_id && n >= 5 && operands[1] == spirv::local_size_id) {
+      local_size_ids = operands.subspan(2, 3);
+    } else if (opcode == spirv::op_capability && n >= 1) {
       capabilities.push_back(operands[0]);
     } else if (opcode == spirv::op_decorate && n >= 2) {
       decorations[{operands[0], spirv::whole, operands[1]}] = n > 2 ? operands[2] : 0;
@@ -65,7 +74,8 @@ struct Module {
       declarations[operands[0]] = {opcode, operands};
     } else if (opcode == spirv::op_type_struct && n == 1) {
       declarations[operands[0]] = {opcode, operands};
-    } else if ((opcode == spirv::op_constant || opcode == spirv::op_spec_constant) && n >= 3) {
+    } else if ((opcode == spirv::op_constant || opcode == spirv::op_spec_constant ||
+                opcode == spirv::op_constant_composite || opcode == spirv::op_spec_constant_composite) && n >= 3) {
       declarations[operands[1]] = {opcode, operands};
     } else if (opcode == spirv::op_variable && n >= 3) {
       variables.push_back(operands);
@@ -76,6 +86,13 @@ struct Module {
     const auto at = declarations.find(id);
     if (at == declarations.end() || at->second.opcode != opcode || at->second.operands.size() < operands) return nullptr;
     return &at->second;
+  }
+  // Of a constant of 32 bits; 0 where the id is none.
+  std::uint32_t constant(std::uint32_t id) const {
+    const auto at = declarations.find(id);
+    const bool is_one = at != declarations.end() &&
+                        (at->second.opcode == spirv::op_constant || at->second.opcode == spirv::op_spec_constant);
+    return is_one ? at->second.operands[2] : 0;
   }
   bool decorated(std::uint32_t id, std::uint32_t member, std::uint32_t decoration) const {
     return decorations.contains({id, member, decoration});
@@ -132,6 +149,47 @@ std::uint32_t size_of_type(const Module& module, std::uint32_t id, int depth = 0
   }
 }
 
+struct Extent {
+  std::uint32_t size = 0, alignment = 4;
+};
+
+constexpr std::uint32_t round_up(std::uint32_t size, std::uint32_t alignment) {
+  return (size + alignment - 1) / alignment * alignment;
+}
+
+// A type by the standard rules of storage buffers, which bound what a workgroup variable may take.
+Extent shared_extent(const Module& module, std::uint32_t id, int depth = 0) {
+  const auto at = module.declarations.find(id);
+  if (at == module.declarations.end() || depth > 16) return {4, 4};  // a boolean is declared by no operands
+  const Words operands = at->second.operands;
+  switch (at->second.opcode) {
+    case spirv::op_type_int:
+    case spirv::op_type_float: return {operands[1] / 8, operands[1] / 8};
+    case spirv::op_type_vector: {
+      if (operands.size() < 3) return {};
+      const std::uint32_t part = shared_extent(module, operands[1], depth + 1).size;
+      return {operands[2] * part, (operands[2] == 3 ? 4 : operands[2]) * part};
+    }
+    case spirv::op_type_matrix:
+    case spirv::op_type_array: {
+      if (operands.size() < 3) return {};
+      const Extent element = shared_extent(module, operands[1], depth + 1);
+      const std::uint32_t count = at->second.opcode == spirv::op_type_matrix ? operands[2] : module.constant(operands[2]);
+      return {count * round_up(element.size, element.alignment), element.alignment};
+    }
+    case spirv::op_type_struct: {
+      Extent whole;
+      for (std::uint32_t type : operands.subspan(1)) {
+        const Extent member = shared_extent(module, type, depth + 1);
+        whole.size = round_up(whole.size, member.alignment) + member.size;
+        whole.alignment = std::max(whole.alignment, member.alignment);
+      }
+      return {round_up(whole.size, whole.alignment), whole.alignment};
+    }
+    default: return {4, 4};
+  }
+}
+
 // The feature that a device with these caps misses for this capability; null: none.
 const char* find_missing_feature(const DeviceCaps& caps, std::uint32_t capability) {
   const auto need = [](bool has, const char* feature) { return has ? nullptr : feature; };
@@ -184,6 +242,29 @@ ShaderReflection reflect(std::span<const std::uint32_t> code) {
     written = written || module.written(id, block);
   }
   for (const auto& [place, written] : bindings) out.bindings.push_back({place.first, place.second, written});
+  return out;
+}
+
+Workgroup reflect_workgroup(std::span<const std::uint32_t> code) {
+  const Module module(code);
+  Words ids = module.local_size_ids;
+  for (const auto& [key, literal] : module.decorations) {  // it overrides the execution mode
+    const auto at = module.declarations.find(key[0]);
+    if (key[2] == spirv::built_in && literal == spirv::workgroup_size && at != module.declarations.end() &&
+        at->second.operands.size() >= 5)
+      ids = at->second.operands.subspan(2, 3);
+  }
+  Workgroup out;
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    if (!module.local_size.empty()) out.size[axis] = module.local_size[axis];
+    if (!ids.empty()) out.size[axis] = module.constant(ids[axis]);
+  }
+  for (Words variable : module.variables) {
+    const Instruction* type = module.find(variable[0], spirv::op_type_pointer, 3);
+    if (variable[2] != spirv::workgroup || !type) continue;
+    const Extent extent = shared_extent(module, type->operands[2]);
+    out.shared_bytes = round_up(out.shared_bytes, extent.alignment) + extent.size;
+  }
   return out;
 }
 

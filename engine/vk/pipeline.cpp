@@ -68,6 +68,7 @@ Result<RawPipeline> PipelineStore::build(const PipelineRequest& request, const L
   VkShaderModuleCreateInfo module_info{};
   module_info.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
   const std::vector<std::uint32_t> code = specialize(request.shader->code, request.constants);
+  if (Result<void> checked = check_workgroup(request, reflect_workgroup(code), device_.caps); !checked) return checked.error();
   module_info.codeSize = code.size() * sizeof(std::uint32_t);
   module_info.pCode = code.data();
   Result<ShaderModule> module = make<ShaderModule>(device_, &DeviceTable::CreateShaderModule, module_info, name);

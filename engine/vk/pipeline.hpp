@@ -2,6 +2,7 @@
 // Compute pipelines, made once a shader and set of constants, and kept as long as the store.
 
 #include "base/shader_table.hpp"
+#include "base/shader_workgroup.hpp"
 #include "vk/cache_blob.hpp"
 #include "vk/handle.hpp"
 
@@ -29,6 +30,8 @@ struct PipelineRequest {
 // Compares what a dispatch gives with what the shader declares and the device takes.
 // Error: internal, naming the shader and the first difference.
 Result<void> check(const PipelineRequest& request, const ShaderReflection& shader, const DeviceCaps& caps);
+// The same of what its workgroup takes, from the specialised module.
+Result<void> check_workgroup(const PipelineRequest& request, const Workgroup& workgroup, const DeviceCaps& caps);
 
 // Handles that the store owns.
 struct Pipeline {

@@ -2,10 +2,27 @@
 
 namespace fovea::vk {
 
+static Error defect_of(const PipelineRequest& request, const auto&... what) {
+  return {ErrorCode::internal, cat("shader ", request.shader->name, ": ", what...)};
+}
+
+Result<void> check_workgroup(const PipelineRequest& request, const Workgroup& workgroup, const DeviceCaps& caps) {
+  std::uint64_t invocations = 1;
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    invocations *= workgroup.size[axis];
+    if (workgroup.size[axis] > caps.max_group_size[axis])
+      return defect_of(request, workgroup.size[axis], " invocations on axis ", axis, " of a workgroup, the device takes ",
+                       caps.max_group_size[axis]);
+  }
+  if (invocations > caps.max_invocations)
+    return defect_of(request, invocations, " invocations a workgroup, the device takes ", caps.max_invocations);
+  if (workgroup.shared_bytes > caps.max_shared_bytes)
+    return defect_of(request, workgroup.shared_bytes, " bytes of shared memory, the device has ", caps.max_shared_bytes);
+  return {};
+}
+
 Result<void> check(const PipelineRequest& request, const ShaderReflection& shader, const DeviceCaps& caps) {
-  const auto defect = [&](const auto&... what) {
-    return Error{ErrorCode::internal, cat("shader ", request.shader->name, ": ", what...)};
-  };
+  const auto defect = [&](const auto&... what) { return defect_of(request, what...); };
   if (request.push_bytes != shader.push_bytes)
     return defect("the dispatch pushes ", request.push_bytes, " bytes, the shader takes ", shader.push_bytes);
   if (request.push_bytes > caps.max_push_bytes)

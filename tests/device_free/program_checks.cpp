@@ -71,6 +71,18 @@ TEST_CASE("a binding that is missing, doubled, unknown, null, short or unaligned
   CHECK(refusal({{"x", fake_buffer(1), 8, 24}, y}) == "bind: 'x' starts at byte 8, not a multiple of the device's 16");
 }
 
+TEST_CASE("a workgroup that the device cannot run is refused before the driver sees it") {
+  const vk::PipelineRequest request{&weighted_sum, {}, {}, 0};
+  const auto verdict_of = [&](const Workgroup& workgroup) {
+    const auto checked = vk::check_workgroup(request, workgroup, DeviceCaps{});
+    return checked ? "fits" : checked.error().message;
+  };
+  CHECK(verdict_of({{128, 1, 1}, 16384}) == "fits");
+  CHECK(verdict_of({{64, 4, 1}, 0}) == "shader weighted_sum: 256 invocations a workgroup, the device takes 128");
+  CHECK(verdict_of({{1, 1, 65}, 0}) == "shader weighted_sum: 65 invocations on axis 2 of a workgroup, the device takes 64");
+  CHECK(verdict_of({{1, 1, 1}, 16388}) == "shader weighted_sum: 16388 bytes of shared memory, the device has 16384");
+}
+
 TEST_CASE("a range that passes the end of its buffer is refused, also where the sum overflows") {
   constexpr std::uint64_t whole = UINT64_MAX;
   const auto x = [](std::uint64_t offset, std::uint64_t size) {

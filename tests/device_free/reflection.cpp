@@ -1,5 +1,7 @@
 #include "base/device_caps.hpp"
 #include "base/shader_table.hpp"
+#include "base/shader_workgroup.hpp"
+#include "base/specialize.hpp"
 #include "declarations.comp.h"
 #include "int64.comp.h"
 #include "weighted_sum.comp.h"
@@ -7,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 
 using namespace fovea;
 
@@ -49,6 +52,23 @@ TEST_CASE("unused declarations count, nested blocks have a size, and partly read
   CHECK(shader.constant_ids == std::vector<std::uint32_t>{0, 1, 2, 3});
   CHECK(has_capability(shader, 4433));  // StorageBuffer16BitAccess
   CHECK(has_capability(shader, 63));    // GroupNonUniformArithmetic
+}
+
+TEST_CASE("a specialised module tells what its workgroup takes: invocations and shared memory") {
+  const auto workgroup = [](std::span<const std::uint32_t> code, std::initializer_list<std::uint32_t> constants) {
+    return reflect_workgroup(specialize(code, std::vector(constants)));
+  };
+  CHECK(workgroup(spirv_weighted_sum_comp, {96, 2}).size == std::array{96u, 1u, 1u});
+  CHECK(workgroup(spirv_weighted_sum_comp, {96, 2}).shared_bytes == 0);
+  CHECK(workgroup(spirv_declarations_comp, {8, 4, 0, 3}).size == std::array{8u, 3u, 1u});
+
+  const ShaderInfo* softmax = find_shader("softmax.f32");  // four arrays of a word an invocation
+  REQUIRE(softmax);
+  CHECK(workgroup(softmax->code, {48}).shared_bytes == 4 * 4 * 48);
+  const ShaderInfo* tile = find_shader("attention_tile.f32");  // vec4s, their number an expression of constants
+  REQUIRE(tile);
+  CHECK(workgroup(tile->code, {}).shared_bytes > 4096);
+  CHECK(workgroup(tile->code, {}).shared_bytes <= 16384);
 }
 
 TEST_CASE("a truncated, empty or foreign module reads as far as it goes") {
