@@ -1,4 +1,4 @@
-# `cmake --install` and find_package(fovea): fovea::fovea, and fovea::io where it was built.
+# `cmake --install` and find_package(fovea): fovea::fovea, and fovea::io where it was built; fovea-conformance.
 include(CMakePackageConfigHelpers)
 
 set(fovea_targets fovea)
@@ -7,6 +7,9 @@ if(TARGET fovea_io)
 endif()
 install(TARGETS ${fovea_targets} EXPORT fovea
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET fovea-conformance)
+  install(TARGETS fovea-conformance RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
 install(DIRECTORY include/fovea DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT fovea NAMESPACE fovea:: FILE fovea-targets.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/fovea)
 configure_package_config_file(cmake/fovea-config.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/fovea-config.cmake

@@ -1,16 +1,16 @@
-// fovea-conformance: runs the cases of the conformance corpus on a device.
+// fovea-conformance: runs the cases of the conformance corpus on a device, and reports (docs/conformance.md).
 // Exit status: 0 some cases passed and none failed, 1 some failed, 2 wrong usage, no device, no case, or all skipped.
 
 #include "tests/conformance/adapter.hpp"
-#include "tests/conformance/runner.hpp"
+#include "tests/conformance/device_run.hpp"
 
-#include <CLI/CLI.hpp>
+#include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <map>
-#include <mutex>
 #include <set>
 #include <string>
 #include <utility>
@@ -19,27 +19,9 @@
 namespace fovea::conformance {
 namespace {
 
-struct Options {
-  std::vector<std::string> corpora;
-  std::string device, pattern = "*";
-  bool list = false, verbose = false;
-};
-
-struct Counts {
-  int passed = 0, failed = 0, skipped = 0;
-  int gradients = 0;  // tensors compared
-};
-
 int fail(const std::string& message) {
   fmt::print(stderr, "fovea-conformance: {}\n", message);
   return 2;
-}
-
-// Of the groups asked for.
-void print_absent(const std::vector<CaseFile>& files, const std::string& pattern) {
-  std::vector<std::string> absent = absent_groups(files);
-  std::erase_if(absent, [&](const std::string& group) { return !can_match(pattern, group + "/"); });
-  if (!absent.empty()) fmt::print("absent groups: {}\n", fmt::join(absent, " "));
 }
 
 int list_cases(const std::vector<CaseFile>& files) {
@@ -56,102 +38,116 @@ int list_cases(const std::vector<CaseFile>& files) {
   return status;
 }
 
-int count_gradients(const Case& from) {
-  int count = 0;
-  for (const io::StoredTensor& tensor : from.tensors.tensors()) count += tensor.name.starts_with("grad.");
-  return count;
-}
-
-void run_file(Context& context, const CaseFile& file, const Options& options, const TakeMessages& take_messages,
-              Counts& counts) {
-  Outcome outcome;
-  const Result<Case> loaded = load_case(file.path);
-  if (loaded) {
-    outcome = run_case(context, *loaded, take_messages);
-  } else {
-    outcome = {Status::failed, {loaded.error().message}};
-  }
-  switch (outcome.status) {
+void print_result(const CaseResult& result, bool verbose) {
+  switch (result.status) {
     case Status::passed:
-      ++counts.passed;
-      if (options.verbose) fmt::print("passed {}\n", file.id());
+      if (verbose) fmt::print("passed {} {:.2f}\n", result.title(), result.error.value);
       break;
-    case Status::skipped:
-      ++counts.skipped;
-      fmt::print("skipped {}: {}\n", file.id(), fmt::join(outcome.lines, "; "));
-      return;
+    case Status::skipped: fmt::print("skipped {}: {}\n", result.title(), fmt::join(result.lines, "; ")); break;
     case Status::failed:
-      ++counts.failed;
-      for (const std::string& line : outcome.lines) fmt::print("FAILED {} {}\n", file.id(), line);
+      for (const std::string& line : result.lines) fmt::print("FAILED {} {}\n", result.title(), line);
       break;
   }
-  if (loaded) counts.gradients += count_gradients(*loaded);
 }
 
-// Warnings and errors of Fovea and of the validation layers, kept for the case that caused them.
-class Messages {
- public:
-  LogFunction sink() {
-    return [this](LogLevel level, std::string_view text) {
-      const std::lock_guard lock(mutex_);
-      if (level != LogLevel::info) texts_.emplace_back(text);
-    };
+void print_begin(const DeviceReport& device) {
+  if (!device.absent.empty()) {
+    fmt::print("absent: {}: {}\n", device.label(), device.absent);
+    return;
   }
-  std::vector<std::string> take() {
-    const std::lock_guard lock(mutex_);
-    return std::exchange(texts_, {});
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<std::string> texts_;
-};
-
-using GroupCounts = std::map<std::string, Counts>;
-
-// Runs the files on a device of its own. 0, or 2 when there is no such device.
-int run_files(const std::vector<CaseFile>& files, const Options& options, Messages& messages, GroupCounts& groups) {
-  ContextOptions context_options;
-  context_options.device = options.device;
-  context_options.validation = std::getenv("VK_INSTANCE_LAYERS") != nullptr;  // as tests/drivers.sh --validate sets it
-  context_options.log = messages.sink();
-  Result<Context> context = Context::create(context_options);
-  if (!context) return fail(context.error().message);
-  fmt::print("device: {} ({})\n", context->device().name, context->device().driver);
-  for (const std::string& message : messages.take()) fmt::print("{}\n", message);
-
-  for (const CaseFile& file : files) {
-    run_file(
-        *context, file, options, [&] { return messages.take(); }, groups[file.group]);
-  }
-  return 0;
+  fmt::print("device: {} ({})\n", device.device, device.label());
+  if (const std::string limits = device.limits_label(); !limits.empty()) fmt::print("emulating: {}\n", limits);
 }
 
-int run_cases(const std::vector<CaseFile>& files, const Options& options) {
-  Messages messages;
-  GroupCounts groups;
-  if (const int status = run_files(files, options, messages, groups); status != 0) return status;
+// The results with the largest values.
+template <class Value>
+void print_top(const char* title, const DeviceReport& device, const char* unit, Value value) {
+  constexpr std::size_t most = 3;
+  std::vector<std::pair<double, std::string>> all;
+  for (const CaseResult& result : device.results)
+    if (value(result) > 0) all.emplace_back(value(result), result.title());
+  std::sort(all.rbegin(), all.rend());
+  all.resize(std::min(all.size(), most));
+  std::string text;
+  for (const auto& [number, name] : all) text += fmt::format("{}{} {:.2f}{}", text.empty() ? "" : ", ", name, number, unit);
+  if (!text.empty()) fmt::print("{}: {}\n", title, text);
+}
 
-  Counts total;
-  for (const std::string& message : messages.take()) {  // the device is gone: what it left behind is reported now
-    ++total.failed;
-    fmt::print("FAILED after the last case: {}\n", message);
+void print_table(const DeviceReport& device) {
+  struct Row {
+    int passed = 0, failed = 0, skipped = 0;
+    double error = 0;
+  };
+  std::map<std::string, Row> groups;
+  std::size_t gradients = 0;
+  for (const CaseResult& result : device.results) {
+    Row& row = groups[result.group];
+    ++(result.status == Status::passed ? row.passed : result.status == Status::failed ? row.failed : row.skipped);
+    row.error = std::max(row.error, result.error.value);
+    for (const TensorResult& tensor : result.tensors) gradients += tensor.name.starts_with("grad.");
   }
-  fmt::print("\n{:<28}{:>8}{:>8}{:>8}\n", "group", "passed", "failed", "skipped");
-  for (const auto& [group, counts] : groups) {
-    fmt::print("{:<28}{:>8}{:>8}{:>8}\n", group, counts.passed, counts.failed, counts.skipped);
-    total.passed += counts.passed;
-    total.failed += counts.failed;
-    total.skipped += counts.skipped;
-    total.gradients += counts.gradients;
+  fmt::print("\n{:<28}{:>8}{:>8}{:>8}{:>14}\n", "group", "passed", "failed", "skipped", "error/bound");
+  for (const auto& [group, row] : groups)
+    fmt::print("{:<28}{:>8}{:>8}{:>8}{:>14.2f}\n", group, row.passed, row.failed, row.skipped, row.error);
+  print_top("slowest", device, " ms", [](const CaseResult& one) { return one.compile_ms + one.run_ms; });
+  print_top("nearest to their bounds", device, "", [](const CaseResult& one) { return one.error.value; });
+  fmt::print("{} gradients among what was compared\n", gradients);
+  for (const std::string& message : device.messages) fmt::print("FAILED outside every case: {}\n", message);
+  fmt::print("{} passed, {} failed, {} skipped\n", device.count(Status::passed), device.failures(),
+             device.count(Status::skipped));
+}
+
+Result<void> write_reports(const Report& report, const Options& options) {
+  if (!options.json.empty())
+    if (Result<void> done = io::write_text(options.json, to_json(report)); !done) return done;
+  if (!options.junit.empty())
+    if (Result<void> done = io::write_text(options.junit, to_junit(report)); !done) return done;
+  if (!options.html.empty()) return io::write_text(options.html, to_html(report));
+  return {};
+}
+
+int status_of(const Report& report) {
+  int passed = 0, failed = 0;
+  for (const DeviceReport& device : report.devices) {
+    passed += device.count(Status::passed);
+    failed += device.failures();
   }
-  fmt::print("{} gradients among what was compared\n", total.gradients);
-  fmt::print("{} passed, {} failed, {} skipped\n", total.passed, total.failed, total.skipped);
-  if (total.failed > 0) return 1;
-  return total.passed > 0 ? 0 : fail("nothing passed: every case was skipped");
+  if (failed > 0) return 1;
+  if (passed > 0) return 0;
+  const auto absent = [](const DeviceReport& device) { return !device.absent.empty(); };
+  const bool nowhere = std::all_of(report.devices.begin(), report.devices.end(), absent);
+  return fail(nowhere ? "no device to run on" : "nothing passed: every case was skipped");
+}
+
+int merge_reports(const Options& options) {
+  std::vector<Report> reports;
+  for (const std::filesystem::path& path : options.merge) {
+    Result<Report> report = read_report(path);
+    if (!report) return fail("--merge " + report.error().message);
+    reports.push_back(std::move(*report));
+  }
+  const Report whole = merge(std::move(reports));
+  if (Result<void> written = write_reports(whole, options); !written) return fail(written.error().message);
+  for (const DeviceReport& device : whole.devices) {
+    if (!device.absent.empty()) print_begin(device);
+    else fmt::print("{}: {} passed, {} failed, {} skipped\n", device.label(), device.count(Status::passed),
+                    device.failures(), device.count(Status::skipped));
+  }
+  return status_of(whole);
+}
+
+int run_cases(const std::vector<CaseFile>& files, const Options& options, Report report) {
+  report.fovea = FOVEA_VERSION;
+  report.started = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+  report.devices = run_devices(files, options, {print_begin, [&](const CaseResult& r) { print_result(r, options.verbose); }});
+  for (const DeviceReport& device : report.devices)
+    if (device.absent.empty()) print_table(device);
+  if (Result<void> written = write_reports(report, options); !written) return fail(written.error().message);
+  return status_of(report);
 }
 
 int run(const Options& options) {
+  if (!options.merge.empty()) return merge_reports(options);
   std::vector<CaseFile> files;
   std::set<std::string> seen;
   for (const std::string& corpus : options.corpora) {
@@ -162,13 +158,14 @@ int run(const Options& options) {
     }
   }
   if (files.empty()) return fail("no corpus: none of the folders holds <group>/<case>.safetensors");
-  const std::vector<CaseFile> all = files;
+  Report report;
+  report.corpora = options.corpora;
+  report.absent_groups = absent_groups(files);
+  std::erase_if(report.absent_groups, [&](const std::string& group) { return !can_match(options.pattern, group + "/"); });
   std::erase_if(files, [&](const CaseFile& file) { return !matches(options.pattern, file.id()); });
   if (files.empty()) return fail("no case matches '" + options.pattern + "'");
-  print_absent(all, options.pattern);
-  if (options.list) return list_cases(files);
-
-  return run_cases(files, options);
+  if (!report.absent_groups.empty()) fmt::print("absent groups: {}\n", fmt::join(report.absent_groups, " "));
+  return options.list ? list_cases(files) : run_cases(files, options, std::move(report));
 }
 
 }  // namespace
@@ -177,21 +174,6 @@ int run(const Options& options) {
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);  // a crash takes no line along, and errors stand behind what led to them
   fovea::conformance::Options options;
-  CLI::App app{"Runs the cases of the conformance corpus on a Vulkan device."};
-  app.add_option("--corpus", options.corpora, "Folder of <group>/<case>.safetensors; may be given several times")
-      ->required();
-  app.add_option("--device", options.device,
-                 "Part of a device's name, or its index (else FOVEA_DEVICE, else the best)");
-  app.add_option("--case", options.pattern, "Only cases whose <group>/<case> matches this glob");
-  app.add_flag("--list", options.list, "Lists the cases and their operators instead of running them");
-  app.add_flag("--verbose", options.verbose, "Also names the cases that pass");
-  app.footer(
-      "Exit status: 0 some cases passed and none failed, 1 some failed, 2 wrong usage, no device, no case, or all "
-      "skipped.");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  if (const auto status = fovea::conformance::parse(argc, argv, options)) return *status;
   return fovea::conformance::run(options);
 }

@@ -1,0 +1,114 @@
+#include "tests/conformance/options.hpp"
+
+#include "tests/conformance/limits.hpp"
+#include "tests/conformance/runner.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <system_error>
+
+namespace fovea::conformance {
+namespace {
+
+namespace fs = std::filesystem;
+
+Error wrong(const std::string& what) {
+  return {ErrorCode::invalid_argument, what};
+}
+
+Result<void> check_variants(Options& options) {
+  const auto all = std::find(options.variants.begin(), options.variants.end(), "all");
+  if (all != options.variants.end()) {
+    if (options.variants.size() > 1) return wrong("--variant all: names every kernel; no other stands beside it");
+    options.all_variants = true;
+    options.variants.clear();
+  }
+  for (const std::string& variant : options.variants)
+    if (Result<void> known = check_variant(variant); !known) return wrong("--variant: " + known.error().message);
+  return {};
+}
+
+// That a file can be written there, before the minutes that its content takes.
+Result<void> check_output(const char* option, const fs::path& path) {
+  if (path.empty()) return {};
+  std::error_code ignored;
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  const auto refuse = [&](const std::string& why) { return wrong(fmt::format("{} {}: {}", option, path.string(), why)); };
+  if (fs::is_directory(path, ignored)) return refuse("is a folder");
+  if (!fs::is_directory(folder, ignored)) return refuse("there is no folder " + folder.string());
+  if (::access(folder.c_str(), W_OK) != 0) return refuse("the folder " + folder.string() + " cannot be written");
+  return {};
+}
+
+Result<void> check_outputs(const Options& options) {
+  const std::pair<const char*, const fs::path*> outputs[] = {
+      {"--json", &options.json}, {"--junit", &options.junit}, {"--html", &options.html}};
+  for (const auto& [option, path] : outputs)
+    if (Result<void> checked = check_output(option, *path); !checked) return checked;
+  for (const auto& [a, first] : outputs)
+    for (const auto& [b, second] : outputs)
+      if (a != b && !first->empty() && *first == *second) return wrong(fmt::format("{} and {} are one file: {}", a, b, first->string()));
+  return {};
+}
+
+Result<void> check(Options& options, const std::string& limits) {
+  if (Result<void> checked = check_outputs(options); !checked) return checked;
+  if (!options.merge.empty()) {
+    if (options.json.empty() && options.junit.empty() && options.html.empty())
+      return wrong("--merge: say where to write to: --html, --json or --junit");
+    return {};
+  }
+  if (options.corpora.empty()) return wrong("--corpus is required: a folder of <group>/<case>.safetensors");
+  if (Result<void> checked = check_variants(options); !checked) return checked;
+  if (limits.empty()) return {};
+  Result<io::Json> read = read_limits(limits);
+  if (!read) return wrong("--limits " + read.error().message);
+  options.limits = std::move(*read);
+  return {};
+}
+
+}  // namespace
+
+std::optional<int> parse(int argc, char** argv, Options& options) {
+  std::string limits;
+  CLI::App app{"Runs the cases of the conformance corpus on a Vulkan device."};
+  app.add_option("--corpus", options.corpora, "Folder of <group>/<case>.safetensors; may be given several times")
+      ->allow_extra_args(false);
+  app.add_option("--case", options.pattern, "Only cases whose <group>/<case> matches this glob");
+  app.add_flag("--list", options.list, "Lists the cases and their operators instead of running them");
+  auto* device = app.add_option("--device", options.device,
+                                "Part of a device's name, or its index (else FOVEA_DEVICE, else the best)");
+  app.add_flag("--all-devices", options.all_devices, "Every device that the loader lists, in turn")->excludes(device);
+  app.add_option("--variant", options.variants,
+                 "operator=kernel: forces that kernel, and runs the cases that take it; may be given several times. "
+                 "all: besides the chosen kernels, every other that a case's operators take")
+      ->allow_extra_args(false);
+  app.add_option("--replays", options.replays, "Runs of each case, which must agree bit for bit")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  app.add_option("--limits", limits, "JSON file of lower limits, which emulate a smaller device");
+  app.add_option("--json", options.json, "Writes the whole report as JSON");
+  app.add_option("--junit", options.junit, "Writes a JUnit XML for continuous integration");
+  app.add_option("--html", options.html, "Writes a table of operator and device, as one HTML file");
+  app.add_option("--merge", options.merge, "Reads JSON reports of earlier runs instead of running")->excludes("--corpus");
+  app.add_flag("--verbose", options.verbose, "Also names the cases that pass");
+  app.footer(
+      "Exit status: 0 some cases passed and none failed, 1 some failed, 2 wrong usage, no device, no case, or all "
+      "skipped. docs/conformance.md says what a pass promises.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (Result<void> checked = check(options, limits); !checked) {
+    fmt::print(stderr, "fovea-conformance: {}\n", checked.error().message);
+    return 2;
+  }
+  return std::nullopt;
+}
+
+}  // namespace fovea::conformance

@@ -1,0 +1,28 @@
+#pragma once
+// The command line, checked before any device is made.
+
+#include "io/json.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fovea::conformance {
+
+struct Options {
+  std::vector<std::string> corpora;
+  std::string device, pattern = "*";
+  std::vector<std::string> variants;  // "operator=kernel"
+  bool all_variants = false;          // --variant all
+  bool all_devices = false, list = false, verbose = false;
+  int replays = 2;
+  io::Json limits = io::Json::object();  // of --limits
+  std::vector<std::filesystem::path> merge;
+  std::filesystem::path json, junit, html;  // empty: not written
+};
+
+// What is not understood, told on stderr, ends with the status given here: 0 after --help, 2 after a mistake.
+std::optional<int> parse(int argc, char** argv, Options& options);
+
+}  // namespace fovea::conformance
