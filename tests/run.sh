@@ -101,7 +101,7 @@ for driver in "${wanted[@]}"; do
   fi
 done
 if [ "$failed" -ne 0 ]; then finish; fi
-cmake/install_packages.sh
+cmake/install_packages.sh libonnx-dev libprotobuf-dev libonnx-testdata  # ONNX's own tests
 tests/drivers.sh get "${wanted[@]}" validation
 if [ -z "$(tests/drivers.sh list | awk '$1 == "validation" && $3 == "present"')" ]; then
   cmake/install_packages.sh vulkan-validationlayers  # an older one, which sees less, is better than none

@@ -2,7 +2,7 @@
 
 #include <fovea/autodiff.hpp>
 
-#include <array>
+#include <cstring>
 
 namespace fovea::conformance {
 
@@ -26,8 +26,16 @@ Tensor CaseGraph::operand(const std::string& name) {
 
 std::vector<std::int64_t> CaseGraph::integers_at(const std::string& name) {
   const io::StoredTensor* stored = require(name);
-  if (stored == nullptr) return {};
-  const Result<std::vector<std::int32_t>> values = io::to_i32(*stored);
+  return stored == nullptr ? std::vector<std::int64_t>() : integers_of(*stored);
+}
+
+std::vector<std::int64_t> CaseGraph::integers_of(const io::StoredTensor& stored) {
+  if (stored.type == io::ElementType::i64) {  // the ends of slices lie far beyond 32 bits
+    std::vector<std::int64_t> wide(stored.bytes.size() / sizeof(std::int64_t));
+    if (!wide.empty()) std::memcpy(wide.data(), stored.bytes.data(), stored.bytes.size());
+    return wide;
+  }
+  const Result<std::vector<std::int32_t>> values = io::to_i32(stored);
   if (!values) {
     problem_ = values.error().message;
     return {};
@@ -73,15 +81,11 @@ void CaseGraph::skip(std::string reason) {
   if (!skipped_) skipped_ = std::move(reason);
 }
 
-std::string CaseGraph::name_at(const char* list, std::size_t i) const {
-  const std::vector<std::string> names = case_.attrs.texts(list);
-  return i < names.size() ? names[i] : "";
-}
-
 std::span<const std::span<const Adapter>> adapter_families() {
   static const std::span<const Adapter> families[] = {
       attention_adapters(),   channel_module_adapters(),  conv_adapters(),            elementwise_adapters(),
       index_adapters(),       layout_adapters(),      model_adapters(),           normalization_adapters(),
+      onnx_elementwise_adapters(), onnx_index_adapters(), onnx_layer_adapters(), onnx_layout_adapters(),
       pool_adapters(),        product_adapters(),         recurrent_adapters(), recurrent_module_adapters(),      reduce_adapters(),
       sample_adapters(),      sequence_module_adapters(), spatial_module_adapters(),
       token_module_adapters()};

@@ -3,6 +3,7 @@
 // and nothing else. One adapter an operator name, in a table a family (adapters_*.cpp).
 
 #include "tests/conformance/corpus.hpp"
+#include "tests/conformance/onnx/fold.hpp"
 #include <fovea/graph.hpp>
 #include <fovea/loss.hpp>
 #include <fovea/normalization.hpp>
@@ -39,6 +40,8 @@ class CaseGraph {
   std::vector<std::int64_t> integers(std::string_view name) { return integers_at("in." + std::string(name)); }
   std::vector<std::int64_t> weight_integers(std::string_view name) { return integers_at("w." + std::string(name)); }
   std::vector<float> floats(std::string_view name);
+  // A tensor of the case by its whole name.
+  Tensor stored(const std::string& name) { return operand(name); }
 
   Tensor constant(const Shape& shape, const std::vector<float>& values) { return graph_.constant(shape, values); }
   Tensor constant(const Shape& shape, const std::vector<std::int32_t>& values) {
@@ -56,21 +59,29 @@ class CaseGraph {
   // The case needs what Fovea does not have. The first reason is kept.
   void skip(std::string reason);
 
-  // ONNX nodes have operands and results by position; "" where one is left out.
-  std::string onnx_input(std::size_t i) const { return name_at("inputs", i); }
-  bool has_onnx(std::size_t i) const { return !onnx_input(i).empty(); }
-  Tensor onnx(std::size_t i) { return has_onnx(i) ? in(onnx_input(i)) : Tensor(); }
-  std::vector<std::int64_t> onnx_integers(std::size_t i) {
-    return has_onnx(i) ? integers(onnx_input(i)) : std::vector<std::int64_t>();
-  }
-  bool wants_onnx(std::size_t i) const { return !name_at("outputs", i).empty(); }
-  void out_onnx(std::size_t i, Tensor value) {
-    if (wants_onnx(i)) out(name_at("outputs", i), value);
-  }
-  Attrs onnx_attrs() const { return attrs().object("attributes"); }
+  // ONNX: the node that is being built, its operands and results by position.
+  bool has_onnx(std::size_t i) const { return i < node_->inputs.size() && !node_->inputs[i].empty(); }
+  bool wants_onnx(std::size_t i) const { return i < node_->outputs.size() && !node_->outputs[i].empty(); }
+  std::size_t onnx_operands() const { return node_->inputs.size(); }
+  std::size_t onnx_results() const { return node_->outputs.size(); }
+  Tensor onnx(std::size_t i);  // absent where it is left out
+  // The numbers of an operand that Fovea takes as an attribute; none where it is left out. Those that come from another
+  // node are known where shapes and constants alone make them (fold_onnx); otherwise the case is skipped.
+  std::vector<std::int64_t> onnx_integers(std::size_t i);
+  std::vector<float> onnx_floats(std::size_t i);
+  void out_onnx(std::size_t i, Tensor value);
+  // A result of integers that are known now.
+  void out_onnx(std::size_t i, Integers value);
+  // A result that is a tensor of the case, of the whole name `tensor`.
+  void out_onnx_stored(std::size_t i, const std::string& tensor);
+  const Attrs& onnx_attrs() const { return node_->attributes; }
+  std::int64_t onnx_opset() const { return node_->opset; }
 
   // Appends the gradients that the case expects, of its loss: the sum of out.X times in.dX over the outputs that have one.
   void differentiate();
+
+  // Builds all of the case: by its operator's adapter, or node by node.
+  void build();
 
   // What was built.
   Graph& graph() { return graph_; }
@@ -81,10 +92,16 @@ class CaseGraph {
  private:
   Tensor operand(const std::string& name);
   std::vector<std::int64_t> integers_at(const std::string& name);
+  std::vector<std::int64_t> integers_of(const io::StoredTensor& stored);
   const io::StoredTensor* require(const std::string& name);
-  std::string name_at(const char* list, std::size_t i) const;
+  void build_node(const OnnxNode& node);
+  const io::StoredTensor* onnx_stored(std::size_t i);
 
   const Case& case_;
+  const OnnxNode* node_ = nullptr;
+  std::map<std::string, Tensor> made_;        // what ONNX's nodes made, by the names of the graph
+  std::map<std::string, Integers> integers_;  // and those that are known integers
+  std::map<std::string, std::string> stored_; // and those that are tensors of the case
   Graph graph_;
   std::map<std::string, Tensor> operands_, outputs_;  // by whole name
   std::optional<std::string> skipped_, problem_;
@@ -93,9 +110,12 @@ class CaseGraph {
 struct Adapter {
   const char* op;
   void (*build)(CaseGraph& graph);
+  std::size_t operands = 1;  // of ONNX nodes: how many must be there
 };
 // Null when there is none for this operator.
 const Adapter* find_adapter(std::string_view op);
+// Why a case has none, or nodes without; nothing where all have one.
+std::optional<std::string> missing_adapter(const Case& from);
 
 // The families.
 std::span<const Adapter> attention_adapters();
@@ -106,6 +126,10 @@ std::span<const Adapter> index_adapters();
 std::span<const Adapter> layout_adapters();
 std::span<const Adapter> model_adapters();
 std::span<const Adapter> normalization_adapters();
+std::span<const Adapter> onnx_elementwise_adapters();
+std::span<const Adapter> onnx_index_adapters();
+std::span<const Adapter> onnx_layer_adapters();
+std::span<const Adapter> onnx_layout_adapters();
 std::span<const Adapter> pool_adapters();
 std::span<const Adapter> product_adapters();
 std::span<const Adapter> recurrent_adapters();

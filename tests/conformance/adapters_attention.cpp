@@ -2,6 +2,7 @@
 
 #include "tests/conformance/compose.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -201,12 +202,25 @@ void log_softmax_case(CaseGraph& graph) {
   graph.out("y", log_softmax(graph.in("x"), graph.attrs().integer("dim", -1)));
 }
 
+// Before opset 13: over the axes from `axis` on together.
+template <class F>
+void onnx_over_axis(CaseGraph& graph, const F& f) {
+  const Tensor x = graph.onnx(0);
+  const Attrs& attrs = graph.onnx_attrs();
+  if (graph.onnx_opset() >= 13) return graph.out_onnx(0, f(x, attrs.integer("axis", -1)));
+  std::vector<std::int64_t> shape = extents(x);
+  const std::int64_t axis = attrs.integer("axis", 1), rank = x.shape().rank();
+  shape.resize(static_cast<std::size_t>(std::clamp<std::int64_t>(axis < 0 ? axis + rank : axis, 0, rank)));
+  shape.push_back(-1);
+  graph.out_onnx(0, reshape(f(reshape(x, shape), -1), extents(x)));
+}
+
 void onnx_softmax(CaseGraph& graph) {
-  graph.out_onnx(0, softmax(graph.onnx(0), {.axis = graph.onnx_attrs().integer("axis", -1)}));
+  onnx_over_axis(graph, [](Tensor x, std::int64_t axis) { return softmax(x, {.axis = axis}); });
 }
 
 void onnx_log_softmax(CaseGraph& graph) {
-  graph.out_onnx(0, log_softmax(graph.onnx(0), graph.onnx_attrs().integer("axis", -1)));
+  onnx_over_axis(graph, [](Tensor x, std::int64_t axis) { return log_softmax(x, axis); });
 }
 
 constexpr Adapter adapters[] = {
@@ -217,7 +231,7 @@ constexpr Adapter adapters[] = {
     {"attention.softcap", softcap},
     {"attention.window", window},
     {"log_softmax", log_softmax_case},
-    {"onnx.Attention", onnx_attention_or_causal},
+    {"onnx.Attention", onnx_attention_or_causal, 3},
     {"onnx.LogSoftmax", onnx_log_softmax},
     {"onnx.Softmax", onnx_softmax},
     {"scaled_dot_product_attention", sdpa},

@@ -162,9 +162,9 @@ constexpr Adapter adapters[] = {
     {"conv_transpose2d", conv_transpose_case},
     {"conv_transpose3d", conv_transpose_case},
     {"deform_conv2d", deform_conv_case},
-    {"onnx.Conv", onnx_conv},
-    {"onnx.ConvTranspose", onnx_conv_transpose},
-    {"onnx.DeformConv", onnx_deform_conv},
+    {"onnx.Conv", onnx_conv, 2},
+    {"onnx.ConvTranspose", onnx_conv_transpose, 2},
+    {"onnx.DeformConv", onnx_deform_conv, 3},
 };
 
 }  // namespace

@@ -56,8 +56,11 @@ void onnx_leaky_relu(CaseGraph& graph) {
   graph.out_onnx(0, binary(Binary::leaky_relu, x, scalar(x, alpha)));
 }
 
+// Before opset 7 the slopes are the channels'.
 void onnx_prelu(CaseGraph& graph) {
-  graph.out_onnx(0, binary(Binary::leaky_relu, graph.onnx(0), graph.onnx(1)));
+  const Tensor x = graph.onnx(0), slope = graph.onnx(1);
+  const bool by_channel = graph.onnx_opset() < 7 && slope.shape().elements() != 1;
+  graph.out_onnx(0, binary(Binary::leaky_relu, x, by_channel ? per_channel(slope, x) : slope));
 }
 
 void onnx_swish(CaseGraph& graph) {
@@ -104,11 +107,11 @@ constexpr Adapter adapters[] = {
     {"onnx.HardSwish", onnx_unary<Unary::hardswish>},
     {"onnx.LeakyRelu", onnx_leaky_relu},
     {"onnx.Mish", onnx_unary<Unary::mish>},
-    {"onnx.PRelu", onnx_prelu},
+    {"onnx.PRelu", onnx_prelu, 2},
     {"onnx.Relu", onnx_unary<Unary::relu>},
     {"onnx.Sigmoid", onnx_unary<Unary::sigmoid>},
     {"onnx.Softplus", onnx_unary<Unary::softplus>},
-    {"onnx.SwiGLU", onnx_swiglu},
+    {"onnx.SwiGLU", onnx_swiglu, 2},
     {"onnx.Swish", onnx_swish},
     {"onnx.Tanh", onnx_unary<Unary::tanh>},
     {"relu", unary_case<Unary::relu>},

@@ -57,14 +57,9 @@ void onnx_gather_elements(CaseGraph& graph) {
   graph.out_onnx(0, gather(graph.onnx(0), graph.onnx(1), graph.onnx_attrs().integer("axis", 0)));
 }
 
-void onnx_gather_nd(CaseGraph& graph) {
-  if (graph.onnx_attrs().integer("batch_dims", 0) != 0) return graph.skip("GatherND with batch axes");
-  graph.out_onnx(0, gather_nd(graph.onnx(0), graph.onnx(1)));
-}
-
 void onnx_top_k(CaseGraph& graph) {
   const Attrs attrs = graph.onnx_attrs();
-  const std::vector<std::int64_t> k = graph.onnx_integers(1);
+  const std::vector<std::int64_t> k = graph.has_onnx(1) ? graph.onnx_integers(1) : attrs.integers("k");
   const Sorted top = top_k(graph.onnx(0), {.k = k.empty() ? 0 : k[0],
                                            .axis = attrs.integer("axis", -1),
                                            .largest = attrs.flag("largest", true)});
@@ -74,10 +69,9 @@ void onnx_top_k(CaseGraph& graph) {
 
 constexpr Adapter adapters[] = {
     {"F.embedding", embedding_case},
-    {"onnx.Gather", onnx_gather},
-    {"onnx.GatherElements", onnx_gather_elements},
-    {"onnx.GatherND", onnx_gather_nd},
-    {"onnx.RotaryEmbedding", onnx_rotary_embedding},
+    {"onnx.Gather", onnx_gather, 2},
+    {"onnx.GatherElements", onnx_gather_elements, 2},
+    {"onnx.RotaryEmbedding", onnx_rotary_embedding, 3},
     {"onnx.TopK", onnx_top_k},
     {"torch.cumsum", cumulative_sum_case},
     {"torch.gather", gather_case},

@@ -84,6 +84,8 @@ void slice_case(CaseGraph& graph) {
 }
 
 void onnx_slice(CaseGraph& graph) {
+  const Attrs& attrs = graph.onnx_attrs();  // before opset 10
+  if (!graph.has_onnx(1)) return graph.out_onnx(0, slice_axes(graph.onnx(0), attrs.integers("axes"), attrs.integers("starts"), attrs.integers("ends"), {}));
   graph.out_onnx(0, slice_axes(graph.onnx(0), graph.onnx_integers(3), graph.onnx_integers(1), graph.onnx_integers(2),
                                graph.onnx_integers(4)));
 }
@@ -112,11 +114,13 @@ void onnx_concat(CaseGraph& graph) {
 
 void onnx_pad(CaseGraph& graph) {
   const Tensor x = graph.onnx(0);
-  const std::vector<std::int64_t> flat = graph.onnx_integers(1);  // all that come before, then all that come after
+  const Attrs& attrs = graph.onnx_attrs();
+  // All that come before, then all that come after; an attribute before opset 11.
+  const std::vector<std::int64_t> flat = graph.has_onnx(1) ? graph.onnx_integers(1) : attrs.integers("pads");
   if (graph.has_onnx(3)) return graph.skip("Pad over chosen axes");
-  PadDesc desc{.mode = pad_mode(graph.onnx_attrs().text("mode", "constant"))};
+  PadDesc desc{.mode = pad_mode(attrs.text("mode", "constant")), .value = static_cast<float>(attrs.number("value", 0))};
   for (std::size_t i = 0; i < flat.size() / 2; ++i) desc.amounts.push_back({flat[i], flat[i + flat.size() / 2]});
-  if (graph.has_onnx(2)) desc.value = graph.floats(graph.onnx_input(2)).at(0);
+  if (const std::vector<float> value = graph.onnx_floats(2); !value.empty()) desc.value = value[0];
   graph.out_onnx(0, pad(x, desc));
 }
 

@@ -132,11 +132,11 @@ constexpr Adapter adapters[] = {
     {"instance_norm", instance_norm_case},
     {"layer_norm", layer_norm_case},
     {"normalize", normalize_case},
-    {"onnx.BatchNormalization", onnx_batch_norm},
-    {"onnx.GroupNormalization", onnx_group_norm},
-    {"onnx.InstanceNormalization", onnx_instance_norm},
-    {"onnx.LayerNormalization", onnx_layer_norm},
-    {"onnx.RMSNormalization", onnx_rms_norm},
+    {"onnx.BatchNormalization", onnx_batch_norm, 5},
+    {"onnx.GroupNormalization", onnx_group_norm, 3},
+    {"onnx.InstanceNormalization", onnx_instance_norm, 3},
+    {"onnx.LayerNormalization", onnx_layer_norm, 2},
+    {"onnx.RMSNormalization", onnx_rms_norm, 2},
     {"rms_norm", rms_norm_case},
 };
 

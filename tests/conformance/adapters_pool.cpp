@@ -92,6 +92,16 @@ void apply_auto_pad(const std::string& mode, Tensor x, PoolDesc& desc) {
   }
 }
 
+// ONNX's indices count over the whole tensor, or with columns first within each plane of two axes.
+Tensor over_all_planes(CaseGraph& graph, Tensor indices, const Shape& x, bool columns_first) {
+  const auto whole = [&](std::int64_t value) { return graph.constant({}, std::vector<std::int32_t>{static_cast<std::int32_t>(value)}); };
+  if (columns_first && x.rank() == 4) {
+    const Tensor width = whole(x[3]);
+    indices = binary(Binary::mod, indices, width) * whole(x[2]) + indices / width;
+  }
+  return indices + plane_offsets(graph, x);
+}
+
 template <Pool kind>
 void onnx_pool(CaseGraph& graph) {
   const Attrs attrs = graph.onnx_attrs();
@@ -110,8 +120,10 @@ void onnx_pool(CaseGraph& graph) {
     desc.padding_end.assign(middle, pads.end());
   }
   apply_auto_pad(attrs.text("auto_pad"), x, desc);
-  if (graph.wants_onnx(1)) return graph.skip("indices of a MaxPool that count over the whole tensor");
-  graph.out_onnx(0, pool(kind, x, desc));
+  if (!graph.wants_onnx(1)) return graph.out_onnx(0, pool(kind, x, desc));
+  const MaxPoolResult result = max_pool_with_indices(x, desc);
+  graph.out_onnx(0, result.values);
+  graph.out_onnx(1, over_all_planes(graph, result.indices, x.shape(), attrs.flag("storage_order")));
 }
 
 template <Pool kind>

@@ -58,11 +58,12 @@ void roi_align_case(CaseGraph& graph) {
 
 void onnx_roi_align(CaseGraph& graph) {
   const Attrs attrs = graph.onnx_attrs();
+  const char* standard = graph.onnx_opset() < 16 ? "output_half_pixel" : "half_pixel";
   graph.out_onnx(0, roi_align(graph.onnx(0), graph.onnx(1), graph.onnx(2),
                               {.bins = {attrs.integer("output_height", 1), attrs.integer("output_width", 1)},
                                .scale = static_cast<float>(attrs.number("spatial_scale", 1)),
                                .samples = attrs.integer("sampling_ratio", 0),
-                               .aligned = attrs.text("coordinate_transformation_mode", "half_pixel") == "half_pixel",
+                               .aligned = attrs.text("coordinate_transformation_mode", standard) == "half_pixel",
                                .maximum = attrs.text("mode", "avg") == "max"}));
 }
 
@@ -110,7 +111,7 @@ void onnx_resize(CaseGraph& graph) {
   const int rank = x.shape().rank();
   ResizeDesc given{.size = graph.onnx_integers(3)};
   if (graph.has_onnx(2))
-    for (float scale : graph.floats(graph.onnx_input(2))) given.scale.push_back(static_cast<double>(scale));
+    for (float scale : graph.onnx_floats(2)) given.scale.push_back(static_cast<double>(scale));
   std::vector<std::int64_t> axes = attrs.integers("axes");
   if (axes.empty())
     for (int axis = 0; axis < rank; ++axis) axes.push_back(axis);
@@ -146,10 +147,10 @@ constexpr Adapter adapters[] = {
     {"affine_grid", affine_grid_case},
     {"grid_sample", grid_sample_case},
     {"interpolate", interpolate},
-    {"onnx.AffineGrid", onnx_affine_grid},
-    {"onnx.GridSample", onnx_grid_sample},
+    {"onnx.AffineGrid", onnx_affine_grid, 2},
+    {"onnx.GridSample", onnx_grid_sample, 2},
     {"onnx.Resize", onnx_resize},
-    {"onnx.RoiAlign", onnx_roi_align},
+    {"onnx.RoiAlign", onnx_roi_align, 3},
     {"roi_align", roi_align_case},
 };
 

@@ -27,6 +27,16 @@ Tensor merge_heads(Tensor x) {
   return reshape(permute(x, {0, 2, 1, 3}), {x.dim(0), x.dim(2), x.dim(1) * x.dim(3)});
 }
 
+Tensor plane_offsets(CaseGraph& graph, const Shape& x) {
+  std::vector<std::int64_t> shape(static_cast<std::size_t>(x.rank()), 1);
+  shape[0] = x[0], shape[1] = x[1];
+  std::int64_t plane = 1;
+  for (int axis = 2; axis < x.rank(); ++axis) plane *= x[axis];
+  std::vector<std::int32_t> offsets;
+  for (std::int64_t i = 0; i < x[0] * x[1]; ++i) offsets.push_back(static_cast<std::int32_t>(i * plane));
+  return graph.constant(Shape(std::span<const std::int64_t>(shape)), offsets);
+}
+
 Tensor part(Tensor x, std::int64_t axis, std::int64_t start, std::int64_t count) {
   return slice(x, {.axis = axis, .start = start, .stop = start + count});
 }

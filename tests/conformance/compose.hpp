@@ -20,6 +20,8 @@ Tensor per_channel(Tensor values, Tensor x);
 // [B,L,H·D] -> [B,H,L,D], and back.
 Tensor split_heads(Tensor x, std::int64_t heads);
 Tensor merge_heads(Tensor x);
+// Of x [N,C,...]: i32 [N,C,1,...], the number of each plane times the elements of one.
+Tensor plane_offsets(CaseGraph& graph, const Shape& x);
 // The part [start, start + count) of an axis.
 Tensor part(Tensor x, std::int64_t axis, std::int64_t start, std::int64_t count);
 // Row i of the result, i < rows, is table[columns-1-i .. 2·columns-1-i) of table [H·..., D]: what relative positions

@@ -1,4 +1,7 @@
 #include "tests/conformance/corpus.hpp"
+#ifdef FOVEA_HAS_ONNX
+#include "tests/conformance/onnx/read.hpp"
+#endif
 
 #include <algorithm>
 #include <charconv>
@@ -150,11 +153,19 @@ Attrs Attrs::object(const char* key) const {
   return value != nullptr && value->is_object() ? Attrs(*value) : Attrs();
 }
 
+const io::StoredTensor* CaseTensors::find(std::string_view name) const {
+  const auto at = std::ranges::find(all_, name, &io::StoredTensor::name);
+  return at == all_.end() ? nullptr : &*at;
+}
+
 Tolerance Case::tolerance(const std::string& tensor) const {
   return {Attrs(absolute).number(tensor.c_str(), onnx_absolute), relative};
 }
 
 Result<Case> load_case(const std::filesystem::path& file) {
+#ifdef FOVEA_HAS_ONNX
+  if (is_onnx_data_set(file)) return read_onnx_case(file);
+#endif
   Result<io::Safetensors> tensors = io::Safetensors::open(file);
   if (!tensors) return tensors.error();
   const auto error = [&](const std::string& what) { return Error{ErrorCode::io, file.string() + ": " + what}; };
@@ -167,7 +178,7 @@ Result<Case> load_case(const std::filesystem::path& file) {
   Result<io::Json> absolute = json_of(metadata, "atol");
   if (!absolute) return error("'atol' is " + absolute.error().message);
   // The corpus's rule: 1e-4 relative, and of the ONNX cases what their metadata say.
-  return Case{file.parent_path().filename().string(),
+  Case loaded{file.parent_path().filename().string(),
               file.stem().string(),
               op->second,
               Attrs(std::move(*attrs)),
@@ -175,6 +186,23 @@ Result<Case> load_case(const std::filesystem::path& file) {
               std::move(*absolute),
               number_of(metadata, "atol_onnx", 1e-6),
               number_of(metadata, "rtol", 1e-4)};
+  if (loaded.op.starts_with("onnx.")) {
+    loaded.nodes.push_back({loaded.op, loaded.attrs.integer("opset", 0), loaded.attrs.texts("inputs"),
+                            loaded.attrs.texts("outputs"), loaded.attrs.object("attributes")});
+  }
+  return loaded;
+}
+
+// The data sets of one of ONNX's tests.
+static void find_onnx_cases([[maybe_unused]] const std::filesystem::path& test,
+                            [[maybe_unused]] std::vector<CaseFile>& files) {
+#ifdef FOVEA_HAS_ONNX
+  for (int n = 0;; ++n) {
+    const std::filesystem::path data_set = test / ("test_data_set_" + std::to_string(n));
+    if (!is_onnx_data_set(data_set)) return;
+    files.push_back({data_set, test.parent_path().filename().string(), onnx_case_name(data_set)});
+  }
+#endif
 }
 
 std::vector<CaseFile> find_cases(const std::filesystem::path& folder) {
@@ -182,6 +210,7 @@ std::vector<CaseFile> find_cases(const std::filesystem::path& folder) {
   std::error_code error;
   for (const auto& group : std::filesystem::directory_iterator(folder, error)) {
     for (const auto& file : std::filesystem::directory_iterator(group.path(), error)) {
+      find_onnx_cases(file.path(), files);
       if (file.path().extension() != ".safetensors") continue;
       files.push_back({file.path(), group.path().filename().string(), file.path().stem().string()});
     }
@@ -198,7 +227,12 @@ const char* why_no_cases(const std::filesystem::path& folder) {
     if (file.path().extension() == ".safetensors")
       return "holds cases itself, as a group does: give the folder above it";
   }
-  return error ? "cannot be read" : "holds no <group>/<case>.safetensors";
+#ifdef FOVEA_HAS_ONNX
+  constexpr const char* none = "holds no <group>/<case>.safetensors and no <group>/<case>/model.onnx";
+#else
+  constexpr const char* none = "holds no <group>/<case>.safetensors (ONNX's own tests are not read by this build)";
+#endif
+  return error ? "cannot be read" : none;
 }
 
 std::vector<std::string> absent_groups(const std::vector<CaseFile>& files) {
@@ -208,6 +242,7 @@ std::vector<std::string> absent_groups(const std::vector<CaseFile>& files) {
   for (const char* group : groups) {
     if (!present.contains(group)) absent.emplace_back(group);
   }
+  if (absent.size() == std::size(groups)) absent.clear();
   return absent;
 }
 

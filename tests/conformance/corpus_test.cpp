@@ -91,7 +91,7 @@ TEST_CASE("a folder without cases is told from one that is not there, a file, an
   const auto why = [&](const char* name) { return std::string(why_no_cases(folder / name)); };
   CHECK(why("none") == "does not exist");
   std::filesystem::create_directories(folder / "corpus/group");
-  CHECK(why("corpus") == "holds no <group>/<case>.safetensors");
+  CHECK(why("corpus").starts_with("holds no <group>/<case>.safetensors"));
   write_case(folder / "corpus/group/a.safetensors", {{"op", "relu"}});
   CHECK(why("corpus/group/a.safetensors") == "is not a folder");
   CHECK(why("corpus/group").find("give the folder above") != std::string::npos);

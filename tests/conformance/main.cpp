@@ -29,7 +29,7 @@ int list_cases(const std::vector<CaseFile>& files) {
   for (const CaseFile& file : files) {
     const Result<Case> loaded = load_case(file.path);
     if (loaded) {
-      fmt::print("{}  {}{}\n", file.id(), loaded->op, find_adapter(loaded->op) == nullptr ? "  (no operator)" : "");
+      fmt::print("{}  {}{}\n", file.id(), loaded->op, missing_adapter(*loaded) ? "  (no operator)" : "");
     } else {
       fmt::print("{}  UNREADABLE {}\n", file.id(), loaded.error().message);
       status = 1;

@@ -53,15 +53,13 @@ class CaseRun {
       stop.lines.push_back(std::move(why));
       return stop;
     };
-    const Adapter* adapter = find_adapter(case_.op);
-    if (adapter == nullptr) return stop_with(Status::skipped, "no operator for " + case_.op);
-    adapter->build(whole_);
+    whole_.build();
     if (whole_.skipped()) return stop_with(Status::skipped, *whole_.skipped());
     whole_.differentiate();
     if (const std::optional<Error> error = whole_.graph().error();
         error && error->code == ErrorCode::unsupported && error->message.starts_with("grad: ")) {
       no_gradient_ = "the outputs are right; " + error->message;
-      adapter->build(forward_);
+      forward_.build();
     }
     if (graph().problem()) return stop_with(Status::failed, *graph().problem());
     return std::nullopt;
