@@ -132,7 +132,7 @@ void onnx_resize(CaseGraph& graph) {
     if (!given.size.empty()) desc.size[static_cast<std::size_t>(axis - 2)] = given.size[i];
   }
   const std::string places = attrs.text("coordinate_transformation_mode", "half_pixel");
-  if (places == "tf_crop_and_resize") return graph.skip("Resize of a box, with values for what is outside");
+  if (places.starts_with("tf_")) return graph.skip("Resize by " + places);
   for (auto one : {ResizeCoordinates::half_pixel_symmetric, ResizeCoordinates::pytorch_half_pixel,
                    ResizeCoordinates::align_corners, ResizeCoordinates::asymmetric})
     if (places == to_string(one)) desc.coordinates = one;

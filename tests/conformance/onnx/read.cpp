@@ -40,7 +40,6 @@ std::optional<io::ElementType> element_type(int type) {
     case onnx::TensorProto::DOUBLE: return io::ElementType::f64;
     case onnx::TensorProto::UINT32: return io::ElementType::u32;
     case onnx::TensorProto::UINT64: return io::ElementType::u64;
-    case onnx::TensorProto::BFLOAT16: return io::ElementType::bf16;
     default: return std::nullopt;
   }
 }
@@ -198,14 +197,13 @@ class Reader {
     const Result<onnx::TensorProto> tensor = parse<onnx::TensorProto>(file, "a tensor");
     if (!tensor) return tensor.error();
     const auto& type = value.type().tensor_type();
-    // bfloat16 comes as FLOAT.
-    if (type.elem_type() != tensor->data_type() && type.elem_type() != onnx::TensorProto::BFLOAT16)
-      return bad(file.name, "is of " + type_name(tensor->data_type()) + ", but '" + value.name() + "' of " +
-                                type_name(type.elem_type()));
-    if (!is_supported(tensor->data_type())) {
-      unsupported("a tensor of " + type_name(tensor->data_type()));
+    if (!is_supported(type.elem_type())) {
+      unsupported("a tensor of " + type_name(type.elem_type()));
       return {};
     }
+    if (type.elem_type() != tensor->data_type())
+      return bad(file.name, "is of " + type_name(tensor->data_type()) + ", but '" + value.name() + "' of " +
+                                type_name(type.elem_type()));
     bool same = !type.has_shape() || type.shape().dim_size() == tensor->dims_size();
     for (int axis = 0; same && type.has_shape() && axis < tensor->dims_size(); ++axis) {
       const auto& dim = type.shape().dim(axis);
