@@ -52,6 +52,10 @@ LogFunction log_or_stderr(LogFunction log) {
 }
 
 Result<Context> Context::create(const ContextOptions& options) {
+  return create_context(options, {});
+}
+
+Result<Context> create_context(const ContextOptions& options, const vk::Device::Options& device_options) {
   Result<Found> found = find_devices({options.validation, log_or_stderr(options.log)});
   if (!found) return found.error();
   const char* environment = std::getenv("FOVEA_DEVICE");
@@ -65,7 +69,7 @@ Result<Context> Context::create(const ContextOptions& options) {
     return error;
   }
   Result<std::unique_ptr<vk::Device>> device =
-      vk::Device::create(std::move(found->instance), found->candidates.usable[*index]);
+      vk::Device::create(std::move(found->instance), found->candidates.usable[*index], device_options);
   if (!device) return device.error();
   return make_context(std::move(*device), options.pipeline_cache);
 }

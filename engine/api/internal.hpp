@@ -65,6 +65,9 @@ struct Plan::Impl {
 // Without a name: warnings and errors to stderr.
 LogFunction log_or_stderr(LogFunction log);
 
+// Context::create, with what no public option says.
+Result<Context> create_context(const ContextOptions& options, const vk::Device::Options& device_options);
+
 // A Context around a device. The blob as in ContextOptions.
 Result<Context> make_context(std::unique_ptr<vk::Device> device, std::span<const std::byte> pipeline_cache);
 

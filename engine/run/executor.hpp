@@ -5,6 +5,7 @@
 #include "run/bind.hpp"
 #include "run/profile.hpp"
 #include "vk/pipeline.hpp"
+#include "vk/pipeline_statistics.hpp"
 #include "vk/transfer.hpp"
 #include <fovea/context.hpp>
 
@@ -42,6 +43,10 @@ class Executor {
   void record(VkCommandBuffer commands, const BoundSets& sets) const;
 
   const Profile& profile() const { return profile_; }
+  // Of a dispatch's machine code, where the device was made to tell; has_work() must hold.
+  vk::PipelineStatistics statistics(std::size_t dispatch) const {
+    return vk::read_statistics(device_, pipelines_[dispatch].handle);
+  }
 
  private:
   Executor(const vk::Device& device, compile::Program program) : device_(device), program_(std::move(program)) {}

@@ -7,13 +7,21 @@
 
 namespace fovea::vk {
 
-Result<std::unique_ptr<Device>> Device::create(std::unique_ptr<Instance> instance, const Candidate& candidate) {
+Result<std::unique_ptr<Device>> Device::create(std::unique_ptr<Instance> instance, const Candidate& candidate,
+                                               const Options& options) {
   const std::vector<VkExtensionProperties> list = device_extensions(*instance, candidate.handle);
   const Extensions available(list);
   const Enabled enabled = everything_available(*instance, candidate.handle, available);
-  const std::vector<const char*> extensions = wanted_extensions(enabled.api_version, available);
+  std::vector<const char*> extensions = wanted_extensions(enabled.api_version, available);
   FeatureStructs features(enabled.api_version, available);
   features.set(enabled.features);
+  VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR statistics{};
+  statistics.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR;
+  statistics.pNext = features.head();
+  statistics.pipelineExecutableInfo = VK_TRUE;  // a device with the extension has it
+  const bool with_statistics =
+      options.pipeline_statistics && available.has(VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
+  if (with_statistics) extensions.push_back(VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
 
   const float priority = 1;
   VkDeviceQueueCreateInfo queue_info{};
@@ -23,7 +31,7 @@ Result<std::unique_ptr<Device>> Device::create(std::unique_ptr<Instance> instanc
   queue_info.pQueuePriorities = &priority;
   VkDeviceCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO;
-  info.pNext = features.head();
+  info.pNext = with_statistics ? static_cast<const void*>(&statistics) : features.head();
   info.queueCreateInfoCount = 1;
   info.pQueueCreateInfos = &queue_info;
   info.enabledExtensionCount = static_cast<std::uint32_t>(extensions.size());
@@ -39,6 +47,8 @@ Result<std::unique_ptr<Device>> Device::create(std::unique_ptr<Instance> instanc
     return error(result, "vkCreateDevice ", candidate.caps.device_name);
   device->owned_ = true;
   if (Result<void> loaded = device->load(enabled.features); !loaded) return loaded.error();
+  device->pipeline_statistics = with_statistics && device->fn.GetPipelineExecutablePropertiesKHR &&
+                                device->fn.GetPipelineExecutableStatisticsKHR;
   device->fn.GetDeviceQueue(device->handle, candidate.queue_family, 0, &device->queue);
   device->name(VK_OBJECT_TYPE_DEVICE, device->handle, "fovea device");
   device->name(VK_OBJECT_TYPE_QUEUE, device->queue, "fovea queue");

@@ -19,8 +19,12 @@ struct Candidate;
 // Not movable. Thread-safe: every member is read-only after creation, and the queue is used through submit() alone.
 class Device {
  public:
+  struct Options {
+    bool pipeline_statistics = false;  // enable VK_KHR_pipeline_executable_properties where the device has it
+  };
   // A device of Fovea's own on this candidate, with everything enabled that Fovea can use.
-  static Result<std::unique_ptr<Device>> create(std::unique_ptr<Instance> instance, const Candidate& candidate);
+  static Result<std::unique_ptr<Device>> create(std::unique_ptr<Instance> instance, const Candidate& candidate,
+                                                const Options& options);
 
   struct Host {
     VkPhysicalDevice physical_device = VK_NULL_HANDLE;
@@ -44,6 +48,7 @@ class Device {
   std::uint32_t queue_family = 0;
   std::uint64_t timestamp_mask = 0;  // the bits of a timestamp that count; 0: none
   bool host_query_reset = false;     // enabled, and fn.ResetQueryPool is there
+  bool pipeline_statistics = false;  // asked for and enabled: pipelines are made so that they can be asked
   const VkAllocationCallbacks* allocator = nullptr;
   VkPhysicalDeviceMemoryProperties memory{};
   std::array<std::uint8_t, VK_UUID_SIZE> pipeline_cache_uuid{};

@@ -81,13 +81,15 @@ namespace fovea::vk {
   X(CmdResetQueryPool)           \
   X(CmdWriteTimestamp)
 
-// Null without timeline semaphores, host query reset, or VK_EXT_debug_utils.
-#define FOVEA_VK_DEVICE_OPTIONAL(X) \
-  X(WaitSemaphores)                 \
-  X(ResetQueryPool)                 \
-  X(SetDebugUtilsObjectNameEXT)     \
-  X(CmdBeginDebugUtilsLabelEXT)     \
-  X(CmdEndDebugUtilsLabelEXT)
+// Null without timeline semaphores, host query reset, VK_EXT_debug_utils, or VK_KHR_pipeline_executable_properties.
+#define FOVEA_VK_DEVICE_OPTIONAL(X)      \
+  X(WaitSemaphores)                      \
+  X(ResetQueryPool)                      \
+  X(SetDebugUtilsObjectNameEXT)          \
+  X(CmdBeginDebugUtilsLabelEXT)          \
+  X(CmdEndDebugUtilsLabelEXT)            \
+  X(GetPipelineExecutablePropertiesKHR)  \
+  X(GetPipelineExecutableStatisticsKHR)
 
 #define FOVEA_VK_MEMBER(name) PFN_vk##name name = nullptr;
 

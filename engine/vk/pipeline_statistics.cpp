@@ -1,0 +1,88 @@
+#include "vk/pipeline_statistics.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+
+namespace fovea::vk {
+namespace {
+
+// A driver's name for a statistic, and what it is to Fovea. Where a driver has several for one of ours, the most counts.
+struct Name {
+  std::string_view driver;
+  std::int64_t PipelineStatistics::*ours;
+  double scale = 1;
+};
+constexpr Name names[] = {
+    // registers of 32 bits
+    {"VGPRs", &PipelineStatistics::registers},                   // RADV
+    {"Number of GPRs", &PipelineStatistics::registers},          // NVK
+    {"Registers used", &PipelineStatistics::registers, 4},       // Turnip: four components each
+    {"Half-registers used", &PipelineStatistics::registers, 2},  // Turnip: of the same file
+    {"GPRs", &PipelineStatistics::registers, 0.5},               // Honeykrisp: 16 bits each
+    // RADV's "Spilled SGPRs" go to lanes of vector registers, NVK's "Spills to reg" to another register file.
+    {"Spilled VGPRs", &PipelineStatistics::spills},
+    {"Spills to memory", &PipelineStatistics::spills},
+    {"STP Count", &PipelineStatistics::spills},  // Turnip: stores to private memory, of arrays too
+    {"Spills", &PipelineStatistics::spills},
+    {"Scratch size", &PipelineStatistics::scratch_bytes},
+    {"SLM size", &PipelineStatistics::scratch_bytes},
+    {"Scratch", &PipelineStatistics::scratch_bytes},
+    {"LDS size", &PipelineStatistics::shared_bytes},
+    {"Subgroups per SIMD", &PipelineStatistics::occupancy},
+    {"Max warps/SM", &PipelineStatistics::occupancy},
+    {"Max Waves Per Core", &PipelineStatistics::occupancy},
+    {"Threads", &PipelineStatistics::occupancy},
+    {"Instructions", &PipelineStatistics::instructions},
+    {"Instruction count", &PipelineStatistics::instructions},
+    {"Instruction Count", &PipelineStatistics::instructions},
+};
+
+double value_of(const VkPipelineExecutableStatisticKHR& statistic) {
+  switch (statistic.format) {
+    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_BOOL32_KHR:
+      return statistic.value.b32;
+    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_INT64_KHR:
+      return static_cast<double>(statistic.value.i64);
+    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_UINT64_KHR:
+      return static_cast<double>(statistic.value.u64);
+    default:
+      return statistic.value.f64;
+  }
+}
+
+}  // namespace
+
+std::vector<NamedStatistic> read_named_statistics(const Device& device, VkPipeline pipeline) {
+  std::vector<NamedStatistic> named;
+  if (!device.pipeline_statistics || !pipeline) return named;
+  VkPipelineInfoKHR info{};
+  info.sType = VK_STRUCTURE_TYPE_PIPELINE_INFO_KHR;
+  info.pipeline = pipeline;
+  std::uint32_t executables = 0;
+  device.fn.GetPipelineExecutablePropertiesKHR(device.handle, &info, &executables, nullptr);
+  for (std::uint32_t executable = 0; executable < executables; ++executable) {
+    VkPipelineExecutableInfoKHR one{};
+    one.sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR;
+    one.pipeline = pipeline;
+    one.executableIndex = executable;
+    std::uint32_t count = 0;
+    device.fn.GetPipelineExecutableStatisticsKHR(device.handle, &one, &count, nullptr);
+    std::vector<VkPipelineExecutableStatisticKHR> list(count);
+    for (auto& statistic : list) statistic.sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_STATISTIC_KHR;
+    if (device.fn.GetPipelineExecutableStatisticsKHR(device.handle, &one, &count, list.data()) != VK_SUCCESS) return {};
+    for (const auto& statistic : list) named.emplace_back(statistic.name, value_of(statistic));
+  }
+  return named;
+}
+
+PipelineStatistics to_statistics(std::span<const NamedStatistic> named) {
+  PipelineStatistics statistics;
+  for (const auto& [driver, value] : named)
+    for (const Name& name : names)
+      if (name.driver == driver)
+        statistics.*name.ours = std::max(statistics.*name.ours, static_cast<std::int64_t>(value * name.scale + 0.5));
+  return statistics;
+}
+
+}  // namespace fovea::vk
