@@ -44,17 +44,32 @@ Work work_of(const NodeView& node) {
   return work;
 }
 
-bool loops_fit(const NodeView& node, const DeviceCaps& caps, std::uint64_t step) {
+// `inner`: iterations inside a step's.
+bool loops_fit(const NodeView& node, const DeviceCaps& caps, std::uint64_t step, std::uint64_t inner = 0) {
   if (caps.max_loop_iterations == 0) return true;
   const AttentionShape shape(node);
   const Work work = work_of(node);
-  const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(std::max(work.rows, work.keys)), step) + 2;
+  const std::uint64_t steps = (ceil_div(static_cast<std::uint64_t>(std::max(work.rows, work.keys)), step) + 2) * (1 + inner);
   const std::uint64_t of_mask = work.mask_readers * (quads(shape.D) + quads(shape.Dv) + 3) + 8;
   return std::max(steps, of_mask) <= caps.max_loop_iterations;
 }
 
+// A lane holds four rows: those of a larger head would go to a GPU's memory, and there is attention_backward_split.
 bool supports_uniform(const NodeView& node, const DeviceCaps& caps) {
-  return attention_kernel_takes(AttentionShape(node)) && loops_fit(node, caps, 1);
+  const AttentionShape shape(node);
+  const bool fits = caps.type == DeviceType::cpu || shape.D + shape.Dv <= 32;
+  return fits && attention_kernel_takes(shape) && loops_fit(node, caps, 1);
+}
+
+// Lanes that share a row, of which each has at most four vec4s.
+uint lanes_a_row(const NodeView& node) {
+  const AttentionShape shape(node);
+  const std::int64_t most = std::max(shape.D, shape.Dv);
+  return most <= 64 ? 4 : most <= 128 ? 8 : 16;
+}
+bool supports_split(const NodeView& node, const DeviceCaps& caps) {
+  const std::uint64_t lanes = lanes_a_row(node);
+  return attention_kernel_takes(AttentionShape(node)) && loops_fit(node, caps, lanes, 3 * (lanes + 1));
 }
 
 // Rows a lane, as many as the driver compiles within seconds, of which a step is unrolled: a subgroup of rows, each with
@@ -69,11 +84,12 @@ bool supports_shuffle(const NodeView& node, const DeviceCaps& caps) {
          rows_a_lane(node, caps) > 0 && loops_fit(node, caps, caps.subgroup_size);
 }
 
-void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint step, uint rows, KernelPlan& plan) {
+// `lanes` share a row of those that the workgroup owns.
+void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint step, uint rows, uint lanes, KernelPlan& plan) {
   const auto& attrs = node.attrs<AttentionBackwardAttrs>();
   const Work work = work_of(node);
   AttentionSpec spec = attention_spec(node, attrs.forward);
-  spec.WG = step > 1 ? step : caps.type == DeviceType::cpu ? 32 : 64;
+  spec.WG = step > 1 && lanes == 1 ? step : caps.type == DeviceType::cpu ? 32 : 64;
   spec.KEYS = step;
   spec.ROWS = rows;
   std::uint32_t next = 0;
@@ -82,7 +98,7 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint s
   plan.scratch_bytes = {std::max<std::uint64_t>(rows_in_all * 16, 16)};  // the statistics with the weights' sum
   const auto launch = [&](std::int64_t owned, LaunchOperand stats, std::vector<LaunchOperand> results) {
     AttentionParams params = attention_params(node, attrs.forward);
-    params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(owned), std::uint64_t{spec.WG} * spec.ROWS)));
+    params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(owned), std::uint64_t{spec.WG / lanes} * spec.ROWS)));
     Launch& one = plan.launches.emplace_back();
     one.shader = shader_for(stem, node.in(0).dtype);
     one.set_constants(spec);
@@ -112,16 +128,22 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint s
 }
 
 void plan_shuffle(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
-  plan(node, caps, "attention_backward.shuffle", caps.subgroup_size, rows_a_lane(node, caps), out);
+  plan(node, caps, "attention_backward.shuffle", caps.subgroup_size, rows_a_lane(node, caps), 1, out);
 }
 void plan_uniform(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
-  plan(node, caps, "attention_backward.uniform", 1, 1, out);
+  plan(node, caps, "attention_backward.uniform", 1, 1, 1, out);
+}
+void plan_split(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
+  const uint lanes = lanes_a_row(node);
+  plan(node, caps, "attention_backward_split", lanes, 1, lanes, out);
 }
 
 bool made_for_cpu(const NodeView&, const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
+bool made_for_gpu(const NodeView& node, const DeviceCaps& caps) { return !made_for_cpu(node, caps); }
 
 constexpr Kernel kernels[] = {
     {"attention_backward_shuffle", supports_shuffle, plan_shuffle, made_for_cpu},
+    {"attention_backward_split", supports_split, plan_split, made_for_gpu},
     {"attention_backward_uniform", supports_uniform, plan_uniform},
 };
 
