@@ -117,14 +117,15 @@ void plan_row(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
   plan(node, caps, "attention_row", spec, spec.WG * spec.ROWS, out);
 }
 
-// Many rows share what a workgroup loads, few waste no lanes; a lane's part of the sum stays in registers.
+// Many rows share what a workgroup loads, few waste no lanes; a lane's part of the sum stays in registers, of which some
+// GPUs have 128.
 AttentionSpec tile_spec(const NodeView& node) {
   const AttentionShape shape(node);
   AttentionSpec spec = spec_of(node);
   const std::int64_t rows = shape.heads_a_key_head() * shape.Lq;
   spec.WG = ATTENTION_TILE_LANES;
   spec.KEYS = ATTENTION_TILE_KEYS;
-  spec.ROWS = rows <= 16 ? 1 : rows <= 32 || shape.Dv > 128 ? 2 : 4;
+  spec.ROWS = rows <= 16 ? 1 : rows <= 32 || shape.Dv > 128 ? 2 : shape.Dv > 96 ? 3 : 4;
   return spec;
 }
 
