@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Builds everything and runs every test: on each Vulkan driver to be had without a GPU, and those that
-# need no device under the sanitizers too.
+# need no device under the sanitizers too. Makes every pipeline on drivers that only compile, if asked.
 # Usage: tests/run.sh [CTEST ARGUMENT...]     e.g. tests/run.sh -R softmax
 #   FOVEA_TEST_DRIVERS  the drivers, separated by semicolons (default lavapipe;lavapipe-new;swiftshader;
 #                       tests/drivers.sh list names them all)
+#   FOVEA_TEST_COMPILERS  drivers that only compile, likewise (default none), say
+#                       "radv:navi31;nvk:172;turnip:740;honeykrisp"; docs/drivers.md
 #   FOVEA_TEST_PRESETS  the presets (default "release asan"); all but release run the label `host` only
 #   FOVEA_WERROR=ON     makes every warning an error
 #   FOVEA_NO_INSTALL=1  installs no packages
@@ -16,6 +18,7 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$repository"
 read -ra presets <<<"${FOVEA_TEST_PRESETS:-release asan}"
 IFS=';' read -ra wanted <<<"${FOVEA_TEST_DRIVERS:-lavapipe;lavapipe-new;swiftshader}"
+IFS=';' read -ra compilers <<<"${FOVEA_TEST_COMPILERS-}"
 asked=("$@")
 jobs=$(nproc)
 summary=()
@@ -86,43 +89,73 @@ report_drivers() {
   local driver log=build/release/ctest.log ran
   for driver in "${present[@]}"; do
     ran=$(($(count "$log" "$ok" "$driver") + $(count "$log" "$bad" "$driver")))
-    summary+=("driver $driver $(version_of "$driver"): $ran ran, $(count "$log" "$bad" "$driver") failed, $(
+    summary+=("driver $driver $(version_of "$driver") [$(identity_of "$driver")]: $ran ran, $(count "$log" "$bad" "$driver") failed, $(
       count "$log" "$skip" "$driver") skipped")
     if [ "$ran" -eq 0 ] && [ $# -eq 0 ]; then fault "nothing ran on $driver"; fi
   done
 }
 
+# report_compilers [CTEST ARGUMENT...]: what was compiled where, in the words of fovea-pipelines.
+report_compilers() {
+  local driver line
+  for driver in "${present_compilers[@]}"; do
+    line=$(grep -F "compiled (not run): $driver," build/release/Testing/Temporary/LastTest.log | tail -n 1) || true
+    if [ -n "$line" ]; then summary+=("$line"); fi
+    if [ -z "$line" ] && [ $# -eq 0 ]; then fault "nothing was compiled on $driver"; fi
+  done
+}
+
+# identity_of DRIVER: device, driver, version and driver UUID, as Vulkan gives them.
+identity_of() { tests/drivers.sh run "$1" -- build/release/bin/fovea-pipelines --device 2>/dev/null || echo "$1"; }
+
 version_of() { tests/drivers.sh list | awk -v name="${1%%:*}" '$1 == name { print $4 }'; }
 
-for driver in "${wanted[@]}"; do
-  name=${driver%%:*}
-  if [ -z "$(tests/drivers.sh list | awk -v name="$name" '$1 == name && $2 == "executes"')" ]; then
-    fault "FOVEA_TEST_DRIVERS: no driver '$name' runs tests; 'tests/drivers.sh list' names those that execute"
-  fi
-done
+# check_names VARIABLE KIND DRIVER...: they must be drivers of that kind.
+check_names() {
+  local variable=$1 kind=$2 driver
+  shift 2
+  for driver in "$@"; do
+    if [ -z "$(tests/drivers.sh list | awk -v name="${driver%%:*}" -v kind="$kind" '$1 == name && $2 == kind')" ]; then
+      fault "$variable: '${driver%%:*}' is no driver that $kind; 'tests/drivers.sh list' names those"
+    fi
+  done
+}
+
+check_names FOVEA_TEST_DRIVERS executes "${wanted[@]}"
+check_names FOVEA_TEST_COMPILERS compiles "${compilers[@]}"
 if [ "$failed" -ne 0 ]; then finish; fi
 cmake/install_packages.sh libonnx-dev libprotobuf-dev libonnx-testdata  # ONNX's own tests
-tests/drivers.sh get "${wanted[@]}" validation
+tests/drivers.sh get "${wanted[@]}" "${compilers[@]}" validation
 if [ -z "$(tests/drivers.sh list | awk '$1 == "validation" && $3 == "present"')" ]; then
   cmake/install_packages.sh vulkan-validationlayers  # an older one, which sees less, is better than none
 fi
 
+# take DRIVER: whether it is present; enters it in the summary where it is not.
+take() {
+  local reason
+  if reason=$(tests/drivers.sh run --validate "$1" -- true); then return; fi
+  summary+=("driver ${reason:-absent: $1}")
+  return 1
+}
+
 present=()
 for driver in "${wanted[@]}"; do
-  if reason=$(tests/drivers.sh run --validate "$driver" -- true); then
-    present+=("$driver")
-  else
-    summary+=("driver ${reason:-absent: $driver}")
-  fi
+  if take "$driver"; then present+=("$driver"); fi
+done
+present_compilers=()
+for driver in "${compilers[@]}"; do
+  if take "$driver"; then present_compilers+=("$driver"); fi
 done
 if [ ${#present[@]} -eq 0 ]; then fault "no Vulkan driver is present"; fi
 
 for preset in "${presets[@]}"; do
   if [ "$preset" = release ]; then
     list=$(IFS=';'; echo "${present[*]-}")
-    if build release -DFOVEA_TEST_DRIVERS="$list"; then
+    compiler_list=$(IFS=';'; echo "${present_compilers[*]-}")
+    if build release -DFOVEA_TEST_DRIVERS="$list" -DFOVEA_TEST_COMPILERS="$compiler_list"; then
       check release --preset release --no-tests=error "$@"
       report_drivers "$@"
+      report_compilers "$@"
     else
       fault "release does not build"
     fi

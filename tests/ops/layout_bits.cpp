@@ -2,6 +2,7 @@
 
 #include "engine/api/internal.hpp"
 #include "tests/support/check.hpp"
+#include "tests/support/run.hpp"
 
 #include <cstring>
 #include <numeric>
@@ -48,7 +49,7 @@ void check_bits(const char* name, const Layout& layout, DType dtype) {
 
 }  // namespace
 
-TEST_CASE("layout operators keep every bit, f32 and f16") {
+TEST_CASE("layout operators keep every bit, f32 and f16" * doctest::skip(compiles_only())) {
   for (DType dtype : {DType::f32, DType::f16}) {
     if (dtype == DType::f16 && !caps_of(context()).storage16) continue;
     check_bits(
@@ -100,7 +101,7 @@ TEST_CASE("layout operators keep every bit, f32 and f16") {
   }
 }
 
-TEST_CASE("layout operators walk more elements than 65,535 workgroups of 128 hold") {
+TEST_CASE("layout operators walk more elements than 65,535 workgroups of 128 hold" * doctest::skip(compiles_only())) {
   constexpr std::int64_t rows = 2801, columns = 3001;  // 8.4 million, odd: each moves as a word of its own
   Graph graph;
   const Tensor x = graph.input("x", {rows, columns}, DType::i32);

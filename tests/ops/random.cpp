@@ -77,7 +77,7 @@ const std::vector<double> some_state{12345, 678, 0, 0, 3, 0};
 
 }  // namespace
 
-TEST_CASE("the published vectors of Philox-4x32-10") {
+TEST_CASE("the published vectors of Philox-4x32-10" * doctest::skip(compiles_only())) {
   // Random123's kat_vectors: counter, key, result.
   const std::uint32_t known[3][10] = {
       {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
@@ -99,7 +99,7 @@ TEST_CASE("draws of every size and stream") {
   check_draw(Random::bits, {5, 4}, {-1, -2, -1, -1, -3, 5}, 1);  // the counter's words wrap one by one
 }
 
-TEST_CASE("a plan draws anew when the state changes, and the same when it does not") {
+TEST_CASE("a plan draws anew when the state changes, and the same when it does not" * doctest::skip(compiles_only())) {
   Graph graph;
   graph.output("y", random(Random::uniform, graph.input("state", {6}, DType::i32), {64}));
   auto plan = context().compile(graph);
@@ -113,14 +113,14 @@ TEST_CASE("a plan draws anew when the state changes, and the same when it does n
   CHECK(draw(1) != draw(2));
 }
 
-TEST_CASE("streams of one state are different numbers") {
+TEST_CASE("streams of one state are different numbers" * doctest::skip(compiles_only())) {
   const auto draw = [](std::int64_t stream) {
     return run_with(some_state, nullptr, [&](Tensor, Tensor state) { return random(Random::uniform, state, {64}, {stream}); }).values;
   };
   CHECK(draw(0) != draw(1));
 }
 
-TEST_CASE("bernoulli and categorical come up as often as they should") {
+TEST_CASE("bernoulli and categorical come up as often as they should" * doctest::skip(compiles_only())) {
   constexpr std::int64_t n = 20000;
   const auto near = [](double count, double p) { return std::abs(count - n * p) < 4 * std::sqrt(n * p * (1 - p)); };
   double heads = 0;
@@ -140,7 +140,7 @@ TEST_CASE("bernoulli and categorical come up as often as they should") {
   for (std::size_t k = 0; k < 3; ++k) CHECK(near(counts[k], p[k]));
 }
 
-TEST_CASE("normal numbers have mean 0 and deviation 1, and one draw of many stays finite") {
+TEST_CASE("normal numbers have mean 0 and deviation 1, and one draw of many stays finite" * doctest::skip(compiles_only())) {
   double sum = 0, squares = 0;
   const auto drawn = run_with(some_state, nullptr, [](Tensor, Tensor state) { return random(Random::normal, state, {40'000}); }).values;
   for (double z : drawn) {

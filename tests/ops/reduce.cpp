@@ -1,4 +1,5 @@
 #include "tests/support/check.hpp"
+#include "tests/support/run.hpp"
 
 #include <fovea/autodiff.hpp>
 

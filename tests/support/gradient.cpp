@@ -148,10 +148,16 @@ void check_gradient(const std::vector<Operand>& inputs, const Build& build, cons
       compile.poison_arena = true;
       if (!kernel.empty()) compile.force_kernel.push_back(kernel);
       auto plan = context().compile(problem.graph, compile);
-      if (!plan && !kernel.empty() && plan.error().code == ErrorCode::unsupported) continue;
+      if (!plan && !kernel.empty() && plan.error().code == ErrorCode::unsupported) {
+        if (compiles_only()) compile_only->refused(problem.graph, compile);
+        continue;
+      }
       REQUIRE_MESSAGE(plan, plan.error().message);
       ++taken;
-      compare_with_differences(problem, run_guarded(*plan, problem.bytes), reference, storage, options);
+      if (compiles_only())
+        compile_only->made(*plan);
+      else
+        compare_with_differences(problem, run_guarded(*plan, problem.bytes), reference, storage, options);
       for (const std::string& message : take_validation_messages()) FAIL_CHECK("gradient: ", message);
     }
     CHECK_MESSAGE(taken > 0, "no kernel took ", std::string(to_string(storage)));

@@ -2,6 +2,8 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
+#include "tests/support/run.hpp"
+
 #include <cstdio>
 
 namespace {
@@ -26,6 +28,8 @@ struct Counter : doctest::IReporter {
 REGISTER_LISTENER("counter", 1, Counter);
 
 }  // namespace
+
+const fovea::test::CompileOnly* const fovea::test::compile_only = nullptr;
 
 int main(int argc, char** argv) {
   doctest::Context context(argc, argv);

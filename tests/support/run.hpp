@@ -11,6 +11,18 @@ double rounded_to(double value, DType dtype);
 // As a buffer holds it, padded to whole words.
 Bytes encode(const Array<double>& array, DType dtype);
 
+// What the harness does with graphs on a driver that only compiles; null where plans run. The program that links the
+// tests says which (support/main.cpp, compile_only/main.cpp). A test case that reads results by itself is left out there:
+// TEST_CASE("..." * doctest::skip(compiles_only())).
+struct CompileOnly {
+  void (*made)(Plan& plan);  // instead of running it
+  void (*refused)(const Graph& graph, const CompileOptions& options);  // no kernel takes it on this device
+};
+extern const CompileOnly* const compile_only;
+inline bool compiles_only() {
+  return compile_only != nullptr;
+}
+
 struct Run {
   std::vector<Array<double>> outputs;
   std::vector<DType> dtypes;
