@@ -51,6 +51,9 @@ uvec2 visible_rows(uint first, uint last) {
   return uvec2(clamp(ivec2(int(first) - p.band_high, int(last) - p.band_low + 1), ivec2(0), ivec2(int(p.rows))));
 }
 
+// A pair that is excluded has weight 0, and takes nothing of the other row, be it NaN or infinite.
+vec4 taken(vec4 x, float weight) { return FORBIDS ? seen(x, weight) : x; }
+
 // Of the lanes that own the row.
 vec2 sum_over_row(vec2 part) {
   barrier();
@@ -106,11 +109,11 @@ void sum_up() {
       uint row = pair * others + min(at + j, others - 1);
       vec2 factor = factors[FIRST_LANE + j];
       EACH_A {
-        vec4 x = other_a(row, i);
+        vec4 x = taken(other_a(row, i), factor.y);
         sum_a[i] += factor.x * x;
         if (!OWNS_KEYS) sum_w[i] += factor.y * x;
       }
-      if (OWNS_KEYS) EACH_B sum_b[i] += factor.y * other_b(row, i);
+      if (OWNS_KEYS) EACH_B sum_b[i] += factor.y * taken(other_b(row, i), factor.y);
     }
   }
 

@@ -172,7 +172,7 @@ TEST_CASE("attention backward: what is excluded reaches no gradient, whatever it
       {with(in, padding), {.softcap = 2}, 1, 30}, {in, {.window_left = 2, .window_right = 3, .softcap = 2}, 1, 30}, {with(in, rows), {}, 0, 7},
   };
   int ran = 0;
-  for (const char* kernel : {"attention_backward_shuffle", "attention_backward_uniform", "decompose"})
+  for (const char* kernel : {"attention_backward_shuffle", "attention_backward_split", "attention_backward_uniform", "decompose"})
     for (const Trial& trial : trials) {
       INFO(std::string(kernel));
       CAPTURE(trial.operand);
@@ -195,7 +195,7 @@ TEST_CASE("attention backward: what is excluded reaches no gradient, whatever it
 TEST_CASE("attention backward: NaN that some rows see makes their gradients NaN, and no others") {
   auto in = qkv({1, 1, 21, 6}, 1, 21, 5);
   in[1].array.at({0, 0, 9, 1}) = std::nan("");  // causal: queries 9 and later see key 9
-  for (const char* kernel : {"attention_backward_shuffle", "attention_backward_uniform", "decompose"}) {
+  for (const char* kernel : {"attention_backward_shuffle", "attention_backward_split", "attention_backward_uniform", "decompose"}) {
     INFO(std::string(kernel));
     const auto d = gradients_of(in, {.causal = true}, kernel);
     if (d.empty()) continue;
@@ -207,7 +207,7 @@ TEST_CASE("attention backward: NaN that some rows see makes their gradients NaN,
   // A query without a number of its own reaches the keys that it sees.
   auto of_query = qkv({1, 1, 21, 6}, 1, 21, 5);
   of_query[0].array.at({0, 0, 4, 2}) = std::nan("");
-  for (const char* kernel : {"attention_backward_shuffle", "attention_backward_uniform", "decompose"}) {
+  for (const char* kernel : {"attention_backward_shuffle", "attention_backward_split", "attention_backward_uniform", "decompose"}) {
     INFO(std::string(kernel));
     const auto d = gradients_of(of_query, {.causal = true}, kernel);
     if (d.empty()) continue;
