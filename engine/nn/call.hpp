@@ -7,6 +7,7 @@
 #include "ops/compose.hpp"
 #include "ops/term.hpp"
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 
@@ -52,6 +53,17 @@ class Call {
     if (!x) return ok();
     return is_float(what, x) && (ir::broadcasts_to(x.shape(), shape) ||
                                  refuse(what, ' ', to_string(x.shape()), " does not broadcast to ", to_string(shape)));
+  }
+
+  // Attributes: a finite number from 0 on; one in [0, 1]; a finite one.
+  bool is_not_negative(const char* what, double value) const {
+    return (value >= 0 && std::isfinite(value)) || refuse(what, " is ", value, ", not a finite number from 0 on");
+  }
+  bool is_share(const char* what, double value) const {
+    return (value >= 0 && value <= 1) || refuse(what, " is ", value, ", not in [0, 1]");
+  }
+  bool is_finite(const char* what, double value) const {
+    return std::isfinite(value) || refuse(what, " is ", value, ", not a finite number");
   }
 
   // The tensor in f32, in which layers compute.

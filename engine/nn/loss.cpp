@@ -82,18 +82,27 @@ bool check_class_loss(const Call& call, const ClassLossDesc& desc, const Classes
   return call.may_have_shape("weight", desc.weight, {classes.count});
 }
 
+// Whether an item takes part: its index is a class, and not the one to ignore.
+Term takes_part(const Call& call, Tensor target, const ClassLossDesc& desc, const Classes& classes) {
+  const auto number = [&](std::int64_t value) {
+    const auto one = static_cast<std::int32_t>(value);
+    return call.numbers({}, std::span(&one, 1));
+  };
+  const Term index{target, call.site}, kept = of(Binary::not_equal, index, number(desc.ignore_index));
+  const Term is_one = of(Binary::logical_and, of(Binary::greater_equal, index, number(0)), of(Binary::less, index, number(classes.count)));
+  return shaped(of(Binary::logical_and, kept, is_one), classes.kept);
+}
+
 // Items of -log p at the target, and of -log p spread over all classes, by weight; the mean divides by the weights.
 Tensor from_indices(const Call& call, Term log_p, Tensor target, const ClassLossDesc& desc, const Classes& classes) {
-  const std::int32_t ignored[] = {static_cast<std::int32_t>(desc.ignore_index)};
-  const Term kept = of(Binary::not_equal, Term{target, call.site}, call.numbers({}, ignored));
-  const Term at = of(Binary::logical_and, is_class(call, target, classes), shaped(kept, classes.kept));
+  const Term kept = takes_part(call, target, desc, classes);
+  const Term at = of(Binary::logical_and, is_class(call, target, classes), kept);
   const Tensor weight = class_weights(call, desc.weight, classes);
   const Term weighed = weight ? log_p * Term{weight, call.site} : log_p;
   Term losses = -over_classes(choose(at, weighed, 0), classes);
   const Term counts = over_classes(weight ? choose(at, call.real(broadcast_to(weight, log_p.tensor.shape(), call.site)), 0) : in(DType::f32, at), classes);
   if (desc.label_smoothing != 0) {
-    const Term takes_part = of(Reduce::max, in(DType::f32, at), {classes.axis});
-    const Term spread = over_classes(choose(of(Binary::greater, takes_part, 0), weighed, 0), classes);
+    const Term spread = over_classes(choose(kept, weighed, 0), classes);
     losses = losses * (1 - desc.label_smoothing) + spread * (-desc.label_smoothing / static_cast<double>(classes.count));
   }
   if (desc.reduction != Reduction::mean) return reduced(losses, desc.reduction);
@@ -122,7 +131,9 @@ Tensor cross_entropy(Tensor logits, Tensor target, const ClassLossDesc& desc, Ca
   const bool indices = target && target.dtype() == DType::i32;
   if (indices ? !nn::check_indices(call, "the target", target, classes) : !call.has_shape("the target", target, logits.shape()))
     return call.nothing();
-  const Term log_p{log_softmax(cast(logits, DType::f32, site), classes.axis, site), site};
+  Term x = call.real(logits);
+  if (indices) x = choose(nn::takes_part(call, target, desc, classes), x, 0);  // what is ignored may hold anything
+  const Term log_p{log_softmax(x.tensor, classes.axis, site), site};
   return indices ? nn::from_indices(call, log_p, target, desc, classes) : nn::from_probabilities(call, log_p, target, desc, classes);
 }
 
@@ -140,7 +151,7 @@ Tensor reinforce_loss(Tensor logits, Tensor sample, Tensor reward, const Reinfor
   const Call call("reinforce_loss", logits, site);
   nn::Classes classes;
   if (!nn::find_classes(call, "logits", logits, desc.axis, classes) || !nn::check_indices(call, "the sample", sample, classes) ||
-      !call.has_shape("the reward", reward, classes.items) || !call.may_broadcast("the baseline", desc.baseline, classes.items))
+      !call.is_finite("entropy", desc.entropy) || !call.has_shape("the reward", reward, classes.items) || !call.may_broadcast("the baseline", desc.baseline, classes.items))
     return call.nothing();
   const Term x = call.real(logits), log_p{log_softmax(x.tensor, classes.axis, site), site};
   Term advantage = call.real(reward);
@@ -229,7 +240,7 @@ Tensor huber_loss(Tensor x, Tensor target, double delta, const LossDesc& desc, C
 
 Tensor hinge_loss(Tensor x, Tensor target, double margin, const LossDesc& desc, CallSite site) {
   const Call call("hinge_loss", x, site);
-  if (!nn::check_pair(call, "x", x, target)) return call.nothing();
+  if (!nn::check_pair(call, "x", x, target) || !call.is_finite("margin", margin)) return call.nothing();
   return nn::reduced(of(Unary::relu, margin - call.real(target) * call.real(x)), desc.reduction);
 }
 
@@ -243,7 +254,7 @@ Tensor kl_loss(Tensor log_p, Tensor target, const LossDesc& desc, CallSite site)
 
 Tensor dice_loss(Tensor p, Tensor target, double smooth, const LossDesc& desc, CallSite site) {
   const Call call("dice_loss", p, site);
-  if (!nn::check_pair(call, "p", p, target)) return call.nothing();
+  if (!nn::check_pair(call, "p", p, target) || !call.is_not_negative("smooth", smooth)) return call.nothing();
   if (p.shape().rank() < 2) return call.refuse("p ", to_string(p.shape()), " has no axis beside the batch"), call.nothing();
   std::vector<std::int64_t> axes(static_cast<std::size_t>(p.shape().rank() - 1));
   std::iota(axes.begin(), axes.end(), 1);

@@ -60,7 +60,7 @@ std::vector<std::int64_t> innermost(const Call& call, Tensor x, const LayerNormD
     call.refuse(desc.axes, " innermost axes of x ", to_string(x.shape()));
     return {};
   }
-  if (!call.may_broadcast("weight", desc.weight, x.shape()) || !call.may_broadcast("bias", desc.bias, x.shape())) return {};
+  if (!call.is_not_negative("eps", desc.eps) || !call.may_broadcast("weight", desc.weight, x.shape()) || !call.may_broadcast("bias", desc.bias, x.shape())) return {};
   std::vector<std::int64_t> axes(static_cast<std::size_t>(desc.axes));
   std::iota(axes.begin(), axes.end(), rank - desc.axes);
   return axes;
@@ -68,7 +68,8 @@ std::vector<std::int64_t> innermost(const Call& call, Tensor x, const LayerNormD
 
 Tensor grouped(const Call& call, Tensor x, std::int64_t groups, const GroupNormDesc& desc) {
   const Shape channels{x.dim(1)};
-  if (!call.may_have_shape("weight", desc.weight, channels) || !call.may_have_shape("bias", desc.bias, channels))
+  if (!call.is_not_negative("eps", desc.eps) || !call.may_have_shape("weight", desc.weight, channels) ||
+      !call.may_have_shape("bias", desc.bias, channels))
     return call.nothing();
   if (x.shape().elements() == 0) return x;
   const Term in_groups = shaped(call.real(x), {x.dim(0), groups, x.shape().elements() / (x.dim(0) * groups)});
@@ -94,7 +95,7 @@ using nn::Term;
 
 Standardized standardize(Tensor x, const std::vector<std::int64_t>& axes, float eps, CallSite site) {
   const Call call("standardize", x, site);
-  if (!nn::check_axes(call, x, axes)) return {call.nothing(), call.nothing(), call.nothing()};
+  if (!nn::check_axes(call, x, axes) || !call.is_not_negative("eps", eps)) return {call.nothing(), call.nothing(), call.nothing()};
   const nn::Centred at = nn::centre(call.real(x), axes, eps);
   return {in(x.dtype(), at.deviation * at.inverse).tensor, at.mean.tensor, at.inverse.tensor};
 }
@@ -136,7 +137,7 @@ namespace {
 bool check_batch_norm(const Call& call, Tensor x, Tensor mean, Tensor variance, const BatchNormDesc& desc) {
   if (!has_channels(call, x)) return false;
   const Shape channels{x.dim(1)};
-  return call.has_shape("mean", mean, channels) && call.has_shape("variance", variance, channels) &&
+  return call.is_not_negative("eps", desc.eps) && call.is_share("momentum", desc.momentum) && call.has_shape("mean", mean, channels) && call.has_shape("variance", variance, channels) &&
          call.may_have_shape("weight", desc.weight, channels) && call.may_have_shape("bias", desc.bias, channels);
 }
 
@@ -179,7 +180,7 @@ BatchNormResult batch_norm_train(Tensor x, Tensor running_mean, Tensor running_v
 
 Tensor normalize(Tensor x, const NormalizeDesc& desc, CallSite site) {
   const Call call("normalize", x, site);
-  if (!nn::check_axes(call, x, desc.axes)) return call.nothing();
+  if (!nn::check_axes(call, x, desc.axes) || !call.is_not_negative("eps", desc.eps)) return call.nothing();
   if (!(desc.p > 0)) {
     call.refuse("the norm's p is ", desc.p, ", not above 0");
     return call.nothing();

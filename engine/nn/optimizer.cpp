@@ -43,7 +43,16 @@ Term one_minus_power(double base, Term step) {
   return choose(of(Binary::greater, u, -0.5), -(u * series), 1 - of(Unary::exp, u));
 }
 
+// A moment's share of what it was.
+bool is_beta(const Call& call, const char* what, double value) {
+  return (value >= 0 && value < 1) || call.refuse(what, " is ", value, ", not in [0, 1)");
+}
+
 bool check_sgd(const Call& call, Tensor parameter, Tensor buffer, const SgdDesc& desc, Tensor step) {
+  if (!call.is_not_negative("momentum", desc.momentum) || !call.is_finite("dampening", desc.dampening) ||
+      !call.is_finite("weight decay", desc.weight_decay))
+    return false;
+  if (buffer && desc.momentum == 0) return call.refuse("a buffer is given, and without momentum nothing uses it");
   if (desc.momentum != 0 && !buffer) return call.refuse("momentum ", desc.momentum, " takes a buffer");
   if (desc.dampening != 0 && !step) return call.refuse("dampening ", desc.dampening, " takes the step, to leave out the first");
   if (desc.nesterov && (desc.momentum == 0 || desc.dampening != 0))
@@ -78,6 +87,8 @@ AdamStep adam(Tensor parameter, Tensor gradient, const AdamMoments& moments, Ten
               CallSite site) {
   const Call call(desc.decoupled ? "adamw" : "adam", parameter, site);
   if (!nn::check_update(call, parameter, gradient, rate) || !nn::check_scalar(call, "the step", step) ||
+      !nn::is_beta(call, "beta1", desc.beta1) || !nn::is_beta(call, "beta2", desc.beta2) ||
+      !call.is_not_negative("eps", desc.eps) || !call.is_finite("weight decay", desc.weight_decay) ||
       !call.has_shape("the first moment", moments.first, parameter.shape()) ||
       !call.has_shape("the second moment", moments.second, parameter.shape()))
     return {call.nothing(), {call.nothing(), call.nothing()}};
@@ -100,7 +111,9 @@ RmspropStep rmsprop(Tensor parameter, Tensor gradient, const RmspropState& state
     if (!needed) return !x || call.refuse(what, " is given, and nothing uses it");
     return call.has_shape(what, x, parameter.shape());
   };
-  if (!nn::check_update(call, parameter, gradient, rate) || !needs("the mean of squares", true, state.square) ||
+  if (!nn::check_update(call, parameter, gradient, rate) || !call.is_share("alpha", desc.alpha) ||
+      !call.is_not_negative("eps", desc.eps) || !call.is_not_negative("momentum", desc.momentum) ||
+      !call.is_finite("weight decay", desc.weight_decay) || !needs("the mean of squares", true, state.square) ||
       !needs("the mean", desc.centered, state.mean) || !needs("the momentum", desc.momentum != 0, state.momentum))
     return {call.nothing(), {call.nothing(), state.mean ? call.nothing() : Tensor(), state.momentum ? call.nothing() : Tensor()}};
   const Term g = nn::decayed(call, gradient, parameter, desc.weight_decay);
@@ -124,7 +137,8 @@ RmspropStep rmsprop(Tensor parameter, Tensor gradient, const RmspropState& state
 AdadeltaStep adadelta(Tensor parameter, Tensor gradient, const AdadeltaState& state, Tensor rate, const AdadeltaDesc& desc,
                       CallSite site) {
   const Call call("adadelta", parameter, site);
-  if (!nn::check_update(call, parameter, gradient, rate) ||
+  if (!nn::check_update(call, parameter, gradient, rate) || !call.is_share("rho", desc.rho) ||
+      !call.is_not_negative("eps", desc.eps) || !call.is_finite("weight decay", desc.weight_decay) ||
       !call.has_shape("the mean of squares", state.square, parameter.shape()) ||
       !call.has_shape("the mean of squared steps", state.delta, parameter.shape()))
     return {call.nothing(), {call.nothing(), call.nothing()}};

@@ -48,6 +48,7 @@ bool check_layers(const Call& call, Cell cell, Tensor x, std::span<const Recurre
   std::int64_t inputs = x.dim(2);
   for (const RecurrentLayer& layer : layers) {
     if (static_cast<bool>(layer.backward.hidden) != both) return call.refuse("some layers read both ways and some do not");
+    if (layer.backward.input && !both) return call.refuse("a layer has an input weight for the way back, and no hidden one");
     if (!check_weights(call, cell, layer.forward, inputs, h)) return false;
     if (both && !check_weights(call, cell, layer.backward, inputs, h)) return false;
     inputs = both ? 2 * h : h;
@@ -59,6 +60,13 @@ bool check_layers(const Call& call, Cell cell, Tensor x, std::span<const Recurre
   if (!call.is_i32("lengths", desc.lengths)) return false;
   return desc.lengths.shape() == Shape{batch} ||
          call.refuse("lengths are ", to_string(desc.lengths.shape()), ", not ", to_string(Shape{batch}));
+}
+
+// x [T,B,I] with zeros past the end of each sequence: whatever stands there, no product meets it.
+Tensor without_padding(const Call& call, Tensor x, Tensor lengths) {
+  const Term step{ops::iota_i32(*x.graph(), {x.dim(0), 1, 1}), call.site};
+  const Term length = shaped(Term{lengths, call.site}, {1, x.dim(1), 1});
+  return choose(of(Binary::less, step, length), Term{x, call.site}, 0).tensor;
 }
 
 // States [B,H] as [layers·directions, B, H].
@@ -87,6 +95,7 @@ RecurrentResult recurrent(Cell cell, Tensor x, std::span<const RecurrentLayer> l
   const bool has_c = cell == Cell::lstm;
   if (!nn::check_layers(call, cell, x, layers, desc)) return {call.nothing(), call.nothing(), has_c ? call.nothing() : Tensor()};
   if (desc.batch_first) x = transpose(x, 0, 1, site);
+  if (desc.lengths) x = nn::without_padding(call, x, desc.lengths);
   const std::int64_t batch = x.dim(1), h = layers[0].forward.hidden.dim(1);
   const Tensor zeros = desc.h && (desc.c || !has_c) ? Tensor() : broadcast_to(scalar(x, 0, site), {batch, h}, site);
   std::vector<Tensor> last_h, last_c;

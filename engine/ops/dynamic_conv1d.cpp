@@ -230,6 +230,7 @@ Tensor dynamic_conv1d_mask(Tensor like, std::int64_t T, std::int64_t k, const Dy
   const std::int64_t offset = desc.offset.value_or(k / 2);
   if (T < 0 || k < 1) return refuse(T, " positions and ", k, " taps");
   if (offset < 0 || offset >= k) return refuse("offset ", offset, " is not in [0, ", k, "), the taps");
+  if (T > INT32_MAX / k) return refuse(T, " positions of ", k, " taps are more than 2^31 - 1 elements");
   std::vector<std::int32_t> inside;
   for (std::int64_t t = 0; t < T; ++t)
     for (std::int64_t j = 0; j < k; ++j) inside.push_back(t + j - offset >= 0 && t + j - offset < T);

@@ -32,14 +32,12 @@ class Step {
   const ElementwiseAttrs& attrs_;
 };
 
-// Ties share the gradient, as PyTorch's minimum and maximum do.
-void give_extreme(Step& step, Binary wins) {
+// Of equals the first operand takes all, so that a clamp passes the gradient on its closed interval.
+void give_extreme(Step& step, Binary holds, Binary wins) {
   const CallSite site = step.vjp.site;
-  const Tensor a = step.operand(0), b = step.operand(1), d = step.vjp.d();
-  const Tensor zero = scalar(d, 0, site), half = binary(Binary::mul, d, scalar(d, 0.5f, site), site);
-  const Tensor tie = binary(Binary::equal, a, b, site);
-  if (step.wants(0)) step.give(0, select(binary(wins, a, b, site), d, select(tie, half, zero, site), site));
-  if (step.wants(1)) step.give(1, select(binary(wins, b, a, site), d, select(tie, half, zero, site), site));
+  const Tensor a = step.operand(0), b = step.operand(1), d = step.vjp.d(), zero = scalar(d, 0, site);
+  if (step.wants(0)) step.give(0, select(binary(holds, a, b, site), d, zero, site));
+  if (step.wants(1)) step.give(1, select(binary(wins, b, a, site), d, zero, site));
 }
 
 // d a^b = b·a^(b-1) da + a^b·log(a) db; zero where b is 0, and where a is 0 and b is not negative.
@@ -84,8 +82,8 @@ void give_binary(Step& step, Binary op) {
       if (step.wants(1)) step.give(1, minus(over(times(d, vjp.out()), step.operand(1))));
       return;
     case Binary::pow: return give_pow(step);
-    case Binary::max: return give_extreme(step, Binary::greater);
-    case Binary::min: return give_extreme(step, Binary::less);
+    case Binary::max: return give_extreme(step, Binary::greater_equal, Binary::greater);
+    case Binary::min: return give_extreme(step, Binary::less_equal, Binary::less);
     case Binary::leaky_relu: {
       const Tensor x = step.operand(0), zero = scalar(d, 0, site), positive = binary(Binary::greater, x, zero, site);
       if (step.wants(0)) step.give(0, select(positive, d, times(d, step.operand(1)), site));

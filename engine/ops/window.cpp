@@ -34,7 +34,7 @@ LocalWindow local_window(Tensor centre, std::int64_t length, const LocalWindowDe
   if (centre.dtype() != DType::i32) return refuse("the centre is ", to_string(centre.dtype()), ", not i32");
   if (shape.rank() != 2) return refuse("the centre ", to_string(shape), " is not [B,Lq]");
   if (length < 0 || length > INT32_MAX) return refuse("length ", length, " is not in [0, 2^31)");
-  if (D < 0 || D > (1 << 24)) return refuse("half_width ", D, " is not in [0, 2^24]");
+  if (D < 0 || D > (1 << 20)) return refuse("half_width ", D, " is not in [0, 2^20]");
   if (desc.lengths && (desc.lengths.dtype() != DType::i32 || desc.lengths.shape() != Shape{shape[0]}))
     return refuse("lengths are ", to_string(desc.lengths.dtype()), to_string(desc.lengths.shape()), ", not i32[", shape[0], "]");
   ir::Graph& graph = *centre.graph();

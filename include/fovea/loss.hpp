@@ -25,7 +25,8 @@ struct ClassLossDesc {
 };
 // -log softmax(logits) at the target, of PyTorch's definition in every option. `target` is i32 indices, of the logits'
 // shape without the class axis, or probabilities of the logits' shape: then nothing is ignored and the mean is over items.
-// An index outside [0, C) takes no part either: a device cannot refuse it.
+// An index outside [0, C) takes no part either: a device cannot refuse it. What an item that takes no part holds reaches
+// neither loss nor gradient; the mean over no item is NaN.
 Tensor cross_entropy(Tensor logits, Tensor target, const ClassLossDesc& desc = {}, CallSite site = CallSite::here());
 // The same of log-probabilities and indices.
 Tensor nll_loss(Tensor log_p, Tensor target, const ClassLossDesc& desc = {}, CallSite site = CallSite::here());

@@ -142,7 +142,8 @@ enum class Binary : std::uint8_t {
   logical_or, leaky_relu, mod
 };
 const char* to_string(Binary op);
-// Broadcasting. Comparisons give boolean; logical_* take and give boolean; min and max propagate NaN; pow is the C
+// Broadcasting. Comparisons give boolean; logical_* take and give boolean; min and max propagate NaN, and of equals a takes
+// the gradient: min(max(x, low), high), a clamp, passes it on the closed interval; pow is the C
 // function; mod has the sign of the divisor and is exact for |a/b| < 2^24; leaky_relu is x < 0 ? slope·x : x (PReLU).
 // i32: all but pow, leaky_relu; div truncates toward zero.
 Tensor binary(Binary op, Tensor a, Tensor b, CallSite site = CallSite::here());

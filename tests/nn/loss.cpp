@@ -1,9 +1,11 @@
+#include <fovea/autodiff.hpp>
 #include <fovea/loss.hpp>
 
 #include "tests/support/check.hpp"
 
 #include <cmath>
 #include <functional>
+#include <limits>
 
 namespace fovea::test {
 namespace {
@@ -102,6 +104,28 @@ TEST_CASE("cross entropy and nll from indices: weights, smoothing, ignored and i
           return std::vector{cross_entropy_reference(with, {.label_smoothing = 0.2}, true)};
         },
         options);
+}
+
+TEST_CASE("cross entropy: what an ignored item holds reaches no gradient") {
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  const Operand x = values({4, 3}, {1, 2, 0.5, -inf, -inf, -inf, inf, std::nan(""), 0, -1, 0, 1});
+  for (const double smoothing : {0.0, 0.3})
+    check("elementwise", {x, values({4}, {2, -100, 7, 0}, DType::i32)},
+          [&](Graph&, const std::vector<Tensor>& t) { return grad(cross_entropy(t[0], t[1], {.label_smoothing = smoothing}), {t[0]}); },
+          [&](const auto& in) {
+            auto d = in[0];
+            for (auto& value : d.values) value = 0;
+            for (const std::int64_t item : {0, 3}) {
+              decltype(d.values[0] + 0) sum = 0;
+              for (std::int64_t c = 0; c < 3; ++c) sum += std::exp(in[0].at({item, c}));
+              for (std::int64_t c = 0; c < 3; ++c) {
+                const double wanted = smoothing / 3 + (in[1][item] == static_cast<double>(c) ? 1 - smoothing : 0);
+                d.at({item, c}) = (std::exp(in[0].at({item, c})) / sum - static_cast<decltype(sum)>(wanted)) / 2;
+              }
+            }
+            return std::vector{d};
+          },
+          {.f16 = false, .extra_ulps = 32});
 }
 
 TEST_CASE("cross entropy from probabilities, the classes last") {

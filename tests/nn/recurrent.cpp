@@ -2,6 +2,10 @@
 
 #include "tests/support/gradient.hpp"
 #include "tests/support/recurrent.hpp"
+#include "tests/support/run.hpp"
+
+#include <cmath>
+#include <limits>
 
 namespace fovea::test {
 namespace {
@@ -131,6 +135,36 @@ TEST_CASE("one layer of every cell, one way") {
 TEST_CASE("sequences of several lengths, one of them empty, both ways, in two layers") {
   for (const Cell cell : {Cell::lstm, Cell::gru})
     check_scan(cell, {3, 4, 2, 3}, {.layers = 2, .directions = 2, .with_lengths = true});
+}
+
+TEST_CASE("what stands past the end of a sequence reaches no result and no gradient") {
+  for (const Cell cell : every_cell) {
+    CAPTURE(std::string(to_string(cell)));
+    const std::int64_t gates = gates_of(cell) * 4;
+    Graph graph;
+    const Tensor x = graph.input("x", {4, 2, 3}), input = graph.input("wi", {gates, 3}), hidden = graph.input("wh", {gates, 4});
+    const Tensor bias = graph.input("b", {gates});
+    const std::int32_t lengths[] = {4, 2};
+    const RecurrentLayer layer{{input, hidden, bias, bias}};
+    const RecurrentResult r = recurrent(cell, x, std::span(&layer, 1), {.lengths = graph.constant({2}, lengths)});
+    const auto d = grad(reduce(Reduce::sum, r.out * r.out) + reduce(Reduce::sum, r.h), {x, input, hidden, bias});
+    graph.output("out", r.out);
+    for (std::size_t i = 0; i < d.size(); ++i) graph.output("d" + std::to_string(i), d[i]);
+    auto plan = context().compile(graph, {.poison_arena = true});
+    REQUIRE_MESSAGE(plan, plan.error().message);
+    const auto results = [&](double padding) {
+      Array<double> data = random({4, 2, 3}, -1, 1, 7).array;
+      for (const std::int64_t t : {2, 3})
+        for (std::int64_t i = 0; i < 3; ++i) data.at({t, 1, i}) = padding;
+      const auto weights = [](const Shape& shape, std::uint32_t seed) { return encode(random(shape, -0.7, 0.7, seed).array, DType::f32); };
+      return run_guarded(*plan, {encode(data, DType::f32), weights({gates, 3}, 1), weights({gates, 4}, 2), weights({gates}, 3)}).outputs;
+    };
+    const auto expected = results(0);
+    for (const double padding : {std::nan(""), std::numeric_limits<double>::infinity(), 3e38}) {
+      const auto got = results(padding);
+      for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i].values == expected[i].values);
+    }
+  }
 }
 
 TEST_CASE("the batch first, and one step of one sequence") {

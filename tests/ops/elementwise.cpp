@@ -3,6 +3,8 @@
 
 #include "engine/api/internal.hpp"
 
+#include <fovea/autodiff.hpp>
+
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -205,6 +207,19 @@ TEST_CASE("every unary function at extreme arguments") {
       check_unary(op, values({1}, {x}), {.f16 = false, .extra_ulps = 6 + 3 * std::min(std::abs(x), 100.0)});
     }
   }
+}
+
+TEST_CASE("a clamp passes the gradient on its closed interval: of equals the first operand takes all") {
+  check("elementwise", {values({6}, {-1, 0, 0.5, 1, 2, -0.0})},
+        [](Graph&, const std::vector<Tensor>& in) {
+          const Tensor low = scalar(in[0], 0), high = scalar(in[0], 1);
+          return grad(reduce(Reduce::sum, binary(Binary::min, binary(Binary::max, in[0], low), high)), {in[0]});
+        },
+        [](const auto& in) {
+          auto d = in[0];
+          for (auto& x : d.values) x = x >= 0 && x <= 1;
+          return std::vector{d};
+        });
 }
 
 TEST_CASE("every unary function of zeros, infinities and NaN") {

@@ -38,7 +38,7 @@ struct LocalWindow {
 };
 // The window of keys around each query's centre, i32 [B,Lq]; of several heads: B is theirs too. Luong's local-m has query
 // i's own position as its centre; local-p the floor of a predicted one, from which gaussian_window takes the gradient.
-// (Luong, Pham & Manning 2015, section 3.2) Errors: extents that do not fit, half_width < 0.
+// (Luong, Pham & Manning 2015, section 3.2) Errors: extents that do not fit, half_width outside [0, 2^20].
 LocalWindow local_window(Tensor centre, std::int64_t length, const LocalWindowDesc& desc = {}, CallSite site = CallSite::here());
 // x [B,length,...] at the positions of the window -> [B,Lq,2D+1,...]; zeros where there is no such key of x. Any type; the
 // gradient adds up what each key gave. `length` of the window and of x are the same.
