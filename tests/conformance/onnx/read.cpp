@@ -194,6 +194,8 @@ class Reader {
       unsupported("'" + value.name() + "' is a sequence, an option or a map");
       return {};
     }
+    // The package's bfloat16 tests have files that do not fit their models: what is skipped is not read on.
+    if (!case_.unsupported.empty()) return {};
     const Result<onnx::TensorProto> tensor = parse<onnx::TensorProto>(file, "a tensor");
     if (!tensor) return tensor.error();
     const auto& type = value.type().tensor_type();

@@ -229,6 +229,13 @@ TEST_CASE("what Fovea has no word for is told, not an error") {
   CHECK(unsupported([](Test& t) { t.node().set_domain("com.example"); }).empty());  // its operator is missing, not its file
 }
 
+TEST_CASE("what is skipped is not read on") {
+  CHECK(unsupported([](Test& t) {
+          *t.graph().mutable_input(0) = value("x", onnx::TensorProto::BFLOAT16, {3});
+          t.outputs[0] = tensor("y", {1}, {1});
+        }) == "a tensor of BFLOAT16");
+}
+
 TEST_CASE("no prefix of a file is taken for the whole, and none ends the program") {
   const Files whole{Test()};
   for (std::size_t size = 0; size < whole.inputs[0].size(); ++size) {
