@@ -10,10 +10,9 @@
 namespace fovea {
 namespace {
 
+using ir::is_float;
 using ops::constant_i32;
 using ops::Term;
-
-bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f16; }
 
 // 0 <= position < end, where end is i32 too.
 Term within(Term position, Term end) {
