@@ -42,6 +42,8 @@ struct AttentionParams {
   float scale, softcap;
   int band_low, band_high;  // query i sees keys i + band_low <= j <= i + band_high
   uint mask_b, mask_h, mask_i, mask_j;  // elements from one batch, head, query, key to the next
+  float keep_probability;  // of a weight, under dropout
+  uint stream;             // of its draws
 };
 
 FOVEA_SHADER_END

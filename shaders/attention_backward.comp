@@ -8,6 +8,7 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #pragma variant STREAM shuffle uniform
+#pragma variant WEIGHTS whole dropped
 #pragma variant DTYPE f32 f16
 #ifdef STREAM_shuffle
 #extension GL_KHR_shader_subgroup_basic : require
@@ -19,6 +20,7 @@
 #define OWN_LANE 0
 #endif
 #define ATTENTION_BACKWARD
+#define ATTENTION_STATE 8
 #include "attention.h"
 #include "lib/dtype.glsl"
 #include "lib/math.glsl"
@@ -71,7 +73,7 @@ void sum_up() {
     own[r] = min(first + r * WG + gl_LocalInvocationID.x, last);  // past the end: the last row again, not stored
     EACH_QUAD(QUADS) a[r][i] = own_a(pair * count + own[r], i), sum_a[r][i] = vec4(0.0);
     EACH_QUAD(V_QUADS) b[r][i] = own_b(pair * count + own[r], i), sum_b[r][i] = vec4(0.0);
-    own_at[r] = QueryRow(0, 0);
+    own_at[r] = NO_ROW;
     own_stat[r] = vec3(0.0);
     weights[r] = slack[r] = 0.0;
     if (!OWNS_KEYS) {
@@ -87,7 +89,7 @@ void sum_up() {
   for (uint at = range.x; at < range.y; at += KEYS) {
     // Past the end: the last row again, with weight 0.
     uint mine = min(at + OWN_LANE, others - 1), row = pair * others + mine;
-    QueryRow my_at = QueryRow(0, 0);
+    QueryRow my_at = NO_ROW;
     vec3 my_stat = vec3(0.0);
     if (OWNS_KEYS) my_at = query_row(pair, mine), my_stat = summed_stats[row].xyz;
     float product[ROWS][KEYS], d_weight[ROWS][KEYS];
@@ -110,11 +112,11 @@ void sum_up() {
       }
     }
     EACH_STEP {
-      QueryRow query = QueryRow(0, 0);
+      QueryRow query = NO_ROW;
       vec3 stat = vec3(0.0);
       uint stain = FORBIDS ? OF_LANE(my_stain, j) : 0;
       if (OWNS_KEYS) {
-        query = QueryRow(OF_LANE(my_at.query, j), OF_LANE(my_at.mask, j));
+        query = QueryRow(OF_LANE(my_at.query, j), OF_LANE(my_at.mask, j), OF_LANE(my_at.number, j));
         stat = OF_LANE(my_stat, j);
       }
       EACH_ROW {
@@ -122,7 +124,7 @@ void sum_up() {
         uint key = OWNS_KEYS ? own[r] : min(at + j, others - 1);
         Pair found = pair_of(product[r][j], d_weight[r][j], query, key, stat, at + j < others && in_band(query.query, key));
         product[r][j] = found.d_score * found.slope * p.scale;
-        d_weight[r][j] = OWNS_KEYS ? found.weight : found.weight * found.slope * p.scale;
+        d_weight[r][j] = OWNS_KEYS ? found.used : found.weight * found.slope * p.scale;
         if (FORBIDS && found.weight != 0.0) {
           if ((stain & 1) != 0) product[r][j] = QUIET_NAN;
           if ((stain & (OWNS_KEYS ? 2 : 1)) != 0) d_weight[r][j] = QUIET_NAN;

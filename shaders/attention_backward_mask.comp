@@ -2,8 +2,10 @@
 // (lib/attention_backward.glsl). A lane an element; the products q_i·k_j and dO_i·v_j are made again for each pair.
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#pragma variant WEIGHTS whole dropped
 #pragma variant DTYPE f32 f16
 #define ATTENTION_BACKWARD
+#define ATTENTION_STATE 7
 #include "attention.h"
 #include "lib/dtype.glsl"
 #include "lib/math.glsl"

@@ -9,8 +9,10 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#pragma variant WEIGHTS whole dropped
 #pragma variant DTYPE f32 f16
 #define ATTENTION_BACKWARD
+#define ATTENTION_STATE 8
 #include "attention.h"
 #include "lib/dtype.glsl"
 #include "lib/math.glsl"
@@ -52,7 +54,7 @@ uvec2 visible_rows(uint first, uint last) {
 }
 
 // A pair that is excluded has weight 0, and takes nothing of the other row, be it NaN or infinite.
-vec4 taken(vec4 x, float weight) { return FORBIDS ? seen(x, weight) : x; }
+vec4 taken(vec4 x, vec2 factor) { return FORBIDS && factor == vec2(0.0) ? vec4(0.0) : x; }
 
 // Of the lanes that own the row.
 vec2 sum_over_row(vec2 part) {
@@ -73,7 +75,7 @@ void sum_up() {
   vec4 sum_w[OWNS_KEYS ? 1 : A_QUADS];  // Σ w k, by which the slack is taken back
   EACH_A a[i] = own_a(own_row, i), sum_a[i] = vec4(0.0);
   EACH_B b[i] = own_b(own_row, i);
-  QueryRow query = QueryRow(0, 0);
+  QueryRow query = NO_ROW;
   vec3 stat = vec3(0.0);
   vec2 totals = vec2(0.0);  // Σ w and Σ ds of the lane's keys
   if (OWNS_KEYS) {
@@ -103,17 +105,17 @@ void sum_up() {
     Pair found = pair_of(product.x, product.y, query, key, stat, at + COLUMN < others && in_band(query.query, key));
     totals += vec2(found.weight, found.d_score);
     float slope = found.slope * p.scale;
-    factors[LANE] = vec2(found.d_score * slope, OWNS_KEYS ? found.weight : found.weight * slope);
+    factors[LANE] = vec2(found.d_score * slope, OWNS_KEYS ? found.used : found.weight * slope);
     barrier();  // and the parts are read
     EACH_STEP {
       uint row = pair * others + min(at + j, others - 1);
       vec2 factor = factors[FIRST_LANE + j];
       EACH_A {
-        vec4 x = taken(other_a(row, i), factor.y);
+        vec4 x = taken(other_a(row, i), factor);
         sum_a[i] += factor.x * x;
         if (!OWNS_KEYS) sum_w[i] += factor.y * x;
       }
-      if (OWNS_KEYS) EACH_B sum_b[i] += factor.y * taken(other_b(row, i), factor.y);
+      if (OWNS_KEYS) EACH_B sum_b[i] += factor.y * taken(other_b(row, i), factor);
     }
   }
 

@@ -18,9 +18,11 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#pragma variant WEIGHTS whole dropped
 #pragma variant DTYPE f32 f16
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_shuffle : require
+#define ATTENTION_STATE 6
 #include "attention.h"
 #include "lib/dtype.glsl"
 #include "lib/math.glsl"
@@ -59,6 +61,7 @@ void attend_with_care(uint pair, uint first, uint last, KeyRange keys) {
       float keep = raise(state, to);
       EACH_KEY score[j] = weight(state, score[j]);
       EACH_KEY state.l += score[j];
+      EACH_KEY score[j] *= kept(at, j0 + j);
       [[unroll]] for (uint i = 0; i < V_QUADS; ++i) {
         vec4 own = load_v(own_key, i);
         sum[i] *= keep;
@@ -120,6 +123,7 @@ void attend() {
       float keep = raise(state[r], to);
       EACH_KEY score[r][j] = weight(state[r], score[r][j]);
       EACH_KEY state[r].l += score[r][j];
+      EACH_KEY score[r][j] *= kept(at[r], j0 + j);
       [[unroll]] for (uint i = 0; i < V_QUADS; ++i) sum[r][i] *= keep;
     }
     [[unroll]] for (uint i = 0; i < V_QUADS; ++i) {

@@ -11,7 +11,9 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_memory_scope_semantics : require  // else an atomic is of the whole device, which needs a feature
+#pragma variant WEIGHTS whole dropped
 #pragma variant DTYPE f32 f16
+#define ATTENTION_STATE 6
 #include "attention.h"
 #include "lib/dtype.glsl"
 #include "lib/math.glsl"
@@ -128,6 +130,7 @@ void attend(uint group) {
       float keep = raise(state[r], to[r]);
       EACH_KEY score[r][c] = weight(state[r], score[r][c]);
       state[r].l += (score[r].x + score[r].y) + (score[r].z + score[r].w);
+      EACH_KEY score[r][c] *= kept(at[r], j0 + column + COLUMNS * c);
       weights[(own + r) * COLUMNS + column] = score[r];
       [[unroll]] for (uint t = 0; t < SUMS; ++t) sum[r][t] *= keep;
     }

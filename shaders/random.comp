@@ -1,29 +1,15 @@
-// Philox-4x32-10: ten rounds of multiplication turn a counter and a key into four words (Salmon et al. 2011, figure 2).
-//
-// One invocation four numbers.
+// Numbers made of Philox's words (lib/philox.glsl): one invocation four numbers.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "random.h"
 #include "lib/math.glsl"
+#include "lib/philox.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(push_constant) uniform Push { RandomParams p; };
 layout(set = 0, binding = 0) readonly buffer State { uint state[]; };
 layout(set = 0, binding = 1) writeonly buffer Y { uint y[]; };
-
-uvec4 philox(uvec4 c, uvec2 key) {
-  for (uint k = 0; k < 10; ++k) {
-    uint high0, low0, high1, low1;
-    umulExtended(0xD2511F53u, c.x, high0, low0);
-    umulExtended(0xCD9E8D57u, c.z, high1, low1);
-    c = uvec4(high1 ^ c.y ^ key.x, low1, high0 ^ c.w ^ key.y, low0);
-    key += uvec2(0x9E3779B9u, 0xBB67AE85u);
-  }
-  return c;
-}
-
-float uniform_of(uint r) { return (float(r >> 9) + 0.5) * uintBitsToFloat(0x34000000u); }  // 2^-23
 
 // log of a normal x > 0, right to the last bits near 1 too, where Vulkan allows an absolute error of 2^-21:
 // x = m 2^e with m in [sqrt(1/2), sqrt(2)), log m = 2 atanh((m-1)/(m+1)).

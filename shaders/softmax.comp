@@ -1,4 +1,4 @@
-// y = exp(x - max x) / sum exp(x - max x) along one axis; LOG: x - max x - log sum.
+// y = exp(x - max x) / sum exp(x - max x) along one axis, of x times a scale; LOG: x - max x - log sum.
 //
 // LANES = WG: a workgroup a row, its lanes stride over n and meet in shared memory (GPUs, long dense rows).
 // LANES = 1: a lane a row, no barrier (CPU drivers; short rows; rows along an outer axis, where neighbouring lanes read
@@ -31,7 +31,7 @@ bool takes_part(uint j) { return MASK == 0 || mask[mask_base + j * p.mask_step] 
 vec4 load4(uint j, inout bool any) {
   vec4 v = vec4(NEGATIVE_INFINITY);
   if (VEC != 0) {
-    v = LOAD4(x4, (base + j) / 4);
+    v = LOAD4(x4, (base + j) / 4) * p.scale;
     if (MASK != 0) [[unroll]] for (uint c = 0; c < 4; ++c) {
       bool part = takes_part(j + c);
       any = any || part;
@@ -42,7 +42,7 @@ vec4 load4(uint j, inout bool any) {
       uint at = min(j + c * LANES, p.n - 1);
       bool part = j + c * LANES < p.n && takes_part(at);
       any = any || part;
-      float value = LOAD(x, base + at * p.step);
+      float value = LOAD(x, base + at * p.step) * p.scale;
       v[c] = part ? value : NEGATIVE_INFINITY;
     }
   }
@@ -113,7 +113,7 @@ void main() {
   bool nan = magnitude > 0x7f800000u || m == POSITIVE_INFINITY, vanishes = !nan && m == NEGATIVE_INFINITY;
   bool zeros = vanishes && (ZERO_EMPTY != 0 || !any), invalid = nan || (vanishes && !zeros);
   float shift = shift_of(m), scale = invalid ? QUIET_NAN : zeros ? 0.0 : 1.0 / sum;
-  float subtrahend = invalid ? QUIET_NAN : log(sum);
+  float subtrahend = invalid ? QUIET_NAN : zeros ? 0.0 : log(sum);
   for (uint j = first; j < p.n; j += hop) {
     bool unused_any = true;
     vec4 v = load4(j, unused_any) - shift;

@@ -23,6 +23,7 @@ struct SoftmaxParams {
   uint n;          // elements of a row
   uint step;       // from one to the next in x
   uint mask_step;  // and in the mask
+  float scale;     // of x, before all else
   uint extents[SOFTMAX_AXES], strides[SOFTMAX_AXES], mask_strides[SOFTMAX_AXES];
 };
 

@@ -112,10 +112,24 @@ class Backward {
     return true;
   }
 
+  // Whether a value is made of draws and constants alone, element by element: less to draw again than to keep.
+  bool drawn(ir::ValueId id) const {
+    const ir::Value& value = graph_.value(id);
+    if (value.kind != ir::ValueKind::result) return false;
+    const ir::Node& node = graph_.nodes[value.producer];
+    if (node.op == &random_op) return true;
+    if (node.op != &elementwise_op) return false;
+    const auto constant = [&](ir::ValueId in) { return graph_.value(in).kind == ir::ValueKind::constant; };
+    return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId in) { return constant(in) || drawn(in); }) &&
+           !std::all_of(node.inputs.begin(), node.inputs.end(), constant);
+  }
+
   // A forward value as the way back may read it: itself, or the copy made for that.
   Tensor held(ir::ValueId id) {
     const ir::Value& value = graph_.value(id);
-    if (!recompute_ || value.kind != ir::ValueKind::result || value.producer >= last_ || keep_[id]) return {&graph_, id};
+    if (value.kind != ir::ValueKind::result || value.producer >= last_) return {&graph_, id};
+    const bool again = (recompute_ && !keep_[id]) || (depth_ == 0 && drawn(id));
+    if (!again) return {&graph_, id};
     if (const auto found = copies_.find(id); found != copies_.end()) return {&graph_, found->second};
     const ir::Node& node = graph_.nodes[value.producer];
     std::vector<Tensor> in;

@@ -42,6 +42,12 @@ class Call {
     if (!of_graph(what, x)) return false;
     return x.dtype() == DType::i32 || refuse(what, " is ", to_string(x.dtype()), ", not i32");
   }
+  // boolean, and of this shape.
+  bool is_boolean(const char* what, Tensor x, const Shape& shape) const {
+    if (!of_graph(what, x)) return false;
+    return (x.dtype() == DType::boolean && x.shape() == shape) ||
+           refuse(what, " is ", to_string(x.dtype()), to_string(x.shape()), ", not ", to_string(DType::boolean), to_string(shape));
+  }
   // f32 or f16, and of this shape.
   bool has_shape(const char* what, Tensor x, const Shape& shape) const {
     return is_float(what, x) &&

@@ -133,7 +133,7 @@ Tensor cross_entropy(Tensor logits, Tensor target, const ClassLossDesc& desc, Ca
     return call.nothing();
   Term x = call.real(logits);
   if (indices) x = choose(nn::takes_part(call, target, desc, classes), x, 0);  // what is ignored may hold anything
-  const Term log_p{log_softmax(x.tensor, classes.axis, site), site};
+  const Term log_p{log_softmax(x.tensor, {.axis = classes.axis}, site), site};
   return indices ? nn::from_indices(call, log_p, target, desc, classes) : nn::from_probabilities(call, log_p, target, desc, classes);
 }
 
@@ -153,7 +153,7 @@ Tensor reinforce_loss(Tensor logits, Tensor sample, Tensor reward, const Reinfor
   if (!nn::find_classes(call, "logits", logits, desc.axis, classes) || !nn::check_indices(call, "the sample", sample, classes) ||
       !call.is_finite("entropy", desc.entropy) || !call.has_shape("the reward", reward, classes.items) || !call.may_broadcast("the baseline", desc.baseline, classes.items))
     return call.nothing();
-  const Term x = call.real(logits), log_p{log_softmax(x.tensor, classes.axis, site), site};
+  const Term x = call.real(logits), log_p{log_softmax(x.tensor, {.axis = classes.axis}, site), site};
   Term advantage = call.real(reward);
   if (desc.baseline) advantage = advantage - call.real(desc.baseline);
   advantage.tensor = stop_gradient(advantage.tensor, site);
@@ -255,10 +255,10 @@ Tensor kl_loss(Tensor log_p, Tensor target, const LossDesc& desc, CallSite site)
 Tensor dice_loss(Tensor p, Tensor target, double smooth, const LossDesc& desc, CallSite site) {
   const Call call("dice_loss", p, site);
   if (!nn::check_pair(call, "p", p, target) || !call.is_not_negative("smooth", smooth)) return call.nothing();
-  if (p.shape().rank() < 2) return call.refuse("p ", to_string(p.shape()), " has no axis beside the batch"), call.nothing();
-  std::vector<std::int64_t> axes(static_cast<std::size_t>(p.shape().rank() - 1));
-  std::iota(axes.begin(), axes.end(), 1);
-  const auto total = [&](Term x) { return shaped(of(Reduce::sum, x, axes), {p.dim(0)}); };
+  if (p.shape().rank() < 3) return call.refuse("p ", to_string(p.shape()), " has no axis beside batch and classes"), call.nothing();
+  std::vector<std::int64_t> axes(static_cast<std::size_t>(p.shape().rank() - 2));
+  std::iota(axes.begin(), axes.end(), 2);
+  const auto total = [&](Term x) { return shaped(of(Reduce::sum, x, axes), {p.dim(0), p.dim(1)}); };
   const Term x = call.real(p), t = call.real(target);
   return nn::reduced(1 - (total(x * t) * 2 + smooth) / (total(x) + total(t) + smooth), desc.reduction);
 }

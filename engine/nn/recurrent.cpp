@@ -3,6 +3,8 @@
 #include "nn/call.hpp"
 #include "ops/recurrent.hpp"
 
+#include <algorithm>
+
 namespace fovea {
 
 const char* to_string(Cell cell) {
@@ -14,7 +16,18 @@ const char* to_string(GruUpdate update) { return update == GruUpdate::z_keeps ? 
 namespace nn {
 namespace {
 
+// The letters of the gates in the order in which the kernels have them; of cells with one gate none.
+std::string_view gates_of(Cell cell) {
+  if (cell == Cell::lstm) return "ifgo";
+  return cell == Cell::gru || cell == Cell::gru_reset_first ? "rzn" : "";
+}
+
 bool check_weights(const Call& call, Cell cell, const CellWeights& weights, std::int64_t inputs, std::int64_t h) {
+  const std::string_view letters = gates_of(cell);
+  if (!weights.gates.empty() && !std::is_permutation(weights.gates.begin(), weights.gates.end(), letters.begin(), letters.end()))
+    return call.refuse("gates \"", weights.gates, "\" are no order of \"", letters, '"');
+  if (weights.forget_bias != 0 && cell != Cell::lstm) return call.refuse("forget_bias is ", weights.forget_bias, ", and it has no f");
+  if (!call.is_finite("forget_bias", weights.forget_bias)) return false;
   const std::int64_t gates = ops::gates_of(cell) * h;
   if (weights.update != GruUpdate::z_keeps && cell < Cell::gru)
     return call.refuse("its weights are made for ", to_string(weights.update), ", and it has no z");
@@ -29,11 +42,36 @@ bool check_rank(const Call& call, const char* what, Tensor x, int rank) {
          (x.shape().rank() == rank || call.refuse(what, ' ', to_string(x.shape()), " has rank ", x.shape().rank(), ", not ", rank));
 }
 
+// The gates along the first axis in the kernels' order; an absent tensor stays absent.
+Tensor in_order(Tensor x, Cell cell, std::string_view gates, CallSite site) {
+  const std::string_view letters = gates_of(cell);
+  if (!x || gates.empty() || gates == letters) return x;
+  const std::int64_t h = x.dim(0) / static_cast<std::int64_t>(letters.size());
+  std::vector<Tensor> parts;
+  for (char letter : letters) {
+    const auto at = static_cast<std::int64_t>(gates.find(letter));
+    parts.push_back(slice(x, {.axis = 0, .start = at * h, .stop = (at + 1) * h}, site));
+  }
+  return concat(parts, 0, site);
+}
+
+// The input bias with the forget bias.
+Tensor with_forget_bias(const Call& call, Tensor bias, const CellWeights& weights) {
+  if (weights.forget_bias == 0) return bias;
+  const std::int64_t h = weights.hidden.dim(1);
+  std::vector<float> values(static_cast<std::size_t>(4 * h), 0);
+  std::fill_n(values.begin() + h, h, weights.forget_bias);
+  const Term added = ops::in(weights.input.dtype(), {ops::constant(*weights.input.graph(), {4 * h}, values, call.site), call.site});
+  return bias ? (Term{bias, call.site} + added).tensor : added.tensor;
+}
+
 // One direction of one layer over x [T,B,I]: out, last h, and of lstm the last c.
 std::vector<Tensor> scan(const Call& call, Cell cell, Tensor x, const CellWeights& weights, const CellState& from,
                          Tensor lengths = {}, bool reverse = false) {
-  const Tensor gates = linear(x, weights.input, weights.input_bias, Activation::none, call.site);
-  return ops::recurrent_scan({gates, weights.hidden, weights.hidden_bias, from.h, from.c, lengths},
+  const auto ordered = [&](Tensor of_gates) { return in_order(of_gates, cell, weights.gates, call.site); };
+  const Tensor bias = with_forget_bias(call, ordered(weights.input_bias), weights);
+  const Tensor gates = linear(x, ordered(weights.input), bias, Activation::none, call.site);
+  return ops::recurrent_scan({gates, ordered(weights.hidden), ordered(weights.hidden_bias), from.h, from.c, lengths},
                              {.cell = cell, .update = weights.update, .reverse = reverse}, call.site);
 }
 
@@ -69,6 +107,12 @@ Tensor without_padding(const Call& call, Tensor x, Tensor lengths) {
   return choose(of(Binary::less, step, length), Term{x, call.site}, 0).tensor;
 }
 
+// Lengths of one step, or of none where the mask is false.
+Tensor one_or_none(const Call& call, Tensor mask) {
+  ir::Graph& graph = *mask.graph();
+  return select(mask, ops::constant_i32(graph, 1), ops::constant_i32(graph, 0), call.site);
+}
+
 // States [B,H] as [layers·directions, B, H].
 Tensor stacked(const std::vector<Tensor>& states, CallSite site) {
   const Tensor rows = states.size() == 1 ? states[0] : concat(states, 0, site);
@@ -78,15 +122,17 @@ Tensor stacked(const std::vector<Tensor>& states, CallSite site) {
 }  // namespace
 }  // namespace nn
 
-CellState recurrent_cell(Cell cell, Tensor x, const CellState& state, const CellWeights& weights, CallSite site) {
+CellState recurrent_cell(Cell cell, Tensor x, const CellState& state, const CellWeights& weights, const CellDesc& desc, CallSite site) {
   const nn::Call call(to_string(cell), x, site);
   const CellState refused{call.nothing(), cell == Cell::lstm ? call.nothing() : Tensor()};
   if (!nn::check_rank(call, "x", x, 2) || !nn::check_rank(call, "h", state.h, 2)) return refused;
   const Shape& h = state.h.shape();
   if (!call.has_shape("h", state.h, {x.dim(0), h[1]}) || !nn::check_weights(call, cell, weights, x.dim(1), h[1])) return refused;
   if (cell == Cell::lstm && !call.has_shape("c", state.c, h)) return refused;
-  const Tensor step = reshape(x, {1, x.dim(0), x.dim(1)}, site);
-  const std::vector<Tensor> after = nn::scan(call, cell, step, weights, state);
+  if (desc.mask && !call.is_boolean("the mask", desc.mask, {x.dim(0)})) return refused;
+  Tensor step = reshape(x, {1, x.dim(0), x.dim(1)}, site), steps;  // a sample's are one, or none
+  if (desc.mask) steps = nn::one_or_none(call, desc.mask), step = nn::without_padding(call, step, steps);
+  const std::vector<Tensor> after = nn::scan(call, cell, step, weights, state, steps);
   return {after[1], cell == Cell::lstm ? after[2] : Tensor()};
 }
 

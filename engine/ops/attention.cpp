@@ -64,6 +64,12 @@ void infer(InferContext& context) {
     return context.fail("softcap is ", attrs.softcap, "; 0 is off, else it is positive and finite");
   if (!std::isfinite(attrs.scale)) return context.fail("scale is ", attrs.scale, ", not a finite number");
 
+  if (!(attrs.dropout >= 0 && attrs.dropout < 1)) return context.fail("dropout is ", attrs.dropout, ", not in [0, 1)");
+  if (attrs.dropout > 0 && !context.has(4)) return context.fail("dropout is ", attrs.dropout, " and no random state is given");
+  if (context.has(4) && (context.dtype(4) != DType::i32 || context.shape(4) != Shape{6}))
+    return context.fail("the random state is ", to_string(context.dtype(4)), to_string(context.shape(4)), ", not i32[6]");
+  if (attrs.stream < 0 || attrs.stream > INT32_MAX) return context.fail("dropout_stream ", attrs.stream, " is out of range");
+
   const Shape scores{q[0], q[1], q[2], k[2]};
   if (context.has(3)) check_mask(context, scores);
   context.out = {{{q[0], q[1], q[2], v[3]}, context.dtype(0)}};
@@ -105,7 +111,7 @@ bool vjp(Vjp& vjp) {
   const Tensor stats = concat({column(lse), column(binary(Binary::sub, both, d_lse, site)), column(d_lse)}, -1, site);
 
   const AttentionBackwardAttrs backward{attrs, vjp.wants(0), vjp.wants(1) || vjp.wants(2), vjp.wants(3)};
-  const Tensor in[] = {vjp.in(0), vjp.in(1), vjp.in(2), vjp.in(3), stats, d_out};
+  const Tensor in[] = {vjp.in(0), vjp.in(1), vjp.in(2), vjp.in(3), vjp.in(4), stats, d_out};
   const std::vector<Tensor> d = append(attention_backward_op, in, ir::Attrs::of(backward), site);
   std::size_t next = 0;
   if (backward.d_q) vjp.give(0, d[next++]);
@@ -129,11 +135,11 @@ extern constexpr OpDef attention_op{.name = "attention",
 
 AttentionResult attention_full(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc, CallSite site) {
   ops::AttentionAttrs attrs{desc.causal, desc.align, desc.window_left, desc.window_right, 1, desc.softcap,
-                            desc.return_lse, desc.return_weights};
+                            desc.return_lse, desc.return_weights, desc.dropout, desc.dropout_stream};
   const std::int64_t size = q && q.shape().rank() == 4 ? q.dim(3) : 0;  // other ranks are infer's to refuse
   if (size > 0) attrs.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(size)));
   if (desc.scale) attrs.scale = *desc.scale;
-  const Tensor in[] = {q, k, v, desc.mask};
+  const Tensor in[] = {q, k, v, desc.mask, desc.dropout_state};
   const std::vector<Tensor> out = ops::append(ops::attention_op, in, ir::Attrs::of(attrs), site);
   AttentionResult result;
   result.out = out[0];

@@ -1,5 +1,5 @@
 #pragma once
-// The attention operator: its attributes, its kernels, and its unfused form. Operands q, k, v, mask; results out, then
+// The attention operator: its attributes, its kernels, and its unfused form. Operands q, k, v, mask, random state; results out, then
 // lse and weights where they are asked for.
 
 #include "ops/op_def.hpp"
@@ -16,6 +16,8 @@ struct AttentionAttrs {
   float scale = 0;
   float softcap = 0;
   bool lse = false, weights = false;
+  float dropout = 0;
+  std::int64_t stream = 0;  // of its draws
 };
 template <class F>
 void describe(const AttentionAttrs& attrs, F&& field) {
@@ -27,9 +29,11 @@ void describe(const AttentionAttrs& attrs, F&& field) {
   field("softcap", attrs.softcap);
   field("lse", attrs.lse);
   field("weights", attrs.weights);
+  field("dropout", attrs.dropout);
+  field("stream", attrs.stream);
 }
 
-// attention_backward: operands q, k, v, mask, (lse, delta, dlse) as [B,H,Lq,3] in f32, and the gradient of the result; results
+// attention_backward: operands q, k, v, mask, random state, (lse, delta, dlse) as [B,H,Lq,3] in f32, and the gradient of the result; results
 // are the gradients of q, of k and v, and of the mask, where they are wanted.
 struct AttentionBackwardAttrs {
   AttentionAttrs forward{};
@@ -74,6 +78,10 @@ shader::AttentionParams attention_params(const NodeView& node, const AttentionAt
 // The scores as f32 [B,H,Lq,Lk], after soft-cap, mask and band; `capped`: before mask and band.
 Tensor attention_scores(Builder& builder, const AttentionShape& shape, const AttentionAttrs& attrs, std::span<const Tensor> in,
                         Tensor& capped);
+// What dropout leaves of the weights [B,H,Lq,Lk], each times 0 or 1/(1 - dropout); all of them without dropout.
+Tensor dropped(Tensor weights, const AttentionAttrs& attrs, Tensor state, CallSite site);
+// The stem of the shader that applies dropout, or of the one that does not.
+std::string attention_shader(const char* stem, const AttentionAttrs& attrs);
 // Neither NaN nor infinite.
 Tensor is_finite(Tensor x, CallSite site);
 // softmax(scale q kᵀ + mask) v with the scores stored.

@@ -100,16 +100,17 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint s
     AttentionParams params = attention_params(node, attrs.forward);
     params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(owned), std::uint64_t{spec.WG / lanes} * spec.ROWS)));
     Launch& one = plan.launches.emplace_back();
-    one.shader = shader_for(stem, node.in(0).dtype);
+    one.shader = shader_for(attention_shader(stem, attrs.forward), node.in(0).dtype);
     one.set_constants(spec);
     one.set_push(params);
-    one.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), stats, in(5)};
+    one.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), stats, in(6)};
     one.operands.insert(one.operands.end(), results.begin(), results.end());
+    if (attrs.forward.dropout > 0) one.operands.push_back(in(4));
     one.groups = flat_groups(std::uint64_t{params.pairs} * params.row_blocks, 1, caps);
   };
   spec.SIDE = ATTENTION_BACKWARD_QUERIES;
   spec.LSE = attrs.d_q;
-  launch(work.rows, in(4), {attrs.d_q ? out(next) : unused(Access::write), scratch_write(0)});
+  launch(work.rows, in(5), {attrs.d_q ? out(next) : unused(Access::write), scratch_write(0)});
   next += attrs.d_q;
   if (attrs.d_kv) {
     spec.SIDE = ATTENTION_BACKWARD_KEYS;
@@ -161,9 +162,11 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
   Tensor capped;
   const Tensor scores = attention_scores(builder, shape, attrs.forward, in.first(4), capped);
   const Tensor weights = softmax(scores, {.axis = -1, .zero_empty_rows = true}, site);
-  const Tensor delta = slice(in[4], {.axis = -1, .start = 1, .stop = 2}, site);
-  const Tensor d_out = grouped(wide(in[5]));
-  const Tensor d_weights = reshape(matmul(d_out, wide(in[2]), {.transpose_b = true}, site), scores.shape().extents(), site);
+  const Tensor delta = slice(in[5], {.axis = -1, .start = 1, .stop = 2}, site);
+  const Tensor d_out = grouped(wide(in[6]));
+  const Tensor d_used = reshape(matmul(d_out, wide(in[2]), {.transpose_b = true}, site), scores.shape().extents(), site);
+  const auto left_by_dropout = [&](Tensor x) { return dropped(x, attrs.forward, in[4], site); };
+  const Tensor d_weights = left_by_dropout(d_used);
   const bool excludes = attention_excludes(attrs.forward, shape, in.size() > 3 && in[3]);
   // A row of NaN has weights of NaN, and sees no more keys for that.
   const Tensor zero = scalar(scores, 0, site), forbidden = scalar(scores, -std::numeric_limits<float>::infinity(), site);
@@ -194,7 +197,7 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
   if (attrs.d_q) give(out[next++], sum_of_seen(d_product, wide(in[1]), false, scale), node.in(0));
   if (attrs.d_kv) {
     give(out[next++], sum_of_seen(d_product, grouped(wide(in[0])), true, scale), node.in(1));
-    give(out[next++], sum_of_seen(weights, d_out, true, 1), node.in(2));
+    give(out[next++], sum_of_seen(left_by_dropout(weights), d_out, true, 1), node.in(2));
   }
   if (attrs.d_mask) give(out[next++], sum_to(d_scores, node.in(3).shape, site), node.in(3));
   return true;

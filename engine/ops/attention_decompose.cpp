@@ -39,6 +39,18 @@ Tensor sum_of_seen(Tensor weights, Tensor v, CallSite site) {
 
 }  // namespace
 
+Tensor dropped(Tensor weights, const AttentionAttrs& attrs, Tensor state, CallSite site) {
+  if (attrs.dropout == 0) return weights;
+  Shape drawn = weights.shape();  // rows by fours, of which a draw gives as many numbers
+  const std::int64_t keys = drawn[3];
+  drawn[3] = (keys + 3) / 4 * 4;
+  const float keep = 1 - attrs.dropout;
+  const Tensor all = bernoulli(state, drawn, keep, {attrs.stream}, site);
+  const Tensor kept = slice(all, {.axis = 3, .start = 0, .stop = keys}, site);
+  const Tensor raised = binary(Binary::mul, weights, scalar(weights, 1 / keep, site), site);
+  return select(kept, raised, scalar(weights, 0, site), site);
+}
+
 Tensor is_finite(Tensor x, CallSite site) {
   const float most = std::numeric_limits<float>::max();
   return binary(Binary::logical_and, binary(Binary::less_equal, x, scalar(x, most, site), site),
@@ -85,7 +97,8 @@ bool decompose_attention(Builder& builder, const NodeView& node, std::span<const
   const Tensor scores = attention_scores(builder, shape, attrs, in, capped);
   const Tensor weights = softmax(scores, {.axis = -1, .zero_empty_rows = true}, site);
   const bool excludes = attention_excludes(attrs, shape, in.size() > 3 && in[3]);
-  const Tensor grouped = reshape(weights, grouped_p, site), v = cast(in[2], DType::f32, site);
+  const Tensor used = dropped(weights, attrs, in.size() > 4 ? in[4] : Tensor(), site);
+  const Tensor grouped = reshape(used, grouped_p, site), v = cast(in[2], DType::f32, site);
   const Tensor sum = excludes ? sum_of_seen(grouped, v, site) : matmul(grouped, v, {}, site);
   std::size_t next = 0;
   out[next++] = cast(reshape(sum, result, site), dtype, site);

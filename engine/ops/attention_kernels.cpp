@@ -61,8 +61,12 @@ AttentionParams attention_params(const NodeView& node, const AttentionAttrs& att
     params.mask_b = u32(strides[0]), params.mask_h = u32(strides[1]);
     params.mask_i = u32(strides[2]), params.mask_j = u32(strides[3]);
   }
+  params.keep_probability = 1 - attrs.dropout;
+  params.stream = u32(attrs.stream);
   return params;
 }
+
+std::string attention_shader(const char* stem, const AttentionAttrs& attrs) { return cat(stem, attrs.dropout > 0 ? ".dropped" : ".whole"); }
 
 namespace {
 
@@ -75,10 +79,11 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, const 
   AttentionParams params = attention_params(node, attrs);
   params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(params.rows, rows_a_group)));
   Launch& launch = plan.launches.emplace_back();
-  launch.shader = shader_for(stem, node.in(0).dtype);
+  launch.shader = shader_for(attention_shader(stem, attrs), node.in(0).dtype);
   launch.set_constants(spec);
   launch.set_push(params);
   launch.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), out(0), attrs.lse ? out(1) : unused(Access::write)};
+  if (attrs.dropout > 0) launch.operands.push_back(in(4));
   const std::uint64_t groups = std::uint64_t{params.pairs} * params.row_blocks;
   launch.groups = flat_groups(groups, 1, caps);
 }

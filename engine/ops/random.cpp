@@ -2,6 +2,7 @@
 
 #include "shaders/random.h"
 
+#include "ir/broadcast.hpp"
 #include "ops/compose.hpp"
 
 #include <fovea/autodiff.hpp>
@@ -88,23 +89,30 @@ static Tensor perturbed(Tensor logits, Tensor state, std::int64_t stream, CallSi
   return binary(Binary::add, cast(logits, DType::f32, site), noise, site);
 }
 
-Tensor categorical(Tensor logits, Tensor state, const RandomDesc& desc, CallSite site) {
-  if (ops::nothing_to_do("categorical", {logits, state}, site)) return ops::poisoned(logits);
-  if (!is_state("categorical", state, site) || !ops::are_real("categorical", {{"logits", logits}}, site)) return ops::poisoned(logits);
-  if (logits.shape().rank() == 0 || logits.dim(-1) == 0)
-    return ops::refuse(logits, site, "categorical: logits ", to_string(logits.shape()), " have no classes");
-  return reduce(Reduce::argmax, perturbed(logits, state, desc.stream, site), {.axes = {-1}}, site);
+// Whether logits [..., K] with K > 0, a state, and a mask that broadcasts to them; the graph is told where it is not so.
+static bool check_choice(const char* op, Tensor logits, Tensor state, Tensor mask, CallSite site) {
+  if (ops::nothing_to_do(op, {logits, state, mask ? mask : logits}, site)) return false;
+  if (!is_state(op, state, site) || !ops::are_real(op, {{"logits", logits}}, site)) return false;
+  const auto refuse = [&](const auto&... why) { return ops::refuse(logits, site, op, ": ", why...), false; };
+  if (logits.shape().rank() == 0 || logits.dim(-1) == 0) return refuse("logits ", to_string(logits.shape()), " have no classes");
+  if (mask && mask.dtype() != DType::boolean) return refuse("the mask is ", to_string(mask.dtype()), ", not boolean");
+  if (mask && !ir::broadcasts_to(mask.shape(), logits.shape()))
+    return refuse("mask ", to_string(mask.shape()), " does not broadcast to the logits ", to_string(logits.shape()));
+  return true;
+}
+
+Tensor categorical(Tensor logits, Tensor state, const CategoricalDesc& desc, CallSite site) {
+  if (!check_choice("categorical", logits, state, desc.mask, site)) return ops::poisoned(logits);
+  return reduce(Reduce::argmax, perturbed(logits, state, desc.stream, site), {.axes = {-1}, .mask = desc.mask}, site);
 }
 
 Tensor gumbel_softmax(Tensor logits, Tensor state, const GumbelSoftmaxDesc& desc, CallSite site) {
-  if (ops::nothing_to_do("gumbel_softmax", {logits, state}, site)) return ops::poisoned(logits);
-  if (!is_state("gumbel_softmax", state, site) || !ops::are_real("gumbel_softmax", {{"logits", logits}}, site)) return ops::poisoned(logits);
-  if (logits.shape().rank() == 0) return ops::refuse(logits, site, "gumbel_softmax: logits [] have no axis");
+  if (!check_choice("gumbel_softmax", logits, state, desc.mask, site)) return ops::poisoned(logits);
   if (!(desc.temperature > 0)) return ops::refuse(logits, site, "gumbel_softmax: temperature ", desc.temperature, " is not above 0");
   const Tensor noisy = perturbed(logits, state, desc.stream, site);
-  const Tensor soft = cast(softmax(fovea::Operand(noisy, site) / desc.temperature, {}, site), logits.dtype(), site);
+  const Tensor soft = cast(softmax(noisy, {.mask = desc.mask, .temperature = desc.temperature}, site), logits.dtype(), site);
   if (!desc.hard || logits.graph()->error) return soft;
-  const Tensor chosen = one_hot(reduce(Reduce::argmax, noisy, {.axes = {-1}}, site), logits.dim(-1), site);
+  const Tensor chosen = one_hot(reduce(Reduce::argmax, noisy, {.axes = {-1}, .mask = desc.mask}, site), logits.dim(-1), site);
   return straight_through(cast(chosen, logits.dtype(), site), soft, site);
 }
 

@@ -1,5 +1,6 @@
 // Reductions over any axes.
 
+#include "ops/masked_reduce.hpp"
 #include "ops/scatter.hpp"
 #include "ops/vjp.hpp"
 #include "shaders/reduce.h"
@@ -344,6 +345,7 @@ extern constexpr OpDef reduce_op{.name = "reduce", .infer = infer, .title = titl
 }  // namespace ops
 
 Tensor reduce(Reduce op, Tensor x, const ReduceDesc& desc, CallSite site) {
+  if (desc.mask) return ops::masked_reduce(op, x, desc, site);
   const ops::ReduceAttrs attrs{op, desc.axes, desc.keep_dims, desc.correction, desc.ties};
   return ops::append_one(ops::reduce_op, {x}, ir::Attrs::of(attrs), site);
 }

@@ -1,4 +1,4 @@
-// softmax and log_softmax along one axis, with an optional boolean mask.
+// softmax and log_softmax along one axis, with a temperature and an optional boolean mask.
 
 #include "ops/strided.hpp"
 #include "ops/vjp.hpp"
@@ -7,6 +7,7 @@
 #include <fovea/ops.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace fovea {
@@ -17,12 +18,16 @@ struct SoftmaxAttrs {
   std::int64_t axis = -1;
   bool log = false;
   bool zero_empty_rows = false;
+  float temperature = 1;
+
+  float scale() const { return 1 / temperature; }
 };
 template <class F>
 void describe(const SoftmaxAttrs& attrs, F&& field) {
   field("axis", attrs.axis);
   field("log", attrs.log);
   field("zero_empty_rows", attrs.zero_empty_rows);
+  field("temperature", attrs.temperature);
 }
 
 std::string title(const ir::Attrs& attrs) {
@@ -36,6 +41,8 @@ void infer(InferContext& context) {
     return context.fail("x is ", to_string(context.dtype(0)), ", not f32 or f16");
   if (!ir::normalize_axis(attrs.axis, x.rank()))
     return context.fail("axis ", attrs.axis, " is out of range for x ", to_string(x));
+  if (!(attrs.scale() > 0 && std::isfinite(attrs.scale())))
+    return context.fail("temperature is ", attrs.temperature, ", not a positive and finite number with a reciprocal in f32");
   if (context.has(1)) {
     if (context.dtype(1) != DType::boolean) return context.fail("the mask is ", to_string(context.dtype(1)), ", not boolean");
     if (!ir::broadcasts_to(context.shape(1), x))
@@ -81,7 +88,7 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan, bool l
   spec.ZERO_EMPTY = attrs.zero_empty_rows;
   spec.AXES = static_cast<std::uint32_t>(rows.walk.extents.size());
   spec.VEC = rows.dense();
-  shader::SoftmaxParams params{u32(rows.count), u32(rows.n), u32(rows.step), u32(rows.mask_step), {}, {}, {}};
+  shader::SoftmaxParams params{u32(rows.count), u32(rows.n), u32(rows.step), u32(rows.mask_step), attrs.scale(), {}, {}, {}};
   for (std::size_t i = 0; i < rows.walk.extents.size(); ++i) {
     params.extents[i] = u32(rows.walk.extents[i]);
     params.strides[i] = u32(rows.walk.strides[0][i]);
@@ -134,6 +141,7 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
   const int axis = *ir::normalize_axis(attrs.axis, node.in(0).shape.rank());
   Tensor x = cast(in[0], DType::f32, site);  // sums and exponentials of f16 are kept in f32
   const ReduceDesc along{.axes = {axis}, .keep_dims = true};
+  if (attrs.temperature != 1) x = binary(Binary::mul, x, scalar(x, attrs.scale(), site), site);
   const Tensor zero = scalar(x, 0, site), lowest = scalar(x, -std::numeric_limits<float>::infinity(), site);
   if (node.has(1)) x = select(in[1], x, lowest, site);
   const Tensor most = reduce(Reduce::max, x, along, site);
@@ -141,25 +149,33 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
   const Tensor weights = unary(Unary::exp, shifted, site);
   const Tensor sum = reduce(Reduce::sum, weights, along, site);
   Tensor y = attrs.log ? binary(Binary::sub, shifted, unary(Unary::log, sum, site), site) : binary(Binary::div, weights, sum, site);
+  const Tensor nothing = attrs.log ? lowest : zero;
   if (attrs.zero_empty_rows)
-    y = select(binary(Binary::equal, sum, zero, site), zero, y, site);
+    y = select(binary(Binary::equal, sum, zero, site), nothing, y, site);
   else if (node.has(1))
-    y = select(binary(Binary::equal, takes_part(in[1], axis - node.in(0).shape.rank(), site), zero, site), zero, y, site);
+    y = select(binary(Binary::equal, takes_part(in[1], axis - node.in(0).shape.rank(), site), zero, site), nothing, y, site);
   out[0] = cast(y, node.out(0).dtype, site);
   return true;
 }
 
-// dx = y·(d - Σ d·y); of the logarithm: d - exp(y)·Σ d. Where nothing takes part y is 0, and so is dx.
+// dx = y·(d - Σ d·y)/temperature; of the logarithm: (d - exp(y)·Σ d)/temperature. Where nothing takes part y is 0, and so
+// is dx; the logarithm's is -inf, and its d is left out.
 bool vjp(Vjp& vjp) {
   const auto& attrs = vjp.attrs<SoftmaxAttrs>();
   const CallSite site = vjp.site;
-  const Tensor y = vjp.out(), d = vjp.d();
+  const Tensor y = vjp.out();
+  Tensor d = vjp.d(), dx;
   const ReduceDesc along{.axes = {attrs.axis}, .keep_dims = true};
   const auto times = [&](Tensor a, Tensor b) { return binary(Binary::mul, a, b, site); };
+  if (attrs.log && (vjp.in(1) || attrs.zero_empty_rows)) {
+    const Tensor excluded = binary(Binary::equal, y, scalar(y, -std::numeric_limits<float>::infinity(), site), site);
+    d = select(excluded, scalar(d, 0, site), d, site);
+  }
   if (attrs.log)
-    vjp.give(0, binary(Binary::sub, d, times(unary(Unary::exp, y, site), reduce(Reduce::sum, d, along, site)), site));
+    dx = binary(Binary::sub, d, times(unary(Unary::exp, y, site), reduce(Reduce::sum, d, along, site)), site);
   else
-    vjp.give(0, times(y, binary(Binary::sub, d, reduce(Reduce::sum, times(d, y), along, site), site)));
+    dx = times(y, binary(Binary::sub, d, reduce(Reduce::sum, times(d, y), along, site), site));
+  vjp.give(0, attrs.temperature == 1 ? dx : times(dx, scalar(dx, attrs.scale(), site)));
   return true;
 }
 
@@ -174,12 +190,11 @@ extern constexpr OpDef softmax_op{
 
 }  // namespace ops
 
-Tensor softmax(Tensor x, const SoftmaxDesc& desc, CallSite site) {
-  const ops::SoftmaxAttrs attrs{desc.axis, false, desc.zero_empty_rows};
+static Tensor append_softmax(Tensor x, const SoftmaxDesc& desc, bool log, CallSite site) {
+  const ops::SoftmaxAttrs attrs{desc.axis, log, desc.zero_empty_rows, desc.temperature};
   return ops::append_one(ops::softmax_op, {x, desc.mask}, ir::Attrs::of(attrs), site);
 }
-Tensor log_softmax(Tensor x, std::int64_t axis, CallSite site) {
-  return ops::append_one(ops::softmax_op, {x}, ir::Attrs::of(ops::SoftmaxAttrs{axis, true, false}), site);
-}
+Tensor softmax(Tensor x, const SoftmaxDesc& desc, CallSite site) { return append_softmax(x, desc, false, site); }
+Tensor log_softmax(Tensor x, const SoftmaxDesc& desc, CallSite site) { return append_softmax(x, desc, true, site); }
 
 }  // namespace fovea

@@ -16,11 +16,13 @@ const char* to_string(SparseKind kind) { return kind == SparseKind::sparsemax ? 
 struct SparsemaxAttrs {
   SparseKind kind = SparseKind::sparsemax;
   std::int64_t axis = -1;
+  bool zero_empty_rows = false;
 };
 template <class F>
 void describe(const SparsemaxAttrs& attrs, F&& field) {
   field("kind", attrs.kind);
   field("axis", attrs.axis);
+  field("zero_empty_rows", attrs.zero_empty_rows);
 }
 
 std::string title(const ir::Attrs& attrs) { return to_string(attrs.as<SparsemaxAttrs>().kind); }
@@ -64,15 +66,15 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> o
   constexpr double lowest = -std::numeric_limits<double>::infinity();
   Term z = in(DType::f32, {operands[0], site});
   if (node.has(1)) z = choose({operands[1], site}, z, lowest);
-  Term most = of(Reduce::max, z, {axis});
-  if (node.has(1)) most = choose(of(Binary::not_equal, most, lowest), most, 0);
-  z = z - most;
+  const Term most = of(Reduce::max, z, {axis}), empty = of(Binary::equal, most, lowest);
+  z = z - (attrs.zero_empty_rows ? choose(empty, Term{scalar(most.tensor, 0, site), site}, most) : most);  // else NaN
   if (entmax) z = z * 0.5;
   // What is 1 or more below the largest has weight 0 wherever it stands: no large numbers in the sums.
   z = of(Binary::max, z, -2);
   const Term sorted{sort(z.tensor, {.axis = axis, .descending = true}, site).values, site};
   Term p = of(Unary::relu, z - threshold(attrs.kind, sorted, axis, builder.graph));
   if (entmax) p = of(Unary::square, p);
+  if (attrs.zero_empty_rows) p = choose(empty, Term{scalar(p.tensor, 0, site), site}, p);
   if (node.has(1)) p = choose({operands[1], site}, p, 0);
   out[0] = in(node.out(0).dtype, p).tensor;
   return true;
@@ -95,11 +97,11 @@ extern constexpr OpDef sparsemax_op{.name = "sparsemax", .infer = infer, .title 
 
 }  // namespace ops
 
-Tensor sparsemax(Tensor x, const SparsemaxDesc& desc, CallSite site) {
-  return ops::append_one(ops::sparsemax_op, {x, desc.mask}, ir::Attrs::of(ops::SparsemaxAttrs{ops::SparseKind::sparsemax, desc.axis}), site);
+static Tensor append_sparsemax(Tensor x, const SparsemaxDesc& desc, ops::SparseKind kind, CallSite site) {
+  const ops::SparsemaxAttrs attrs{kind, desc.axis, desc.zero_empty_rows};
+  return ops::append_one(ops::sparsemax_op, {x, desc.mask}, ir::Attrs::of(attrs), site);
 }
-Tensor entmax15(Tensor x, const SparsemaxDesc& desc, CallSite site) {
-  return ops::append_one(ops::sparsemax_op, {x, desc.mask}, ir::Attrs::of(ops::SparsemaxAttrs{ops::SparseKind::entmax15, desc.axis}), site);
-}
+Tensor sparsemax(Tensor x, const SparsemaxDesc& desc, CallSite site) { return append_sparsemax(x, desc, ops::SparseKind::sparsemax, site); }
+Tensor entmax15(Tensor x, const SparsemaxDesc& desc, CallSite site) { return append_sparsemax(x, desc, ops::SparseKind::entmax15, site); }
 
 }  // namespace fovea

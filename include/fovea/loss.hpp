@@ -55,9 +55,10 @@ Tensor huber_loss(Tensor x, Tensor target, double delta = 1, const LossDesc& des
 Tensor hinge_loss(Tensor x, Tensor target, double margin = 1, const LossDesc& desc = {}, CallSite site = CallSite::here());
 // t·(log t - log_p), 0 where t is 0. mean is over elements; divide the sum by the batch for the divergence itself.
 Tensor kl_loss(Tensor log_p, Tensor target, const LossDesc& desc = {}, CallSite site = CallSite::here());
-// 1 - (2·sum p·t + smooth)/(sum p + sum t + smooth) over all axes but the first, for each item [N,...]. (Milletari et
-// al. 2016, with sums of p instead of p²)
-Tensor dice_loss(Tensor p, Tensor target, double smooth = 1, const LossDesc& desc = {}, CallSite site = CallSite::here());
+// 1 - (2·sum p·t + smooth)/(sum p + sum t + smooth) of each item and class of [N,C,...], sums over the axes behind those;
+// mean: 1 minus the mean score of items and classes. A class that is absent and not predicted scores 1. Errors: rank below
+// 3, smooth < 0. (Milletari et al. 2016, with sums of p instead of p²)
+Tensor dice_loss(Tensor p, Tensor target, double smooth = 0.01, const LossDesc& desc = {}, CallSite site = CallSite::here());
 
 struct ReinforceDesc {
   std::int64_t axis = 1;   // of the choices

@@ -38,6 +38,11 @@ struct AttentionDesc {
   std::int64_t window_left = -1, window_right = -1;
   std::optional<float> scale{};  // of q·k; absent: 1/sqrt(D)
   float softcap = 0;             // c > 0: scaled scores become c·tanh(score/c), before the mask. 0: off
+  // Each weight is dropped with this probability, in [0, 1), else divided by 1 - dropout. Which ones follows from the state
+  // (i32 [6], ops/random.hpp), and is made again for the gradient. lse and the returned weights are those before it.
+  float dropout = 0;
+  Tensor dropout_state{};
+  std::int64_t dropout_stream = 0;  // 0 up to 2^31 - 1
   bool return_lse = false;       // also log-sum-exp of the masked scores, natural log
   bool return_weights = false;   // also the softmax weights; computes and stores them all
 };
@@ -55,7 +60,7 @@ struct AttentionResult {
 // Gradients keep to that: what an excluded key or the query of a row holds reaches no gradient but its own rows', and what a row
 // sees that is no number makes all of its gradients NaN. (With return_weights they are IEEE's, of the stored scores.)
 // Errors: ranks other than 4, extents that do not fit (the axis is named), a mask that does not broadcast,
-// window < -1, softcap < 0, a softcap or scale that is not finite.
+// window < -1, softcap < 0, a softcap or scale that is not finite, dropout outside [0, 1) or without a state.
 AttentionResult attention_full(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc = {}, CallSite site = CallSite::here());
 // The first result alone.
 Tensor attention(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc = {}, CallSite site = CallSite::here());
@@ -66,15 +71,18 @@ struct SoftmaxDesc {
   Tensor mask{};
   // Rows whose entries are all -inf: false gives NaN as IEEE and PyTorch do, true gives zeros as attention does.
   bool zero_empty_rows = false;
+  float temperature = 1;  // > 0: x is divided by it first
 };
-// exp(x - max) / sum exp(x - max) along one axis. Error: axis out of range.
+// exp(x - max) / sum exp(x - max) along one axis. What is masked, and a row of zeros, takes no gradient.
+// Errors: axis out of range, a temperature that is not positive and finite.
 Tensor softmax(Tensor x, const SoftmaxDesc& desc = {}, CallSite site = CallSite::here());
-// x - max - log sum exp(x - max); no mask.
-Tensor log_softmax(Tensor x, std::int64_t axis = -1, CallSite site = CallSite::here());
+// Its logarithm, x - max - log sum exp(x - max): -inf where softmax's mask and its rule for empty rows give zero.
+Tensor log_softmax(Tensor x, const SoftmaxDesc& desc = {}, CallSite site = CallSite::here());
 
 struct SparsemaxDesc {
   std::int64_t axis = -1;
   Tensor mask{};  // boolean, broadcasts to x: true = take part. A row with nothing to take part gives zeros
+  bool zero_empty_rows = false;  // as softmax's
 };
 // The nearest point of the simplex: max(x - t, 0), t such that the axis sums to 1. (Martins & Astudillo 2016, alg. 1)
 Tensor sparsemax(Tensor x, const SparsemaxDesc& desc = {}, CallSite site = CallSite::here());
@@ -131,7 +139,7 @@ enum class Unary : std::uint8_t {
   softplus, elu, mish, hardswish, hardsigmoid, erf, floor, ceil, round, logical_not, exp2, log2
 };
 const char* to_string(Unary op);
-// round: half to even. gelu: x·Φ(x) with erf; gelu_tanh: Hendrycks & Gimpel's tanh form. hardsigmoid:
+// round: half to even (no gradient, as floor, ceil and sign). relu, abs: no gradient at 0. gelu: x·Φ(x) with erf; gelu_tanh: Hendrycks & Gimpel's tanh form. hardsigmoid:
 // relu6(x+3)/6; hardswish: x·hardsigmoid(x). elu: alpha 1. softplus: log(1+eˣ), without overflow. logical_not: boolean.
 // sin, cos: full accuracy for |x| < 1e5, beyond it the driver's.
 // i32 accepts neg, abs, sign, square, relu; boolean accepts logical_not.
@@ -151,6 +159,14 @@ Tensor binary(Binary op, Tensor a, Tensor b, CallSite site = CallSite::here());
 Tensor select(Tensor condition, Tensor a, Tensor b, CallSite site = CallSite::here());
 // f32/f16 to i32 truncates toward zero and saturates, NaN gives 0; to boolean: x != 0.
 Tensor cast(Tensor x, DType to, CallSite site = CallSite::here());
+// min(max(x, low), high); the gradient passes on the closed interval. Error: low above high, or NaN.
+Tensor clamp(Tensor x, float low, float high, CallSite site = CallSite::here());
+// x > 0 ? x : alpha·(eˣ - 1). Error: alpha that is not finite. (Clevert, Unterthiner & Hochreiter 2016)
+Tensor elu(Tensor x, float alpha, CallSite site = CallSite::here());
+// a·sigmoid(b) of the two halves a, b along an axis. Error: an odd extent. (Dauphin et al. 2017)
+Tensor glu(Tensor x, std::int64_t axis = -1, CallSite site = CallSite::here());
+// The largest of each `pieces` neighbours along an axis, whose extent they divide. (Goodfellow et al. 2013)
+Tensor maxout(Tensor x, std::int64_t pieces, std::int64_t axis = -1, CallSite site = CallSite::here());
 // A scalar constant of rank 0, to combine by broadcasting.
 Tensor scalar(Tensor like, float value, CallSite site = CallSite::here());
 
@@ -184,10 +200,12 @@ struct ReduceDesc {
   bool keep_dims = false;
   double correction = 1;             // variance: divides by n - correction (PyTorch's default 1)
   Ties ties = Ties::first;           // max, min: where the gradient goes
+  Tensor mask{};                     // boolean, broadcasts to x: true = take part
 };
 // Over no elements: sum, l1, l2, sum_square 0; prod 1; max -inf; min +inf; logsumexp, log_sum -inf; mean, variance NaN.
 // argmax/argmin: i32, the first of equals or of NaNs, counted row-major over the reduced axes; error over an empty axis.
-// max, min propagate NaN.
+// max, min propagate NaN. With a mask the reduction is over what takes part, whatever stands elsewhere; argmax and argmin of
+// a row in which nothing does are the number of its elements, one past the end.
 Tensor reduce(Reduce op, Tensor x, const ReduceDesc& desc = {}, CallSite site = CallSite::here());
 
 // ---- Layout -------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 namespace fovea {
 
@@ -26,21 +27,29 @@ enum class GruUpdate : std::uint8_t {
 };
 const char* to_string(GruUpdate update);
 
-// Gates stand one after another along the first axis, in PyTorch's order: i, f, g, o of lstm and r, z, n of gru, G = 4
-// and 3 of them; G = 1 otherwise. The gates are x·inputᵀ + input_bias + h·hiddenᵀ + hidden_bias.
+// Gates stand one after another along the first axis: i, f, g, o of lstm and r, z, n of gru, G = 4 and 3 of them, in the
+// order that `gates` has them; G = 1 otherwise. They are x·inputᵀ + input_bias + h·hiddenᵀ + hidden_bias.
 struct CellWeights {
   Tensor input;   // [G·H, I]
   Tensor hidden;  // [G·H, H]
   Tensor input_bias{}, hidden_bias{};  // [G·H], or absent
   GruUpdate update = GruUpdate::z_keeps;  // that they were made for
+  // The gates' letters in another order than PyTorch's "ifgo" and "rzn": ONNX has "iofg" and "zrn". A copy of the weights
+  // puts them right.
+  std::string_view gates{};
+  float forget_bias = 0;  // of lstm: added to f
 };
 struct CellState {
   Tensor h;    // [B,H]
   Tensor c{};  // [B,H], of lstm alone
 };
+struct CellDesc {
+  Tensor mask{};  // boolean [B]: false keeps the state as it is, whatever x holds
+};
 // One step: x [B,I] and the state before it give the state after it, of h's type.
-// Errors: extents that do not fit (the operand is named), a state without c for lstm, z_takes of a cell without z.
-CellState recurrent_cell(Cell cell, Tensor x, const CellState& state, const CellWeights& weights,
+// Errors: extents that do not fit (the operand is named), a state without c for lstm, z_takes of a cell without z, `gates`
+// that are no order of the cell's, a forget bias of a cell without f or one that is not finite.
+CellState recurrent_cell(Cell cell, Tensor x, const CellState& state, const CellWeights& weights, const CellDesc& desc = {},
                          CallSite site = CallSite::here());
 
 // One layer: the weights of the scan from the first step on and, where it reads both ways, from the last one back.

@@ -2,6 +2,7 @@
 // After dtype.glsl, math.glsl and online_softmax.glsl.
 #ifndef FOVEA_ATTENTION_GLSL
 #define FOVEA_ATTENTION_GLSL
+#include "philox.glsl"
 #include "rows.glsl"
 
 layout(local_size_x_id = 0) in;
@@ -18,6 +19,10 @@ layout(set = 0, binding = 3) readonly buffer MStorage { STORE_T mask_storage[]; 
 layout(set = 0, binding = 4) writeonly buffer Y { STORE_T y[]; };
 layout(set = 0, binding = 4) writeonly buffer Y4 { STORE_T4 y4[]; };
 layout(set = 0, binding = 5) writeonly buffer Lse { float lse[]; };
+#endif
+
+#ifdef WEIGHTS_dropped
+layout(set = 0, binding = ATTENTION_STATE) readonly buffer State { uint random_state[]; };
 #endif
 
 const uint QUADS = (D + 3) / 4, V_QUADS = (DV + 3) / 4;  // a row by fours; the last one is filled with zeros
@@ -37,12 +42,13 @@ bool not_finite(vec4 x) { return any(not_finite_each(x)); }
 vec4 finite_of(vec4 x) { return mix(x, vec4(0.0), not_finite_each(x)); }
 vec4 seen(vec4 x, float weight) { return weight == 0.0 ? vec4(0.0) : x; }
 
-// A row of the matrix of a pair (attention.h): its query, and where its mask begins.
+// A row of the matrix of a pair (attention.h): its query, where its mask begins, and its number among all rows.
 struct QueryRow {
-  uint query, mask;
+  uint query, mask, number;
 };
+const QueryRow NO_ROW = QueryRow(0, 0, 0);
 QueryRow query_row(uint pair, uint row) {
-  QueryRow result = QueryRow(row % p.queries, 0);
+  QueryRow result = QueryRow(row % p.queries, 0, pair * p.rows + row);
   if (MASK != ATTENTION_MASK_NONE) {
     uint head = pair % p.key_heads * (p.heads / p.key_heads) + row / p.queries;
     result.mask = pair / p.key_heads * p.mask_b + head * p.mask_h + result.query * p.mask_i;
@@ -65,6 +71,18 @@ KeyRange visible_keys(uint first, uint last) {
 
 bool in_band(uint query, uint key) {
   return BAND == 0 || (int(key) >= int(query) + p.band_low && int(key) <= int(query) + p.band_high);
+}
+
+// What dropout leaves of a weight: 1 / keep_probability of it, or nothing. The draw is Bernoulli's of random.hpp over
+// [B,H,Lq,n], n being Lk rounded up to fours.
+float kept(QueryRow row, uint key) {
+#ifdef WEIGHTS_dropped
+  uint group = row.number * ((p.keys + 3) / 4) + key / 4;
+  uvec4 counter = uvec4(random_state[2] + group, random_state[3] + p.stream, random_state[4], random_state[5]);
+  return uniform_of(philox(counter, uvec2(random_state[0], random_state[1]))[key % 4]) < p.keep_probability ? 1.0 / p.keep_probability : 0.0;
+#else
+  return 1.0;
+#endif
 }
 
 float capped(float score) { return SOFTCAP != 0 ? p.softcap * tanh_safe(score / p.softcap) : score; }

@@ -165,6 +165,21 @@ TEST_CASE("recomputation: a chain of n layers holds about sqrt(n) of them") {
   CHECK(given <= 24);
 }
 
+TEST_CASE("dropout draws its mask again for the gradient: the peak does not grow with the layers") {
+  const auto peak = [](std::int64_t layers) {
+    Graph graph;
+    const Tensor x = graph.parameter("x", {64, 64}), state = graph.input("state", {6}, DType::i32);
+    Tensor y = x;
+    for (std::int64_t i = 0; i < layers; ++i) y = dropout(y + x, state, 0.5f, {i});
+    graph.output("d", grad(total(y), {x})[0]);
+    REQUIRE_MESSAGE(!graph.error(), graph.error()->message);
+    const auto program = compile::compile(graph.ir(), DeviceCaps{}, {});
+    REQUIRE_MESSAGE(program, program.error().message);
+    return program->arena_bytes;
+  };
+  CHECK(peak(24) == peak(6));
+}
+
 TEST_CASE("attention forward and backward over 16,384 keys takes less than 100 MiB") {
   Graph graph;
   const Shape shape{1, 1, 16384, 64};

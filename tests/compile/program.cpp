@@ -78,7 +78,7 @@ TEST_CASE("the program text is golden") {
   const Tensor x = graph.input("x", {3, 5}), w = graph.parameter("w", {5});
   const Tensor p = softmax(x * w);
   graph.output("p", p);
-  graph.output("y", log_softmax(p + x, 0));
+  graph.output("y", log_softmax(p + x, {.axis = 0}));
   test::check_golden("program_softmax", compile::to_text(compiled(graph)));
 }
 
@@ -273,7 +273,7 @@ Graph random_graph(std::uint32_t seed) {
       case 4: values.push_back(x.dim(1) == y.dim(1) && rows + y.dim(0) < 256 ? concat({x, y}, 0) : x - 1.0f); break;
       case 5:
       case 6: values.push_back(x.dim(1) == columns && y.dim(1) == columns ? matmul(x, y, {.transpose_b = true}) : softmax(x, {.axis = 0})); break;
-      default: values.push_back(log_softmax(x, 0)); break;
+      default: values.push_back(log_softmax(x, {.axis = 0})); break;
     }
   }
   graph.output("y", values.back());

@@ -199,7 +199,7 @@ void softmax_case(CaseGraph& graph) {
 }
 
 void log_softmax_case(CaseGraph& graph) {
-  graph.out("y", log_softmax(graph.in("x"), graph.attrs().integer("dim", -1)));
+  graph.out("y", log_softmax(graph.in("x"), {.axis = graph.attrs().integer("dim", -1)}));
 }
 
 // Before opset 13: over the axes from `axis` on together.
@@ -220,7 +220,7 @@ void onnx_softmax(CaseGraph& graph) {
 }
 
 void onnx_log_softmax(CaseGraph& graph) {
-  onnx_over_axis(graph, [](Tensor x, std::int64_t axis) { return log_softmax(x, axis); });
+  onnx_over_axis(graph, [](Tensor x, std::int64_t axis) { return log_softmax(x, {.axis = axis}); });
 }
 
 constexpr Adapter adapters[] = {

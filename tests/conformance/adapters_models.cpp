@@ -175,7 +175,7 @@ void spatial_transformer_net(CaseGraph& graph) {
   const Tensor scores = fully_connected(graph, "fc2", relu(fully_connected(graph, "fc1", reshape(seen, {n, -1}))));
   graph.out("theta", theta);
   graph.out("warped", warped);
-  graph.out("y", log_softmax(scores, 1));
+  graph.out("y", log_softmax(scores, {.axis = 1}));
 }
 
 // ---- Residual attention network -----------------------------------------------------------------------------------

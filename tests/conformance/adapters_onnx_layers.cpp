@@ -57,7 +57,7 @@ void nll_node(CaseGraph& graph) {
 }
 void cross_entropy_node(CaseGraph& graph) {
   graph.out_onnx(0, cross_entropy(graph.onnx(0), graph.onnx(1), loss_desc(graph)));
-  if (graph.wants_onnx(1)) graph.out_onnx(1, log_softmax(graph.onnx(0), 1));
+  if (graph.wants_onnx(1)) graph.out_onnx(1, log_softmax(graph.onnx(0), {.axis = 1}));
 }
 
 // ---- Pictures -----------------------------------------------------------------------------------------------------

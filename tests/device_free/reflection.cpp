@@ -65,7 +65,7 @@ TEST_CASE("a specialised module tells what its workgroup takes: invocations and 
   const ShaderInfo* softmax = find_shader("softmax.f32");  // four arrays of a word an invocation
   REQUIRE(softmax);
   CHECK(workgroup(softmax->code, {48}).shared_bytes == 4 * 4 * 48);
-  const ShaderInfo* tile = find_shader("attention_tile.f32");  // vec4s, their number an expression of constants
+  const ShaderInfo* tile = find_shader("attention_tile.whole.f32");  // vec4s, their number an expression of constants
   REQUIRE(tile);
   CHECK(workgroup(tile->code, {}).shared_bytes > 4096);
   CHECK(workgroup(tile->code, {}).shared_bytes <= 16384);

@@ -216,16 +216,16 @@ TEST_CASE("a target of zero adds nothing to kl_loss, whatever log_p is") {
         {.extra_ulps = 16});
 }
 
-TEST_CASE("dice_loss") {
+TEST_CASE("dice_loss of each item and class") {
   for (const Reduction reduction : every_reduction)
     check("reduce", {random({3, 2, 5}, 0, 1), random({3, 2, 5}, 0, 1, 2)},
           [&](Graph&, const std::vector<Tensor>& t) { return std::vector{dice_loss(t[0], t[1], 0.5, {reduction})}; },
           [&](const auto& in) {
-            std::decay_t<decltype(in[0])> losses({3});
+            std::decay_t<decltype(in[0])> losses({3, 2});
             using T = std::decay_t<decltype(losses[0])>;
-            for (std::int64_t n = 0; n < 3; ++n) {
+            for (std::int64_t n = 0; n < 6; ++n) {
               T both = 0, all = 0;
-              for (std::int64_t i = 10 * n; i < 10 * n + 10; ++i) both += in[0][i] * in[1][i], all += in[0][i] + in[1][i];
+              for (std::int64_t i = 5 * n; i < 5 * n + 5; ++i) both += in[0][i] * in[1][i], all += in[0][i] + in[1][i];
               losses[n] = 1 - (2 * both + T(0.5)) / (all + T(0.5));
             }
             return std::vector{reduced(losses, reduction)};
@@ -292,7 +292,7 @@ TEST_CASE("losses name what is wrong") {
   check_error([&](Graph& g) { smooth_l1_loss(x(g), g.input("t", {4, 5}), 0); }, {"smooth_l1_loss: beta is 0"});
   check_error([&](Graph& g) { const Tensor a = x(g); binary_cross_entropy(a, a, {.weight = g.input("w", {4})}); }, {"binary_cross_entropy: weight [4] does not broadcast to [4,5]"});
   check_error([&](Graph& g) { const Tensor a = x(g); binary_cross_entropy(a, a, {.positive_weight = a}); }, {"a positive weight is of logits alone"});
-  check_error([&](Graph& g) { const Tensor a = g.input("v", {4}); dice_loss(a, a); }, {"dice_loss: p [4] has no axis beside the batch"});
+  check_error([&](Graph& g) { const Tensor a = g.input("v", {4, 3}); dice_loss(a, a); }, {"dice_loss: p [4,3] has no axis beside batch and classes"});
   check_error([&](Graph& g) { reinforce_loss(x(g), g.input("s", {4}, DType::i32), g.input("r", {5})); }, {"reinforce_loss: the reward is [5], not [4]"});
 }
 

@@ -203,6 +203,69 @@ TEST_CASE("a cell is one step of its scan, and absent states are zeros") {
   }
 }
 
+TEST_CASE("gates in another order, and a forget bias") {
+  struct Case {
+    Cell cell;
+    const char* gates;
+    std::vector<std::size_t> order;  // of the kernel's gates, the place of each in the weights
+    float forget_bias;
+  };
+  const Case cases[] = {{Cell::lstm, "iofg", {0, 2, 3, 1}, 0}, {Cell::lstm, "ofgi", {3, 1, 2, 0}, 1.5f}, {Cell::gru, "zrn", {1, 0, 2}, 0},
+                        {Cell::lstm, "", {0, 1, 2, 3}, -0.5f}};
+  for (const Case& one : cases) {
+    CAPTURE(std::string(one.gates));
+    const auto gates = static_cast<std::int64_t>(one.order.size());
+    const std::vector<Operand> operands{random({2, 2, 3}),          random({gates * 2, 3}, -1, 1, 2), random({gates * 2, 2}, -1, 1, 3),
+                                        random({gates * 2}, -1, 1, 4), random({gates * 2}, -1, 1, 5),
+                                        values({1, 2, 2}, {0, 0, 0, 0}), values({1, 2, 2}, {0, 0, 0, 0})};
+    const auto build = [&](Graph&, const std::vector<Tensor>& t) {
+      const RecurrentLayer layer{{.input = t[1], .hidden = t[2], .input_bias = t[3], .hidden_bias = t[4], .gates = one.gates, .forget_bias = one.forget_bias}, {}};
+      const RecurrentDesc desc{.h = t[5], .c = one.cell == Cell::lstm ? t[6] : Tensor()};
+      return std::vector{recurrent(one.cell, t[0], std::span(&layer, 1), desc).out};
+    };
+    const auto reference = [&](const auto& in) {
+      auto ordered = in;
+      for (std::size_t k = 1; k < 5; ++k) {
+        const std::int64_t gate = in[k].size() / gates;
+        for (std::size_t g = 0; g < one.order.size(); ++g)
+          for (std::int64_t i = 0; i < gate; ++i)
+            ordered[k][static_cast<std::int64_t>(g) * gate + i] = in[k][static_cast<std::int64_t>(one.order[g]) * gate + i];
+      }
+      using T = std::decay_t<decltype(in[0][0])>;
+      for (std::int64_t i = 2; i < 4 && one.forget_bias != 0; ++i) ordered[3][i] += static_cast<T>(one.forget_bias);
+      return std::vector{scans(one.cell, ordered, 1, 1, {2, 2})[0]};
+    };
+    check("recurrent_scan", operands, build, reference, {.f16 = false, .extra_ulps = 64});
+    check_gradient(operands, build, reference);
+  }
+}
+
+TEST_CASE("a masked step copies the state, whatever x holds there") {
+  for (const Cell cell : {Cell::lstm, Cell::gru}) {
+    const std::int64_t gates = gates_of(cell) * 3;
+    Operand x = random({3, 4});
+    for (std::int64_t i = 4; i < 8; ++i) x.array[i] = std::nan("");
+    const std::vector<Operand> operands{x, random({gates, 4}, -1, 1, 2), random({gates, 3}, -1, 1, 3), random({3, 3}, -1, 1, 4), random({3, 3}, -1, 1, 5),
+                                        values({3}, {1, 0, 1}, DType::boolean)};
+    const auto build = [&](Graph&, const std::vector<Tensor>& t) {
+      const CellState next = recurrent_cell(cell, t[0], {t[3], cell == Cell::lstm ? t[4] : Tensor()}, {.input = t[1], .hidden = t[2]}, {.mask = t[5]});
+      std::vector<Tensor> results{next.h};
+      if (next.c) results.push_back(next.c);
+      return results;
+    };
+    check("recurrent_scan", operands, build, [&](const auto& in) {
+      using A = std::decay_t<decltype(in[0])>;
+      const A zeros(Shape{gates});
+      A steps(Shape{1, 3, 4}, in[0].values);
+      for (std::int64_t i = 4; i < 8; ++i) steps[i] = 0;
+      auto all = scans(cell, std::vector<A>{steps, in[1], in[2], zeros, zeros, A(Shape{1, 3, 3}, in[3].values), A(Shape{1, 3, 3}, in[4].values)}, 1, 1, {1, 0, 1});
+      std::vector<A> results{A(Shape{3, 3}, all[1].values)};
+      if (cell == Cell::lstm) results.push_back(A(Shape{3, 3}, all[2].values));
+      return results;
+    }, {.f16 = false, .extra_ulps = 64});
+  }
+}
+
 TEST_CASE("recurrence names what is wrong") {
   const auto weights = [](Graph& g, std::int64_t gates, std::int64_t inputs, std::int64_t h, std::string name = "w") {
     return CellWeights{g.input(name + "i", {gates, inputs}), g.input(name + "h", {gates, h})};

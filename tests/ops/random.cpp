@@ -1,33 +1,13 @@
 #include "tests/support/check.hpp"
 #include "tests/support/gradient.hpp"
+#include "tests/support/philox.hpp"
 #include "tests/support/run.hpp"
 
-#include <array>
 #include <cmath>
 #include <numbers>
 
 namespace fovea::test {
 namespace {
-
-// Salmon et al. 2011, figure 2, in 64-bit arithmetic.
-std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> c, std::array<std::uint32_t, 2> key) {
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t a = std::uint64_t{0xD2511F53} * c[0], b = std::uint64_t{0xCD9E8D57} * c[2];
-    const auto high = [](std::uint64_t product) { return static_cast<std::uint32_t>(product >> 32); };
-    c = {high(b) ^ c[1] ^ key[0], static_cast<std::uint32_t>(b), high(a) ^ c[3] ^ key[1], static_cast<std::uint32_t>(a)};
-    key = {key[0] + 0x9E3779B9u, key[1] + 0xBB67AE85u};
-  }
-  return c;
-}
-
-// Word i of the draw; the state as whole numbers.
-template <class T>
-std::uint32_t word(const Array<T>& state, std::int64_t stream, std::int64_t i) {
-  const auto part = [&](std::int64_t k) { return static_cast<std::uint32_t>(static_cast<std::int64_t>(state[k])); };
-  const auto group = static_cast<std::uint32_t>(i / 4), lane = static_cast<std::uint32_t>(stream);
-  return philox({part(2) + group, part(3) + lane, part(4), part(5)}, {part(0), part(1)})[static_cast<std::size_t>(i % 4)];
-}
-double uniform_of(std::uint32_t r) { return ((r >> 9) + 0.5) / 8388608; }
 
 template <class T>
 T drawn(Random kind, const Array<T>& state, std::int64_t stream, std::int64_t i) {
@@ -196,6 +176,47 @@ TEST_CASE("gumbel_softmax: soft, and hard with the soft gradient") {
   }, {.f16 = false, .exact = true});
 }
 
+TEST_CASE("a mask: what takes no part is never chosen, and a row without any chooses the end") {
+  const Operand mask = values({3, 5}, {0, 1, 1, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0}, DType::boolean);
+  const auto part = [](const auto& in, std::int64_t i) { return in[2][i % 15] != 0; };
+  const auto noisy = [](const auto& in, std::int64_t i) { return in[0][i] + drawn(Random::gumbel, in[1], 2, i); };
+  const std::vector<Operand> in{random({2, 3, 5}), state_of(some_state), mask};
+  const auto chosen = [&](const auto& arrays, std::int64_t row) {
+    std::int64_t most = 5;
+    for (std::int64_t k = 0; k < 5; ++k) {
+      if (!part(arrays, row * 5 + k)) continue;
+      if (most == 5 || noisy(arrays, row * 5 + k) > noisy(arrays, row * 5 + most)) most = k;
+    }
+    return most;
+  };
+  check("random", in, [](Graph&, const std::vector<Tensor>& t) { return std::vector{categorical(t[0], t[1], {.mask = t[2], .stream = 2})}; },
+        [&](const auto& arrays) {
+          std::decay_t<decltype(arrays[0])> y({2, 3});
+          for (std::int64_t row = 0; row < 6; ++row) y[row] = static_cast<std::decay_t<decltype(y[0])>>(chosen(arrays, row));
+          return std::vector{y};
+        },
+        {.f16 = false, .exact = true});
+  const auto soft = [&](const auto& arrays) {
+    auto y = arrays[0];
+    using T = std::decay_t<decltype(y[0])>;
+    for (std::int64_t row = 0; row < 6; ++row) {
+      T sum = 0;
+      for (std::int64_t k = 0; k < 5; ++k) sum += y[row * 5 + k] = part(arrays, row * 5 + k) ? std::exp(noisy(arrays, row * 5 + k)) : 0;
+      for (std::int64_t k = 0; k < 5; ++k) y[row * 5 + k] = sum == 0 ? 0 : y[row * 5 + k] / sum;
+    }
+    return std::vector{y};
+  };
+  const auto make = [](bool hard) {
+    return [=](Graph&, const std::vector<Tensor>& t) { return std::vector{gumbel_softmax(t[0], t[1], {.hard = hard, .mask = t[2], .stream = 2})}; };
+  };
+  check("softmax", in, make(false), soft, {.f16 = false, .extra_ulps = 64, .gradient = true});
+  check("random", in, make(true), [&](const auto& arrays) {
+    auto y = arrays[0];
+    for (std::int64_t i = 0; i < y.size(); ++i) y[i] = chosen(arrays, i / 5) == i % 5;
+    return std::vector{y};
+  }, {.f16 = false, .exact = true});
+}
+
 TEST_CASE("drawing names what is wrong") {
   const auto state = [](Graph& g, Shape shape = {6}, DType dtype = DType::i32) { return g.input("s", shape, dtype); };
   check_error([&](Graph& g) { random(Random::normal, state(g, {4}), {3}); }, {"random normal", "i32[4], not i32[6]", "random.cpp"});
@@ -205,6 +226,8 @@ TEST_CASE("drawing names what is wrong") {
   check_error([&](Graph& g) { bernoulli(state(g), {3}, 1.5f); }, {"bernoulli", "probability 1.5"});
   check_error([&](Graph& g) { dropout(g.input("x", {3}), state(g), -0.5f); }, {"dropout", "p -0.5"});
   check_error([&](Graph& g) { gumbel_softmax(g.input("x", {3}), state(g), {.temperature = 0}); }, {"gumbel_softmax", "temperature 0"});
+  check_error([&](Graph& g) { categorical(g.input("x", {2, 3}), state(g), {.mask = g.input("m", {2}, DType::boolean)}); }, {"categorical", "mask [2]", "[2,3]"});
+  check_error([&](Graph& g) { gumbel_softmax(g.input("x", {3}), state(g), {.mask = g.input("m", {3})}); }, {"gumbel_softmax", "the mask is f32"});
 }
 
 }  // namespace fovea::test

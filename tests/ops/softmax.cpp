@@ -13,12 +13,14 @@ struct Variant {
   std::int64_t axis = -1;
   bool log = false;
   bool zero_empty_rows = false;
+  float temperature = 1;
 };
 
 // in[0]: x; in[1], where there is one: the mask, broadcasting.
 template <class T>
 Array<T> softmax_reference(const std::vector<Array<T>>& in, const Variant& variant) {
-  const Array<T>& x = in[0];
+  Array<T> x = in[0];
+  for (T& value : x.values) value /= static_cast<T>(variant.temperature);
   const int axis = static_cast<int>(variant.axis < 0 ? variant.axis + x.shape.rank() : variant.axis);
   Array<T> y(x.shape);
   Shape others = x.shape;
@@ -46,10 +48,10 @@ Array<T> softmax_reference(const std::vector<Array<T>>& in, const Variant& varia
     const bool zeros = !any || (variant.zero_empty_rows && std::isinf(most) && most < 0);
     for (std::int64_t j = 0; j < x.shape[axis]; ++j) {
       const T v = x[entry(j)];
-      if (variant.log)
+      if (zeros || (!takes_part(j) && std::isfinite(most)))
+        y[entry(j)] = variant.log ? static_cast<T>(-inf) : T(0);
+      else if (variant.log)
         y[entry(j)] = v - most - std::log(sum);
-      else if (zeros || (!takes_part(j) && std::isfinite(most)))
-        y[entry(j)] = 0;
       else
         y[entry(j)] = std::exp(v - most) / sum;
     }
@@ -61,8 +63,9 @@ void check_softmax(const std::vector<Operand>& in, const Variant& variant, bool 
   CAPTURE(to_string(in[0].array.shape));
   CAPTURE(variant.axis);
   const auto build = [&](Graph&, const std::vector<Tensor>& t) {
-    if (variant.log) return std::vector{log_softmax(t[0], variant.axis)};
-    return std::vector{softmax(t[0], {.axis = variant.axis, .mask = t.size() > 1 ? t[1] : Tensor{}, .zero_empty_rows = variant.zero_empty_rows})};
+    const SoftmaxDesc desc{.axis = variant.axis, .mask = t.size() > 1 ? t[1] : Tensor{}, .zero_empty_rows = variant.zero_empty_rows,
+                           .temperature = variant.temperature};
+    return std::vector{variant.log ? log_softmax(t[0], desc) : softmax(t[0], desc)};
   };
   // exp is within 3 + 2|x| ulp of a result that shrinks faster than |x| grows, log 3, division 2.5 (Vulkan, precision).
   check("softmax", in, build, [&](const auto& arrays) { return std::vector{softmax_reference(arrays, variant)}; }, {.f16 = f16, .extra_ulps = 12, .gradient = gradient});
@@ -86,6 +89,15 @@ TEST_CASE("gradients of softmax and log_softmax, masked and not") {
     check_softmax({random({3, 5, 7}, -4, 4)}, {.axis = axis, .log = true}, true, true);
     check_softmax({random({3, 5, 7}, -4, 4), random_boolean({5, 1}, 0.6)}, {.axis = axis}, false, true);
   }
+}
+
+TEST_CASE("a temperature divides, in either form, with its gradient") {
+  for (const float temperature : {0.25f, 3.0f}) {
+    check_softmax({random({3, 5, 7}, -2, 2)}, {.axis = 1, .temperature = temperature}, true, true);
+    check_softmax({random({4, 8}, -2, 2)}, {.log = true, .temperature = temperature}, true, true);
+    check_softmax({random({4, 8}, -2, 2), random_boolean({8}, 0.6)}, {.temperature = temperature}, true, true);
+  }
+  check_softmax({values({1, 3}, {-inf, 1, 2})}, {.temperature = 1e-30f});
 }
 
 TEST_CASE("softmax of lengths around blocks and groups") {
@@ -132,6 +144,23 @@ TEST_CASE("a row in which nothing takes part yields zeros, not NaN") {
   check_softmax({random({2, 3, 4}), boolean({3, 1}, {0, 1, 0})}, {});
 }
 
+TEST_CASE("log_softmax is -inf where softmax's mask and rule give zero") {
+  const Operand mask = boolean({3, 4}, {0, 0, 0, 0, 1, 0, 1, 0, 0, 1, 1, 1});
+  check_softmax({random({3, 4}), mask}, {.log = true});
+  check_softmax({values({3, 4}, {nan, inf, -inf, 1, 1, nan, 2, inf, 1, 2, 3, 4}), mask}, {.log = true});
+  check_softmax({values({2, 3}, {-inf, -inf, -inf, -inf, 0, 1})}, {.log = true, .zero_empty_rows = true});
+  // Its gradient, in a loss that leaves the infinities out.
+  check("softmax", {random({3, 4}), mask},
+        [](Graph&, const std::vector<Tensor>& t) { return std::vector{select(t[1], log_softmax(t[0], {.mask = t[1]}), scalar(t[0], 0))}; },
+        [&](const auto& in) {
+          auto y = softmax_reference(in, {.log = true});
+          for (std::int64_t i = 0; i < y.size(); ++i)
+            if (in[1][i] == 0) y[i] = 0;
+          return std::vector{y};
+        },
+        {.extra_ulps = 12, .gradient = true});
+}
+
 TEST_CASE("a row of -inf alone gives NaN, or zeros on request") {
   const Operand x = values({4, 5}, {-inf, -inf, -inf, -inf, -inf, 1, -inf, 2, -inf, 3, -inf, -inf, -inf, -inf, 0, -inf, nan, -inf, -inf, -inf});
   for (bool zeros : {false, true}) {
@@ -169,7 +198,9 @@ TEST_CASE("softmax names what is wrong") {
   check_error(with(0, DType::f32, {3}, DType::f32), {"softmax", "mask", "f32", "not boolean"});
   check_error(with(0, DType::f32, {4}, DType::boolean), {"softmax", "mask [4]", "[2,3]"});
   check_error(with(0, DType::f32, {1, 2, 3}, DType::boolean), {"softmax", "mask [1,2,3]"});
-  check_error([](Graph& graph) { log_softmax(graph.input("x", {2, 3}), 5); }, {"log_softmax", "axis 5"});
+  check_error([](Graph& graph) { log_softmax(graph.input("x", {2, 3}), {.axis = 5}); }, {"log_softmax", "axis 5"});
+  for (const float temperature : {0.0f, -1.0f, static_cast<float>(nan), static_cast<float>(inf), 1e-39f})
+    check_error([=](Graph& graph) { softmax(graph.input("x", {2}), {.temperature = temperature}); }, {"softmax", "temperature"});
   check_error([](Graph& graph) { softmax(graph.input("x", {})); }, {"softmax", "axis -1"});
 }
 

@@ -85,6 +85,26 @@ TEST_CASE("masks: what takes no part weighs nothing, a row without any is zeros"
   }
 }
 
+TEST_CASE("a row of -inf alone gives NaN, or zeros on request") {
+  for (const bool zeros : {false, true})
+    for (const bool entmax : {false, true}) {
+      const Operand x = values({3, 3}, {-inf, -inf, -inf, -inf, 1, -inf, 0, -inf, -inf});
+      const Operand mask = values({3, 3}, {1, 1, 1, 1, 1, 1, 0, 1, 1}, DType::boolean);
+      check("sparsemax", {x, mask},
+            [&](Graph&, const auto& t) {
+              const SparsemaxDesc desc{.mask = t[1], .zero_empty_rows = zeros};
+              return std::vector{entmax ? entmax15(t[0], desc) : sparsemax(t[0], desc)};
+            },
+            [&](const auto& in) {
+              auto y = in[0];
+              const auto empty = zeros ? 0 : std::numeric_limits<double>::quiet_NaN();
+              const double rows[] = {empty, empty, empty, 0, 1, 0, 0, empty, empty};
+              for (std::int64_t i = 0; i < 9; ++i) y[i] = static_cast<std::decay_t<decltype(y[0])>>(rows[i]);
+              return std::vector{y};
+            });
+    }
+}
+
 TEST_CASE("sparsemax of no elements") {
   check_sparse({values({0, 4}, {})}, false, 1, false);
   check_sparse({values({4, 0}, {})}, true, 1, false);

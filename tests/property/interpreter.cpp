@@ -233,7 +233,7 @@ bool RandomGraph::add_softmax() {
   const int axis = axis_of(value);
   const bool log = below(2);
   return add({value}, log ? "log_softmax" : "softmax",
-             [=](const auto& t) { return log ? log_softmax(t[0], axis) : softmax(t[0], {.axis = axis}); },
+             [=](const auto& t) { return log ? log_softmax(t[0], {.axis = axis}) : softmax(t[0], {.axis = axis}); },
              [=](const auto& a) { return softmax_of(a[0], axis, log); });
 }
 

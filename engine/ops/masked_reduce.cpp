@@ -1,0 +1,78 @@
+#include "ops/masked_reduce.hpp"
+
+#include "ir/broadcast.hpp"
+#include "ops/compose.hpp"
+#include "ops/term.hpp"
+
+#include <limits>
+
+namespace fovea::ops {
+namespace {
+
+// What changes nothing in the result.
+float neutral(Reduce op) {
+  switch (op) {
+    case Reduce::prod: return 1;
+    case Reduce::max:
+    case Reduce::argmax:
+    case Reduce::logsumexp: return -std::numeric_limits<float>::infinity();
+    case Reduce::min:
+    case Reduce::argmin: return std::numeric_limits<float>::infinity();
+    default: return 0;
+  }
+}
+
+// Reductions along the axes of `desc`, which stay as extents of 1.
+struct Along {
+  ReduceDesc desc;
+
+  explicit Along(const ReduceDesc& from) : desc(from) { desc.mask = {}, desc.keep_dims = true; }
+  Term operator()(Reduce op, Term x) const { return {reduce(op, x.tensor, desc, x.site), x.site}; }
+};
+
+// The first extreme of those that take part, or the first NaN of them; past the end where none does.
+Term position(Reduce op, Term x, Term part, const Along& along) {
+  const Term extreme = along(op == Reduce::argmax ? Reduce::max : Reduce::min, x);
+  const Term hit = of(Binary::logical_or, of(Binary::equal, x, extreme), of(Binary::not_equal, x, x));
+  const Term found = in(DType::f32, of(Binary::logical_and, part, hit));
+  const Term first = along(Reduce::argmax, found), none = of(Binary::equal, along(Reduce::max, found), 0);
+  const std::int64_t n = x.tensor.shape().elements() / first.tensor.shape().elements();
+  return choose(none, Term{constant_i32(*x.tensor.graph(), n), x.site}, first);
+}
+
+}  // namespace
+
+Tensor masked_reduce(Reduce op, Tensor x, const ReduceDesc& desc, CallSite site) {
+  if (nothing_to_do("reduce", {x, desc.mask}, site) || !are_real("reduce", {{"x", x}}, site)) return poisoned(x);
+  if (desc.mask.dtype() != DType::boolean)
+    return refuse(x, site, "reduce ", to_string(op), ": the mask is ", to_string(desc.mask.dtype()), ", not boolean");
+  if (!ir::broadcasts_to(desc.mask.shape(), x.shape()))
+    return refuse(x, site, "reduce ", to_string(op), ": mask ", to_string(desc.mask.shape()), " does not broadcast to x ", to_string(x.shape()));
+  std::vector<std::int64_t> kept;  // the shape without the reduced axes
+  for (std::int64_t axis : desc.axes)
+    if (!ir::normalize_axis(axis, x.shape().rank()))
+      return refuse(x, site, "reduce ", to_string(op), ": axis ", axis, " is out of range for x ", to_string(x.shape()));
+  for (int axis = 0; axis < x.shape().rank() && !desc.axes.empty(); ++axis) {
+    const auto names_it = [&](std::int64_t named) { return ir::normalize_axis(named, x.shape().rank()) == axis; };
+    if (std::none_of(desc.axes.begin(), desc.axes.end(), names_it)) kept.push_back(x.shape()[axis]);
+  }
+  const Along along(desc);
+  const Term part{broadcast_to(desc.mask, x.shape(), site), site}, whole = in(DType::f32, {x, site});
+  const Term taken = choose(part, whole, neutral(op));
+  Term y = taken;
+  if (op == Reduce::mean || op == Reduce::variance) {
+    const Term count = along(Reduce::sum, in(DType::f32, part)), mean = along(Reduce::sum, taken) / count;
+    y = mean;
+    if (op == Reduce::variance) {
+      const Term squares = of(Unary::square, choose(part, whole - mean, 0));
+      y = along(Reduce::sum, squares) / of(Binary::max, count + -desc.correction, 0);
+    }
+  } else {
+    y = op == Reduce::argmax || op == Reduce::argmin ? position(op, taken, part, along) : along(op, taken);
+  }
+  if (op != Reduce::argmax && op != Reduce::argmin) y = in(x.dtype(), y);
+  if (desc.keep_dims || x.graph()->error) return y.tensor;
+  return reshape(y.tensor, kept, site);
+}
+
+}  // namespace fovea::ops

@@ -1,0 +1,110 @@
+// Reductions over what a mask leaves: NaN and infinity stand where it leaves nothing, and reach no result and no gradient.
+
+#include "tests/support/check.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace fovea::test {
+namespace {
+
+constexpr double inf = std::numeric_limits<double>::infinity();
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+template <class T>
+T reduced(Reduce op, const std::vector<T>& x, std::int64_t whole, double correction) {
+  const auto n = static_cast<T>(x.size());
+  T sum = 0, l1 = 0, squares = 0, prod = 1, exponentials = 0, deviations = 0;
+  for (T v : x) sum += v, l1 += std::abs(v), squares += v * v, prod *= v, exponentials += std::exp(v);
+  for (T v : x) deviations += (v - sum / n) * (v - sum / n);
+  const auto most = std::max_element(x.begin(), x.end()), least = std::min_element(x.begin(), x.end());
+  switch (op) {
+    case Reduce::sum: return sum;
+    case Reduce::mean: return sum / n;
+    case Reduce::max: return x.empty() ? static_cast<T>(-inf) : *most;
+    case Reduce::min: return x.empty() ? static_cast<T>(inf) : *least;
+    case Reduce::prod: return prod;
+    case Reduce::l1: return l1;
+    case Reduce::l2: return std::sqrt(squares);
+    case Reduce::sum_square: return squares;
+    case Reduce::logsumexp: return std::log(exponentials);
+    case Reduce::log_sum: return std::log(sum);
+    case Reduce::variance: return deviations / std::max(T(0), n - static_cast<T>(correction));
+    case Reduce::argmax:
+    case Reduce::argmin: break;
+  }
+  return static_cast<T>(whole);
+}
+
+// Of x [A,B,C] over the axes that `kept` has as 1; `part` broadcasts to x.
+template <class T>
+Array<T> reference(Reduce op, const Array<T>& x, const Array<T>& part, const Shape& kept, double correction) {
+  Array<T> y(kept);
+  const std::int64_t whole = x.size() / y.size();
+  for (std::int64_t row = 0; row < y.size(); ++row) {
+    std::vector<T> taken;
+    std::vector<std::int64_t> places;
+    std::int64_t place = 0;
+    for (std::int64_t i = 0; i < x.size(); ++i) {
+      if (broadcast_offset(unflatten(i, x.shape), kept) != row) continue;
+      if (part[broadcast_offset(unflatten(i, x.shape), part.shape)] != 0) taken.push_back(x[i]), places.push_back(place);
+      ++place;
+    }
+    y[row] = reduced(op, taken, whole, correction);
+    if ((op == Reduce::argmax || op == Reduce::argmin) && !taken.empty()) {
+      const auto found = op == Reduce::argmax ? std::max_element(taken.begin(), taken.end()) : std::min_element(taken.begin(), taken.end());
+      y[row] = static_cast<T>(places[static_cast<std::size_t>(found - taken.begin())]);
+    }
+  }
+  return y;
+}
+
+void check_masked(Reduce op, const Operand& x, const Operand& part, ReduceDesc desc, const Shape& kept, bool gradient) {
+  INFO(to_string(op), ' ', to_string(x.array.shape), " mask ", to_string(part.array.shape));
+  const bool position = op == Reduce::argmax || op == Reduce::argmin;
+  desc.keep_dims = true;
+  check("reduce", {x, part},
+        [&](Graph&, const std::vector<Tensor>& in) {
+          ReduceDesc with = desc;
+          with.mask = in[1];
+          return std::vector{reduce(op, in[0], with)};
+        },
+        [&](const auto& in) { return std::vector{reference(op, in[0], in[1], kept, desc.correction)}; },
+        {.extra_ulps = 16, .exact = position, .gradient = gradient && !position});
+}
+
+constexpr Reduce every_reduction[] = {Reduce::sum, Reduce::mean, Reduce::max, Reduce::min, Reduce::prod, Reduce::l1, Reduce::l2,
+                                      Reduce::sum_square, Reduce::logsumexp, Reduce::log_sum, Reduce::variance, Reduce::argmax, Reduce::argmin};
+
+}  // namespace
+
+TEST_CASE("every reduction over what takes part, with its gradient") {
+  const Operand part = values({3, 5}, {1, 0, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 0, 1, 1}, DType::boolean);
+  for (Reduce op : every_reduction) check_masked(op, random({2, 3, 5}, 0.5, 1.5), part, {.axes = {0, -1}}, {1, 3, 1}, true);
+  check_masked(Reduce::mean, random({2, 3, 5}), random_boolean({2, 1, 5}, 0.7), {}, {1, 1, 1}, true);
+  check_masked(Reduce::variance, random({2, 3, 5}), part, {.axes = {1}, .correction = 0}, {2, 1, 5}, true);
+}
+
+TEST_CASE("what takes no part may be NaN or infinite; a row without any is one over no elements") {
+  const Operand x = values({1, 3, 4}, {nan, 1, 2, inf, 3, -inf, 1, 0.5, nan, nan, inf, -inf});
+  const Operand part = values({3, 4}, {0, 1, 1, 0, 1, 0, 1, 1, 0, 0, 0, 0}, DType::boolean);
+  for (Reduce op : every_reduction) check_masked(op, x, part, {.axes = {2}}, {1, 3, 1}, false);
+}
+
+TEST_CASE("the extents go unless they are kept") {
+  Graph graph;
+  const Tensor x = graph.input("x", {2, 3, 5}), part = graph.input("part", {5}, DType::boolean);
+  CHECK(reduce(Reduce::sum, x, {.axes = {0, -1}, .mask = part}).shape() == Shape{3});
+  CHECK(reduce(Reduce::argmax, x, {.mask = part}).shape() == Shape{});
+  CHECK_FALSE(graph.error());
+}
+
+TEST_CASE("a masked reduction names what is wrong") {
+  check_error([](Graph& g) { reduce(Reduce::sum, g.input("x", {2, 3}), {.mask = g.input("m", {2}, DType::boolean)}); }, {"reduce sum", "mask [2]", "[2,3]", "masked_reduce.cpp"});
+  check_error([](Graph& g) { reduce(Reduce::max, g.input("x", {2, 3}), {.mask = g.input("m", {3})}); }, {"reduce max", "the mask is f32, not boolean"});
+  check_error([](Graph& g) { reduce(Reduce::mean, g.input("x", {2, 3}), {.axes = {2}, .mask = g.input("m", {3}, DType::boolean)}); }, {"reduce mean", "axis 2"});
+  check_error([](Graph& g) { reduce(Reduce::sum, g.input("x", {2}, DType::i32), {.mask = g.input("m", {2}, DType::boolean)}); }, {"reduce", "i32"});
+}
+
+}  // namespace fovea::test
