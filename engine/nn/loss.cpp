@@ -94,8 +94,8 @@ Term takes_part(const Call& call, Tensor target, const ClassLossDesc& desc, cons
 }
 
 // Items of -log p at the target, and of -log p spread over all classes, by weight; the mean divides by the weights.
-Tensor from_indices(const Call& call, Term log_p, Tensor target, const ClassLossDesc& desc, const Classes& classes) {
-  const Term kept = takes_part(call, target, desc, classes);
+// `kept`: the items that take part.
+Tensor from_indices(const Call& call, Term log_p, Tensor target, Term kept, const ClassLossDesc& desc, const Classes& classes) {
   const Term at = of(Binary::logical_and, is_class(call, target, classes), kept);
   const Tensor weight = class_weights(call, desc.weight, classes);
   const Term weighed = weight ? log_p * Term{weight, call.site} : log_p;
@@ -131,10 +131,11 @@ Tensor cross_entropy(Tensor logits, Tensor target, const ClassLossDesc& desc, Ca
   const bool indices = target && target.dtype() == DType::i32;
   if (indices ? !nn::check_indices(call, "the target", target, classes) : !call.has_shape("the target", target, logits.shape()))
     return call.nothing();
-  Term x = call.real(logits);
-  if (indices) x = choose(nn::takes_part(call, target, desc, classes), x, 0);  // what is ignored may hold anything
-  const Term log_p{log_softmax(x.tensor, {.axis = classes.axis}, site), site};
-  return indices ? nn::from_indices(call, log_p, target, desc, classes) : nn::from_probabilities(call, log_p, target, desc, classes);
+  const auto log_of = [&](Term x) { return Term{log_softmax(x.tensor, {.axis = classes.axis}, site), site}; };
+  const Term x = call.real(logits);
+  if (!indices) return nn::from_probabilities(call, log_of(x), target, desc, classes);
+  const Term kept = nn::takes_part(call, target, desc, classes);
+  return nn::from_indices(call, log_of(choose(kept, x, 0)), target, kept, desc, classes);  // what is ignored may hold anything
 }
 
 Tensor nll_loss(Tensor log_p, Tensor target, const ClassLossDesc& desc, CallSite site) {
@@ -144,7 +145,7 @@ Tensor nll_loss(Tensor log_p, Tensor target, const ClassLossDesc& desc, CallSite
       !nn::check_indices(call, "the target", target, classes))
     return call.nothing();
   if (desc.label_smoothing != 0) return call.refuse("labels are smoothed by cross_entropy"), call.nothing();
-  return nn::from_indices(call, call.real(log_p), target, desc, classes);
+  return nn::from_indices(call, call.real(log_p), target, nn::takes_part(call, target, desc, classes), desc, classes);
 }
 
 Tensor reinforce_loss(Tensor logits, Tensor sample, Tensor reward, const ReinforceDesc& desc, CallSite site) {

@@ -38,7 +38,7 @@ inline bool nothing_to_do(const char* op, std::initializer_list<Tensor> operands
 inline bool are_real(const char* op, std::initializer_list<std::pair<const char*, Tensor>> operands, CallSite site) {
   const DType first = operands.begin()->second.dtype();
   for (const auto& [name, operand] : operands) {
-    if (operand.dtype() != DType::f32 && operand.dtype() != DType::f16)
+    if (!ir::is_float(operand.dtype()))
       operand.graph()->fail(cat(op, ": ", name, " is ", to_string(operand.dtype()), ", not f32 or f16"), site);
     else if (operand.dtype() != first)
       operand.graph()->fail(cat(op, ": ", name, " is ", to_string(operand.dtype()), " and ", operands.begin()->first, " is ", to_string(first)), site);

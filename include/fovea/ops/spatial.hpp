@@ -26,7 +26,8 @@ struct PoolDesc {
   std::vector<std::int64_t> padding_end{};    // empty: as padding_begin
   std::vector<std::int64_t> dilation{};       // empty: 1
   bool ceil_mode = false;          // round the output extent up; a last window that would start in the padding is dropped
-  bool count_include_pad = false;  // average: padding counts in the divisor, the part beyond the padded input never does
+  // average: padding counts in the divisor, the part beyond the padded input never does. ONNX's default; PyTorch's is true.
+  bool count_include_pad = false;
   std::int64_t divisor = 0;        // average: divide by this instead; 0: the count
   float p = 2;                     // lp
 };
@@ -50,7 +51,7 @@ Tensor max_unpool(Tensor x, Tensor indices, const PoolDesc& window, std::span<co
 
 // ---- Sampling -----------------------------------------------------------------------------------------------------
 
-enum class Interpolation : std::uint8_t { nearest, linear, cubic };  // nearest: half to even. cubic: a = -0.75, 2-D only
+enum class Interpolation : std::uint8_t { nearest, linear, cubic };  // grid_sample: nearest takes halves to even, cubic is 2-D alone, a = -0.75
 enum class SamplePadding : std::uint8_t { zeros, border, reflection };
 const char* to_string(Interpolation interpolation);
 const char* to_string(SamplePadding padding);
@@ -77,8 +78,8 @@ Tensor affine_grid(Tensor theta, const Shape& size, const AffineGridDesc& desc =
 
 // The following grids are of [N,C,H,W] pictures, [N,H,W,2] of f32 or f16 as their operand; desc as of affine_grid. Errors:
 // an operand of another shape, a size that is not of 4 extents.
-// theta [N,3,3]: (x, y) = (theta_1·p, theta_2·p) / theta_3·p over p = (x, y, 1); a divisor below 1e-6 in magnitude is that,
-// with its sign. (Jaderberg et al. 2015)
+// theta [N,3,3]: (x, y) = (theta_1·p, theta_2·p) / theta_3·p over p = (x, y, 1); a divisor below 1e-6 in magnitude becomes 1e-6
+// of its sign, and then has no gradient. (Jaderberg et al. 2015)
 Tensor projective_grid(Tensor theta, const Shape& size, const AffineGridDesc& desc = {}, CallSite site = CallSite::here());
 // The thin-plate spline that takes `control` points (x,y), K of them in [-1,1], to `source` [N,K,2]: a product with a matrix
 // [H·W,K] made here. Error: control points on a line. (Bookstein 1989; Jaderberg et al. 2015)
