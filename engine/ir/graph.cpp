@@ -102,6 +102,12 @@ Tensor Graph::constant(Shape shape, std::span<const float> data, CallSite site) 
 Tensor Graph::constant(Shape shape, std::span<const std::int32_t> data, CallSite site) {
   return add_constant(*ir_, shape, DType::i32, std::as_bytes(data), site);
 }
+Tensor Graph::constant(Shape shape, std::initializer_list<float> data, CallSite site) {
+  return constant(shape, std::span(data.begin(), data.size()), site);
+}
+Tensor Graph::constant(Shape shape, std::initializer_list<std::int32_t> data, CallSite site) {
+  return constant(shape, std::span(data.begin(), data.size()), site);
+}
 
 void Graph::output(std::string_view name, Tensor value, CallSite site) {
   const auto refuse = [&](const auto&... why) { ir_->fail(cat("output \"", name, "\": ", why...), site); };

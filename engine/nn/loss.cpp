@@ -193,12 +193,11 @@ Tensor binary_cross_entropy(Tensor p, Tensor target, const BinaryLossDesc& desc,
   const Term yes = log_of(x), no = log_of(1 - x);
   const Term value = -(t * yes + (1 - t) * no);
   // The logarithms' own gradients are infinite at 0 and 1.
-  const Tensor inputs[] = {x.tensor, t.tensor};
   const auto rule = [=](Tensor d) {
     const Term arriving{d, site};
     return std::vector{(arriving * (x - t) / of(Binary::max, x * (1 - x), 1e-12)).tensor, (arriving * (no - yes)).tensor};
   };
-  return nn::weighed(call, {custom_gradient(value.tensor, inputs, rule, site), site}, desc);
+  return nn::weighed(call, {custom_gradient(value.tensor, {x.tensor, t.tensor}, rule, site), site}, desc);
 }
 
 Tensor binary_cross_entropy_with_logits(Tensor x, Tensor target, const BinaryLossDesc& desc, CallSite site) {

@@ -177,6 +177,10 @@ Clipped clip_by_global_norm(std::span<const Tensor> gradients, float most, CallS
   return clipped;
 }
 
+Clipped clip_by_global_norm(std::initializer_list<Tensor> gradients, float most, CallSite site) {
+  return clip_by_global_norm(std::span(gradients.begin(), gradients.size()), most, site);
+}
+
 std::vector<Tensor> clip_by_value(std::span<const Tensor> gradients, float most, CallSite site) {
   if (gradients.empty()) return {};
   const Call call("clip_by_value", gradients[0], site);
@@ -185,6 +189,10 @@ std::vector<Tensor> clip_by_value(std::span<const Tensor> gradients, float most,
   for (const Tensor gradient : gradients)
     clipped.push_back(of(Binary::max, of(Binary::min, Term{gradient, site}, most), -double{most}).tensor);
   return clipped;
+}
+
+std::vector<Tensor> clip_by_value(std::initializer_list<Tensor> gradients, float most, CallSite site) {
+  return clip_by_value(std::span(gradients.begin(), gradients.size()), most, site);
 }
 
 }  // namespace fovea

@@ -118,4 +118,9 @@ RecurrentResult recurrent(Cell cell, Tensor x, std::span<const RecurrentLayer> l
   return {desc.batch_first ? transpose(x, 0, 1, site) : x, nn::stacked(last_h, site), has_c ? nn::stacked(last_c, site) : Tensor()};
 }
 
+RecurrentResult recurrent(Cell cell, Tensor x, std::initializer_list<RecurrentLayer> layers, const RecurrentDesc& desc,
+                          CallSite site) {
+  return recurrent(cell, x, std::span(layers.begin(), layers.size()), desc, site);
+}
+
 }  // namespace fovea

@@ -300,6 +300,10 @@ Tensor adaptive_pool(Pool kind, Tensor x, std::span<const std::int64_t> output, 
   return ops::append_one(ops::pool_op, {x}, ir::Attrs::of(attrs), site);
 }
 
+Tensor adaptive_pool(Pool kind, Tensor x, std::initializer_list<std::int64_t> output, CallSite site) {
+  return adaptive_pool(kind, x, std::span(output.begin(), output.size()), site);
+}
+
 MaxPoolResult adaptive_max_pool_with_indices(Tensor x, std::span<const std::int64_t> output, CallSite site) {
   auto attrs = ops::adaptive_attrs(Pool::max, x, output, true);
   const auto window = ops::even_windows(x, attrs);
@@ -312,6 +316,10 @@ MaxPoolResult adaptive_max_pool_with_indices(Tensor x, std::span<const std::int6
   const Tensor in[] = {x};
   const auto out = ops::append(ops::pool_op, in, ir::Attrs::of(attrs), site);
   return {out[0], out[1]};
+}
+
+MaxPoolResult adaptive_max_pool_with_indices(Tensor x, std::initializer_list<std::int64_t> output, CallSite site) {
+  return adaptive_max_pool_with_indices(x, std::span(output.begin(), output.size()), site);
 }
 
 Tensor global_pool(Pool kind, Tensor x, float p, CallSite site) {

@@ -113,4 +113,8 @@ Tensor max_unpool(Tensor x, Tensor indices, const PoolDesc& window, std::span<co
   return ops::separable(x, ops::ways_back(attrs, shape, pooled, false), site, ops::Choice::points_here, indices);
 }
 
+Tensor max_unpool(Tensor x, Tensor indices, const PoolDesc& window, std::initializer_list<std::int64_t> output, CallSite site) {
+  return max_unpool(x, indices, window, std::span(output.begin(), output.size()), site);
+}
+
 }  // namespace fovea

@@ -14,6 +14,7 @@
 
 #include <fovea/tensor.hpp>
 
+#include <initializer_list>
 #include <span>
 #include <vector>
 
@@ -93,7 +94,9 @@ struct Clipped {
 // All gradients by one factor, min(1, most/(norm + 1e-6)). (Pascanu, Mikolov & Bengio 2013; PyTorch's clip_grad_norm_)
 // Error: most < 0. No gradient gives none, and no norm.
 Clipped clip_by_global_norm(std::span<const Tensor> gradients, float most, CallSite site = CallSite::here());
+Clipped clip_by_global_norm(std::initializer_list<Tensor> gradients, float most, CallSite site = CallSite::here());
 // Every element into [-most, most]; NaN stays.
 std::vector<Tensor> clip_by_value(std::span<const Tensor> gradients, float most, CallSite site = CallSite::here());
+std::vector<Tensor> clip_by_value(std::initializer_list<Tensor> gradients, float most, CallSite site = CallSite::here());
 
 }  // namespace fovea

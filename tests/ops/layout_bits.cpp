@@ -35,7 +35,7 @@ void check_bits(const char* name, const Layout& layout, DType dtype) {
     std::memcpy(bits.data() + i * size, &word, size);
     iota.push_back(static_cast<std::int32_t>(i));
   }
-  const auto outputs = plan->run(std::vector<PortData>{{"x", bits}, port_data<std::int32_t>("iota", iota)});
+  const auto outputs = plan->run({{"x", bits}, port_data<std::int32_t>("iota", iota)});
   REQUIRE_MESSAGE(outputs, outputs.error().message);
   const std::vector<std::byte>&y = (*outputs)[0], &positions = (*outputs)[1];
   for (std::size_t i = 0; i < positions.size() / 4; ++i) {
@@ -111,7 +111,7 @@ TEST_CASE("layout operators walk more elements than 65,535 workgroups of 128 hol
   REQUIRE_MESSAGE(plan, plan.error().message);
   std::vector<std::int32_t> iota(rows * columns);
   std::iota(iota.begin(), iota.end(), 0);
-  const auto outputs = plan->run(std::vector<PortData>{port_data<std::int32_t>("x", iota)});
+  const auto outputs = plan->run({port_data<std::int32_t>("x", iota)});
   REQUIRE_MESSAGE(outputs, outputs.error().message);
   const auto* reversed = reinterpret_cast<const std::int32_t*>((*outputs)[0].data());
   const auto* padded = reinterpret_cast<const std::int32_t*>((*outputs)[1].data());

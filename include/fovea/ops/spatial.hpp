@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <vector>
 
@@ -38,7 +39,9 @@ struct MaxPoolResult {
 MaxPoolResult max_pool_with_indices(Tensor x, const PoolDesc& desc, CallSite site = CallSite::here());
 // Window i covers floor(i·in/out) .. ceil((i+1)·in/out): output extents as given, -1 keeps the input's.
 Tensor adaptive_pool(Pool kind, Tensor x, std::span<const std::int64_t> output, CallSite site = CallSite::here());
+Tensor adaptive_pool(Pool kind, Tensor x, std::initializer_list<std::int64_t> output, CallSite site = CallSite::here());
 MaxPoolResult adaptive_max_pool_with_indices(Tensor x, std::span<const std::int64_t> output, CallSite site = CallSite::here());
+MaxPoolResult adaptive_max_pool_with_indices(Tensor x, std::initializer_list<std::int64_t> output, CallSite site = CallSite::here());
 // One window over all spatial axes, extents 1.
 Tensor global_pool(Pool kind, Tensor x, float p = 2, CallSite site = CallSite::here());
 // The values of max pooling back at their maxima, zeros elsewhere: x and indices (i32, as max_pool_with_indices gives
@@ -46,6 +49,8 @@ Tensor global_pool(Pool kind, Tensor x, float p = 2, CallSite site = CallSite::h
 // windows share a maximum their values are summed (PyTorch keeps one of them); an index outside its own window counts
 // for nothing. Errors: extents that do not fit. (Zeiler, Taylor & Fergus 2011)
 Tensor max_unpool(Tensor x, Tensor indices, const PoolDesc& window, std::span<const std::int64_t> output,
+                  CallSite site = CallSite::here());
+Tensor max_unpool(Tensor x, Tensor indices, const PoolDesc& window, std::initializer_list<std::int64_t> output,
                   CallSite site = CallSite::here());
 
 // ---- Sampling -----------------------------------------------------------------------------------------------------
