@@ -2,16 +2,19 @@
 
 #include "shaders/random.h"
 
+#include "base/enum_name.hpp"
 #include "ops/compose.hpp"
 
 #include <fovea/autodiff.hpp>
+
+#include <cmath>
 
 namespace fovea {
 
 const char* to_string(Random kind) {
   static constexpr const char* names[] = {"bits", "uniform", "normal", "gumbel"};
   static_assert(static_cast<int>(Random::uniform) == RANDOM_UNIFORM && static_cast<int>(Random::gumbel) == RANDOM_GUMBEL);
-  return names[static_cast<std::size_t>(kind)];
+  return enum_name(names, kind);
 }
 
 namespace ops {
@@ -70,7 +73,10 @@ static bool is_state(const char* op, Tensor state, CallSite site) {
 
 Tensor random(Random kind, Tensor state, const Shape& shape, const RandomDesc& desc, CallSite site) {
   if (ops::nothing_to_do("random", {state}, site)) return ops::poisoned(state);
-  if (!shape.valid()) return ops::refuse(state, site, "random ", to_string(kind), ": the shape has a negative extent or more than ", max_rank, " axes");
+  if (!is_enumerator(kind)) return ops::refuse(state, site, "random: ", no_enumerator("kind", kind));
+  if (!shape.valid())
+    return ops::refuse(state, site, "random ", to_string(kind), ": the shape ", to_string(shape),
+                       " has a negative extent or more than ", max_rank, " axes");
   const auto extents = shape.extents();
   return ops::append_one(ops::random_op, {state}, ir::Attrs::of(ops::RandomAttrs{kind, desc.stream, {extents.begin(), extents.end()}}), site);
 }
@@ -100,7 +106,8 @@ Tensor gumbel_softmax(Tensor logits, Tensor state, const GumbelSoftmaxDesc& desc
   if (ops::nothing_to_do("gumbel_softmax", {logits, state}, site)) return ops::poisoned(logits);
   if (!is_state("gumbel_softmax", state, site) || !ops::are_real("gumbel_softmax", {{"logits", logits}}, site)) return ops::poisoned(logits);
   if (logits.shape().rank() == 0) return ops::refuse(logits, site, "gumbel_softmax: logits [] have no axis");
-  if (!(desc.temperature > 0)) return ops::refuse(logits, site, "gumbel_softmax: temperature ", desc.temperature, " is not above 0");
+  if (!(desc.temperature > 0 && std::isfinite(desc.temperature)))
+    return ops::refuse(logits, site, "gumbel_softmax: temperature ", desc.temperature, " is not a positive finite number");
   const Tensor noisy = perturbed(logits, state, desc.stream, site);
   const Tensor soft = cast(softmax(fovea::Operand(noisy, site) / desc.temperature, {}, site), logits.dtype(), site);
   if (!desc.hard || logits.graph()->error) return soft;

@@ -49,7 +49,8 @@ void infer(InferContext& context) {
     if (bins < 1 || bins > 1 << 14) return context.fail("bins ", bins, " is not in 1..2^14");
   if (attrs.desc.samples < 0 || attrs.desc.samples > ROI_MOST_SAMPLES)
     return context.fail("samples ", attrs.desc.samples, " is not in 0..", ROI_MOST_SAMPLES);
-  if (!std::isfinite(attrs.desc.scale)) return context.fail("scale ", attrs.desc.scale, " is not a number");
+  if (!(attrs.desc.scale > 0 && std::isfinite(attrs.desc.scale)))
+    return context.fail("scale ", attrs.desc.scale, " is not a positive finite number");
   for (int axis : {0, 2, 3})
     if (x[axis] == 0) return context.fail("axis ", axis, " of x ", to_string(x), " is empty");
   const Shape y{rois[0], x[1], attrs.desc.bins[0], attrs.desc.bins[1]};

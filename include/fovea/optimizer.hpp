@@ -10,7 +10,8 @@
 // one element too, 1 at the first step: an input, or a parameter updated with step + 1. State begins as zeros; it is
 // computed in f32 and kept in its own type, and may be f32 where the parameter is f16.
 //
-// Errors of them all: a gradient or state of another shape than the parameter, a rate or step of several elements.
+// Errors of them all: a gradient or state of another shape than the parameter, a rate or step of several elements, a number
+// that is not finite or out of its range: eps and momentum from 0 on, alpha and rho in [0, 1], betas in [0, 1).
 
 #include <fovea/tensor.hpp>
 

@@ -33,7 +33,7 @@ Tensor bernoulli(Tensor state, const Shape& shape, float probability, const Rand
 Tensor categorical(Tensor logits, Tensor state, const RandomDesc& desc = {}, CallSite site = CallSite::here());
 
 struct GumbelSoftmaxDesc {
-  float temperature = 1;  // > 0
+  float temperature = 1;  // > 0, finite
   bool hard = false;      // the value is one-hot at the largest; the gradient is the soft one's (straight through)
   std::int64_t stream = 0;
 };
