@@ -147,14 +147,22 @@ bool vjp(Vjp& vjp) {
   return true;
 }
 
+// Averages are linear, and the adjoint of their adjoint is they. Of a maximum it would read what the winners name, which no
+// kernel does.
+bool vjp_texels(Vjp& vjp) {
+  const RoiAlignDesc& desc = vjp.attrs<RoiAlignAttrs>().desc;
+  if (desc.maximum) return false;
+  if (vjp.wants(0) && vjp.d().shape().elements() > 0) vjp.give(0, roi_align(vjp.d(), vjp.in(1), vjp.in(2), desc, vjp.site));
+  return true;
+}
+
 }  // namespace
 
 extern constexpr OpDef roi_align_op{
     .name = "roi_align", .infer = infer, .required_inputs = all_inputs, .operands = {"x", "rois", "batch"},
     .kernels = kernels, .vjp = vjp};
 extern constexpr OpDef roi_to_texels_op{.name = "roi_to_texels", .infer = infer_texels, .required_inputs = 3,
-                                        .decompose = decompose_texels, .kernels = texel_kernels,
-                                        .no_gradient = "second derivatives of roi_align are not written"};
+                                        .decompose = decompose_texels, .kernels = texel_kernels, .vjp = vjp_texels};
 
 }  // namespace ops
 
