@@ -1,6 +1,5 @@
 // Layout operators move bits: NaN payloads, signalling or quiet, denormals and signed zeros arrive as they left.
 
-#include "engine/api/internal.hpp"
 #include "tests/support/check.hpp"
 #include "tests/support/run.hpp"
 
@@ -51,7 +50,7 @@ void check_bits(const char* name, const Layout& layout, DType dtype) {
 
 TEST_CASE("layout operators keep every bit, f32 and f16" * doctest::skip(compiles_only())) {
   for (DType dtype : {DType::f32, DType::f16}) {
-    if (dtype == DType::f16 && !caps_of(context()).storage16) continue;
+    if (dtype == DType::f16 && !has_f16()) continue;
     check_bits(
         "permute",
         [](Tensor x) {
