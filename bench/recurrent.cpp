@@ -21,7 +21,7 @@ Pair scan(const Shape& s) {
     const std::vector<fovea::Tensor> in{graph.input("x", {s.steps, s.batch, s.hidden}), graph.input("w", {s.gates(), s.hidden}),
                                         graph.input("u", {s.gates(), s.hidden}), graph.input("b", {s.gates()})};
     const fovea::RecurrentLayer layer{{in[1], in[2], in[3]}};
-    put_out(graph, fovea::recurrent(s.cell, in[0], std::span(&layer, 1)).out, in, s.gradient);
+    put_out(graph, fovea::recurrent(s.cell, in[0], {layer}).out, in, s.gradient);
   };
   return {s.name(), build, {"recurrent_scan=decompose", "recurrent_scan_backward=decompose"}, s.flops()};
 }

@@ -1,9 +1,11 @@
 #include "api/internal.hpp"
+#include "base/enum_name.hpp"
 #include "compile/compiler.hpp"
 #include "vk/physical_device.hpp"
 
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 
 namespace fovea {
 namespace {
@@ -27,19 +29,9 @@ Result<Found> find_devices(vk::Instance::Options options) {
 }  // namespace
 
 const char* to_string(DeviceType type) {
-  switch (type) {
-    case DeviceType::other:
-      return "other";
-    case DeviceType::integrated:
-      return "integrated GPU";
-    case DeviceType::discrete:
-      return "discrete GPU";
-    case DeviceType::virtual_gpu:
-      return "virtual GPU";
-    case DeviceType::cpu:
-      return "CPU";
-  }
-  return "unknown";
+  static constexpr const char* names[] = {"other", "integrated GPU", "discrete GPU", "virtual GPU", "CPU"};
+  static_assert(std::size(names) == static_cast<std::size_t>(DeviceType::cpu) + 1);
+  return enum_name(names, type);
 }
 
 LogFunction log_or_stderr(LogFunction log) {

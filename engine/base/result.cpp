@@ -1,21 +1,18 @@
 #include <fovea/result.hpp>
 
+#include "base/enum_name.hpp"
+
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 
 namespace fovea {
 
 const char* to_string(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::invalid_argument: return "invalid argument";
-    case ErrorCode::unsupported: return "unsupported";
-    case ErrorCode::out_of_memory: return "out of memory";
-    case ErrorCode::device: return "device";
-    case ErrorCode::device_lost: return "device lost";
-    case ErrorCode::io: return "io";
-    case ErrorCode::internal: return "internal";
-  }
-  return "?";
+  static constexpr const char* names[] = {"invalid argument", "unsupported", "out of memory", "device",
+                                          "device lost",      "io",          "internal"};
+  static_assert(std::size(names) == static_cast<std::size_t>(ErrorCode::internal) + 1);
+  return enum_name(names, code);
 }
 
 void die(const Error& error) {

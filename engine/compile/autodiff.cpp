@@ -170,6 +170,7 @@ namespace {
 
 // What is wrong with the call; empty when nothing is.
 std::string fault_of(Tensor loss, std::span<const Tensor> targets, const GradDesc& desc) {
+  if (!loss) return cat("the loss is ", ir::absent);
   if (!ir::is_float(loss.dtype())) return cat("the loss is ", to_string(loss.dtype()), ", not f32 or f16");
   if (desc.seed) {
     if (desc.seed.graph() != loss.graph()) return "the seed is of another graph";
@@ -192,13 +193,16 @@ std::string fault_of(Tensor loss, std::span<const Tensor> targets, const GradDes
 }  // namespace
 
 std::vector<Tensor> grad(Tensor loss, std::span<const Tensor> targets, const GradDesc& desc, CallSite site) {
-  std::vector<Tensor> result(targets.size());
-  if (!loss) return result;
-  ir::Graph& graph = *loss.graph();
+  std::vector<Tensor> result(targets.size()), operands{loss, desc.seed};
+  operands.insert(operands.end(), targets.begin(), targets.end());
+  const auto present = std::find_if(operands.begin(), operands.end(), [](Tensor t) { return static_cast<bool>(t); });
+  if (present == operands.end()) return result;  // no graph to tell
+  ir::Graph& graph = *present->graph();
   for (Tensor& one : result) one = {&graph, ir::none};
   if (graph.error) return result;
   if (const std::string fault = fault_of(loss, targets, desc); !fault.empty()) {
-    graph.fail(cat("grad: ", fault), site);
+    for (Tensor operand : operands)
+      if (operand) operand.graph()->fail(cat("grad: ", fault), site);  // of several graphs, each
     return result;
   }
   const ir::Value& last = graph.value(loss.id());

@@ -1,8 +1,10 @@
+#include "base/enum_name.hpp"
 #include "base/half.hpp"
 #include <fovea/io.hpp>
 
 #include <bit>
 #include <cstring>
+#include <iterator>
 #include <type_traits>
 #include <utility>
 
@@ -64,7 +66,8 @@ auto visit_elements(const StoredTensor& tensor, const Visit& visit) {
 }
 
 std::size_t elements_of(const StoredTensor& tensor) {
-  return tensor.bytes.size() / size_of(tensor.type);
+  const std::size_t size = size_of(tensor.type);
+  return size == 0 ? 0 : tensor.bytes.size() / size;  // of a type that is none
 }
 
 bool is_floating(ElementType type) {
@@ -84,38 +87,16 @@ std::vector<std::byte> bytes_of(const StoredTensor& tensor, const Convert& conve
   return out;
 }
 
+Error fault_of(const StoredTensor& tensor, const std::string& what) {
+  return {ErrorCode::invalid_argument, "tensor '" + tensor.name + "': " + what};
+}
+
 }  // namespace
 
 const char* to_string(ElementType type) {
-  switch (type) {
-    case ElementType::boolean:
-      return "BOOL";
-    case ElementType::u8:
-      return "U8";
-    case ElementType::i8:
-      return "I8";
-    case ElementType::u16:
-      return "U16";
-    case ElementType::i16:
-      return "I16";
-    case ElementType::u32:
-      return "U32";
-    case ElementType::i32:
-      return "I32";
-    case ElementType::u64:
-      return "U64";
-    case ElementType::i64:
-      return "I64";
-    case ElementType::f16:
-      return "F16";
-    case ElementType::bf16:
-      return "BF16";
-    case ElementType::f32:
-      return "F32";
-    case ElementType::f64:
-      return "F64";
-  }
-  return "?";
+  static constexpr const char* names[] = {"BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", "F16", "BF16", "F32", "F64"};
+  static_assert(std::size(names) == static_cast<std::size_t>(ElementType::f64) + 1);
+  return enum_name(names, type);
 }
 
 std::size_t size_of(ElementType type) {
@@ -150,9 +131,8 @@ std::vector<float> to_f32(const StoredTensor& tensor) {
 }
 
 Result<std::vector<std::int32_t>> to_i32(const StoredTensor& tensor) {
-  const auto error = [&](const std::string& what) {
-    return Error{ErrorCode::invalid_argument, "tensor '" + tensor.name + "': " + what};
-  };
+  const auto error = [&](const std::string& what) { return fault_of(tensor, what); };
+  if (!is_enumerator(tensor.type)) return error(no_enumerator("its type", tensor.type));
   if (is_floating(tensor.type)) return error(std::string(to_string(tensor.type)) + " holds no whole numbers");
   std::vector<std::int32_t> out(elements_of(tensor));
   std::string outside;
@@ -174,6 +154,8 @@ Result<std::vector<std::int32_t>> to_i32(const StoredTensor& tensor) {
 }
 
 Result<std::vector<std::byte>> to_storage(const StoredTensor& tensor, DType dtype) {
+  if (!is_enumerator(tensor.type)) return fault_of(tensor, no_enumerator("its type", tensor.type));
+  if (!is_enumerator(dtype)) return fault_of(tensor, no_enumerator("the storage type", dtype));
   switch (dtype) {
     case DType::f32:
       return bytes_of<float>(tensor, [](auto x) { return static_cast<float>(x); });

@@ -1,3 +1,4 @@
+#include "base/enum_name.hpp"
 #include "io/json.hpp"
 #include <fovea/io.hpp>
 
@@ -20,6 +21,7 @@ Result<void> check(const std::filesystem::path& path, std::span<const StoredTens
     const std::string who = "tensor '" + tensor.name + "': ";
     if (tensor.name == "__metadata__") return refuse(path, who + "the name is the format's own");
     if (!names.insert(tensor.name).second) return refuse(path, who + "the name is given twice");
+    if (!is_enumerator(tensor.type)) return refuse(path, who + no_enumerator("its type", tensor.type));
     if (!tensor.shape.valid()) return refuse(path, who + "its shape is invalid");
     const std::uint64_t elements = static_cast<std::uint64_t>(tensor.shape.elements());
     // elements saturates; no span is that long

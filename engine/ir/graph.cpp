@@ -1,5 +1,7 @@
 #include "ir/graph.hpp"
 
+#include "base/enum_name.hpp"
+
 #include <cstring>
 #include <string_view>
 
@@ -63,6 +65,7 @@ Tensor add_named(ir::Graph& graph, std::string_view what, std::string_view name,
   for (const ir::Value& value : graph.values)
     if (value.name == name) return refuse("there is already an input or parameter of this name");
   if (const std::string fault = shape_fault(shape); !fault.empty()) return refuse(fault);
+  if (!is_enumerator(dtype)) return refuse(no_enumerator("the type", dtype));
   if (dtype == DType::bf16) {
     graph.fail(cat(what, " \"", name, "\": bf16 is not supported yet"), site, ErrorCode::unsupported);
     return {&graph, ir::none};
@@ -101,6 +104,12 @@ Tensor Graph::constant(Shape shape, std::span<const float> data, CallSite site) 
 }
 Tensor Graph::constant(Shape shape, std::span<const std::int32_t> data, CallSite site) {
   return add_constant(*ir_, shape, DType::i32, std::as_bytes(data), site);
+}
+Tensor Graph::constant(Shape shape, std::initializer_list<float> data, CallSite site) {
+  return constant(shape, std::span(data.begin(), data.size()), site);
+}
+Tensor Graph::constant(Shape shape, std::initializer_list<std::int32_t> data, CallSite site) {
+  return constant(shape, std::span(data.begin(), data.size()), site);
 }
 
 void Graph::output(std::string_view name, Tensor value, CallSite site) {

@@ -1,21 +1,18 @@
 #include <fovea/tensor.hpp>
 
+#include "base/enum_name.hpp"
 #include "ir/graph.hpp"
 
 #include <algorithm>
 #include <climits>
+#include <iterator>
 
 namespace fovea {
 
 const char* to_string(DType dtype) {
-  switch (dtype) {
-    case DType::f32: return "f32";
-    case DType::f16: return "f16";
-    case DType::bf16: return "bf16";
-    case DType::i32: return "i32";
-    case DType::boolean: return "boolean";
-  }
-  return "?";
+  static constexpr const char* names[] = {"f32", "f16", "bf16", "i32", "boolean"};
+  static_assert(std::size(names) == static_cast<std::size_t>(DType::boolean) + 1);
+  return enum_name(names, dtype);
 }
 
 std::size_t size_of(DType dtype) { return dtype == DType::f16 || dtype == DType::bf16 ? 2 : 4; }

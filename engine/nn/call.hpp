@@ -1,6 +1,7 @@
 #pragma once
 // One call of a layer: checks of its operands, refused with the layer's name and the caller's line.
 
+#include "base/enum_name.hpp"
 #include "base/text.hpp"
 #include "ir/broadcast.hpp"
 #include "ir/graph.hpp"
@@ -9,6 +10,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 
 namespace fovea::nn {
@@ -17,8 +19,13 @@ using ops::Term;
 
 class Call {
  public:
-  // Every layer has an operand that must be present; the graph is its graph.
-  Call(const char* layer, Tensor first, CallSite call_site) : site(call_site), layer_(layer), graph_(first.graph()) {}
+  // The graph is that of the first of the operands that is present: it is told where another that must be is not.
+  Call(const char* layer, std::span<const Tensor> operands, CallSite call_site) : site(call_site), layer_(layer) {
+    for (Tensor operand : operands)
+      if (!graph_) graph_ = operand.graph();
+  }
+  Call(const char* layer, std::initializer_list<Tensor> operands, CallSite call_site)
+      : Call(layer, std::span(operands.begin(), operands.size()), call_site) {}
 
   const CallSite site;
 
@@ -61,12 +68,19 @@ class Call {
                                  refuse(what, ' ', to_string(x.shape()), " does not broadcast to ", to_string(shape)));
   }
 
-  // Attributes: a finite number from 0 on; one in [0, 1]; a finite one.
+  // Attributes: a finite number from 0 on; one above 0; one in [0, 1]; an enumerator; a finite number.
   bool is_not_negative(const char* what, double value) const {
     return (value >= 0 && std::isfinite(value)) || refuse(what, " is ", value, ", not a finite number from 0 on");
   }
+  bool is_positive(const char* what, double value) const {
+    return (value > 0 && std::isfinite(value)) || refuse(what, " is ", value, ", not a finite number above 0");
+  }
   bool is_share(const char* what, double value) const {
     return (value >= 0 && value <= 1) || refuse(what, " is ", value, ", not in [0, 1]");
+  }
+  template <class Enum>
+  bool is_known(const char* what, Enum value) const {
+    return is_enumerator(value) || refuse(no_enumerator(what, value));
   }
   bool is_finite(const char* what, double value) const {
     return std::isfinite(value) || refuse(what, " is ", value, ", not a finite number");
@@ -82,11 +96,14 @@ class Call {
  private:
   bool of_graph(const char* what, Tensor x) const {
     if (!ok()) return false;
-    return x.graph() == graph_ || refuse(what, " is absent or of another graph");
+    if (!x) return refuse(what, " is ", ir::absent);
+    if (x.graph() == graph_) return true;
+    x.graph()->fail(cat(layer_, ": ", what, " is of this graph, and other operands are not"), site);
+    return refuse(what, " is of another graph");
   }
 
   const char* layer_;
-  ir::Graph* graph_;
+  ir::Graph* graph_ = nullptr;
 };
 
 }  // namespace fovea::nn

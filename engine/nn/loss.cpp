@@ -12,7 +12,7 @@ namespace fovea {
 
 const char* to_string(Reduction reduction) {
   static constexpr const char* names[] = {"mean", "sum", "none"};
-  return names[static_cast<std::size_t>(reduction)];
+  return enum_name(names, reduction);
 }
 
 namespace nn {
@@ -24,8 +24,8 @@ Tensor reduced(Term losses, Reduction reduction) {
 }
 
 // What every loss of two tensors of one shape asks.
-bool check_pair(const Call& call, const char* what, Tensor x, Tensor target) {
-  return call.is_float(what, x) && call.has_shape("the target", target, x.shape());
+bool check_pair(const Call& call, const char* what, Tensor x, Tensor target, Reduction reduction) {
+  return call.is_float(what, x) && call.has_shape("the target", target, x.shape()) && call.is_known("reduction", reduction);
 }
 
 // ---- Classes ------------------------------------------------------------------------------------------------------
@@ -79,7 +79,9 @@ Tensor class_weights(const Call& call, Tensor weight, const Classes& classes) {
 bool check_class_loss(const Call& call, const ClassLossDesc& desc, const Classes& classes) {
   if (!(desc.label_smoothing >= 0 && desc.label_smoothing <= 1))
     return call.refuse("label smoothing ", desc.label_smoothing, " is outside [0, 1]");
-  return call.may_have_shape("weight", desc.weight, {classes.count});
+  if (desc.ignore_index < INT32_MIN || desc.ignore_index > INT32_MAX)
+    return call.refuse("ignore_index is ", desc.ignore_index, ", which no i32 target can be");
+  return call.is_known("reduction", desc.reduction) && call.may_have_shape("weight", desc.weight, {classes.count});
 }
 
 // Whether an item takes part: its index is a class, and not the one to ignore.
@@ -125,7 +127,7 @@ using nn::Call;
 using nn::Term;
 
 Tensor cross_entropy(Tensor logits, Tensor target, const ClassLossDesc& desc, CallSite site) {
-  const Call call("cross_entropy", logits, site);
+  const Call call("cross_entropy", {logits, target, desc.weight}, site);
   nn::Classes classes;
   if (!nn::find_classes(call, "logits", logits, desc.axis, classes) || !nn::check_class_loss(call, desc, classes)) return call.nothing();
   const bool indices = target && target.dtype() == DType::i32;
@@ -139,7 +141,7 @@ Tensor cross_entropy(Tensor logits, Tensor target, const ClassLossDesc& desc, Ca
 }
 
 Tensor nll_loss(Tensor log_p, Tensor target, const ClassLossDesc& desc, CallSite site) {
-  const Call call("nll_loss", log_p, site);
+  const Call call("nll_loss", {log_p, target, desc.weight}, site);
   nn::Classes classes;
   if (!nn::find_classes(call, "log_p", log_p, desc.axis, classes) || !nn::check_class_loss(call, desc, classes) ||
       !nn::check_indices(call, "the target", target, classes))
@@ -149,10 +151,11 @@ Tensor nll_loss(Tensor log_p, Tensor target, const ClassLossDesc& desc, CallSite
 }
 
 Tensor reinforce_loss(Tensor logits, Tensor sample, Tensor reward, const ReinforceDesc& desc, CallSite site) {
-  const Call call("reinforce_loss", logits, site);
+  const Call call("reinforce_loss", {logits, sample, reward, desc.baseline}, site);
   nn::Classes classes;
   if (!nn::find_classes(call, "logits", logits, desc.axis, classes) || !nn::check_indices(call, "the sample", sample, classes) ||
-      !call.is_finite("entropy", desc.entropy) || !call.has_shape("the reward", reward, classes.items) || !call.may_broadcast("the baseline", desc.baseline, classes.items))
+      !call.is_finite("entropy", desc.entropy) || !call.is_known("reduction", desc.reduction) ||
+      !call.has_shape("the reward", reward, classes.items) || !call.may_broadcast("the baseline", desc.baseline, classes.items))
     return call.nothing();
   const Term x = call.real(logits), log_p{log_softmax(x.tensor, {.axis = classes.axis}, site), site};
   Term advantage = call.real(reward);
@@ -186,25 +189,25 @@ Term smoothed(Term difference, double beta) {
 }  // namespace nn
 
 Tensor binary_cross_entropy(Tensor p, Tensor target, const BinaryLossDesc& desc, CallSite site) {
-  const Call call("binary_cross_entropy", p, site);
-  if (!nn::check_pair(call, "p", p, target) || !call.may_broadcast("weight", desc.weight, p.shape())) return call.nothing();
+  const Call call("binary_cross_entropy", {p, target, desc.weight}, site);
+  if (!nn::check_pair(call, "p", p, target, desc.reduction) || !call.may_broadcast("weight", desc.weight, p.shape()))
+    return call.nothing();
   if (desc.positive_weight) return call.refuse("a positive weight is of logits alone"), call.nothing();
   const Term x = call.real(p), t = call.real(target);
   const auto log_of = [](Term a) { return of(Binary::max, of(Unary::log, a), -100); };
   const Term yes = log_of(x), no = log_of(1 - x);
   const Term value = -(t * yes + (1 - t) * no);
   // The logarithms' own gradients are infinite at 0 and 1.
-  const Tensor inputs[] = {x.tensor, t.tensor};
   const auto rule = [=](Tensor d) {
     const Term arriving{d, site};
     return std::vector{(arriving * (x - t) / of(Binary::max, x * (1 - x), 1e-12)).tensor, (arriving * (no - yes)).tensor};
   };
-  return nn::weighed(call, {custom_gradient(value.tensor, inputs, rule, site), site}, desc);
+  return nn::weighed(call, {custom_gradient(value.tensor, {x.tensor, t.tensor}, rule, site), site}, desc);
 }
 
 Tensor binary_cross_entropy_with_logits(Tensor x, Tensor target, const BinaryLossDesc& desc, CallSite site) {
-  const Call call("binary_cross_entropy_with_logits", x, site);
-  if (!nn::check_pair(call, "x", x, target) || !call.may_broadcast("weight", desc.weight, x.shape()) ||
+  const Call call("binary_cross_entropy_with_logits", {x, target, desc.weight, desc.positive_weight}, site);
+  if (!nn::check_pair(call, "x", x, target, desc.reduction) || !call.may_broadcast("weight", desc.weight, x.shape()) ||
       !call.may_broadcast("the positive weight", desc.positive_weight, x.shape()))
     return call.nothing();
   const Term logit = call.real(x), t = call.real(target);
@@ -214,48 +217,46 @@ Tensor binary_cross_entropy_with_logits(Tensor x, Tensor target, const BinaryLos
 }
 
 Tensor mse_loss(Tensor x, Tensor target, const LossDesc& desc, CallSite site) {
-  const Call call("mse_loss", x, site);
-  if (!nn::check_pair(call, "x", x, target)) return call.nothing();
+  const Call call("mse_loss", {x, target}, site);
+  if (!nn::check_pair(call, "x", x, target, desc.reduction)) return call.nothing();
   return nn::reduced(of(Unary::square, call.real(x) - call.real(target)), desc.reduction);
 }
 
 Tensor l1_loss(Tensor x, Tensor target, const LossDesc& desc, CallSite site) {
-  const Call call("l1_loss", x, site);
-  if (!nn::check_pair(call, "x", x, target)) return call.nothing();
+  const Call call("l1_loss", {x, target}, site);
+  if (!nn::check_pair(call, "x", x, target, desc.reduction)) return call.nothing();
   return nn::reduced(of(Unary::abs, call.real(x) - call.real(target)), desc.reduction);
 }
 
 Tensor smooth_l1_loss(Tensor x, Tensor target, double beta, const LossDesc& desc, CallSite site) {
-  const Call call("smooth_l1_loss", x, site);
-  if (!nn::check_pair(call, "x", x, target)) return call.nothing();
-  if (!(beta > 0)) return call.refuse("beta is ", beta, ", not above 0"), call.nothing();
+  const Call call("smooth_l1_loss", {x, target}, site);
+  if (!nn::check_pair(call, "x", x, target, desc.reduction) || !call.is_positive("beta", beta)) return call.nothing();
   return nn::reduced(nn::smoothed(call.real(x) - call.real(target), beta), desc.reduction);
 }
 
 Tensor huber_loss(Tensor x, Tensor target, double delta, const LossDesc& desc, CallSite site) {
-  const Call call("huber_loss", x, site);
-  if (!nn::check_pair(call, "x", x, target)) return call.nothing();
-  if (!(delta > 0)) return call.refuse("delta is ", delta, ", not above 0"), call.nothing();
+  const Call call("huber_loss", {x, target}, site);
+  if (!nn::check_pair(call, "x", x, target, desc.reduction) || !call.is_positive("delta", delta)) return call.nothing();
   return nn::reduced(nn::smoothed(call.real(x) - call.real(target), delta) * delta, desc.reduction);
 }
 
 Tensor hinge_loss(Tensor x, Tensor target, double margin, const LossDesc& desc, CallSite site) {
-  const Call call("hinge_loss", x, site);
-  if (!nn::check_pair(call, "x", x, target) || !call.is_finite("margin", margin)) return call.nothing();
+  const Call call("hinge_loss", {x, target}, site);
+  if (!nn::check_pair(call, "x", x, target, desc.reduction) || !call.is_finite("margin", margin)) return call.nothing();
   return nn::reduced(of(Unary::relu, margin - call.real(target) * call.real(x)), desc.reduction);
 }
 
 Tensor kl_loss(Tensor log_p, Tensor target, const LossDesc& desc, CallSite site) {
-  const Call call("kl_loss", log_p, site);
-  if (!nn::check_pair(call, "log_p", log_p, target)) return call.nothing();
+  const Call call("kl_loss", {log_p, target}, site);
+  if (!nn::check_pair(call, "log_p", log_p, target, desc.reduction)) return call.nothing();
   const Term t = call.real(target), positive = of(Binary::greater, t, 0);
   const Term log_t = of(Unary::log, choose(positive, t, 1));  // no logarithm of 0, neither here nor in the gradient
   return nn::reduced(choose(positive, t * (log_t - call.real(log_p)), 0), desc.reduction);
 }
 
 Tensor dice_loss(Tensor p, Tensor target, double smooth, const LossDesc& desc, CallSite site) {
-  const Call call("dice_loss", p, site);
-  if (!nn::check_pair(call, "p", p, target) || !call.is_not_negative("smooth", smooth)) return call.nothing();
+  const Call call("dice_loss", {p, target}, site);
+  if (!nn::check_pair(call, "p", p, target, desc.reduction) || !call.is_not_negative("smooth", smooth)) return call.nothing();
   if (p.shape().rank() < 3) return call.refuse("p ", to_string(p.shape()), " has no axis beside batch and classes"), call.nothing();
   std::vector<std::int64_t> axes(static_cast<std::size_t>(p.shape().rank() - 2));
   std::iota(axes.begin(), axes.end(), 2);

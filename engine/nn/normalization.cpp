@@ -5,9 +5,11 @@
 #include <fovea/autodiff.hpp>
 #include <fovea/normalization.hpp>
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 namespace fovea {
 namespace nn {
@@ -46,9 +48,12 @@ bool has_channels(const Call& call, Tensor x) {
 bool check_axes(const Call& call, Tensor x, const std::vector<std::int64_t>& axes) {
   if (!call.is_float("x", x)) return false;
   if (axes.empty()) return call.refuse("no axis is given");  // a reduction would take it for all of them
-  for (const std::int64_t axis : axes)
-    if (!ir::normalize_axis(axis, x.shape().rank()))
-      return call.refuse("axis ", axis, " is out of range for x ", to_string(x.shape()));
+  std::array<bool, max_rank> named{};
+  for (const std::int64_t axis : axes) {
+    const auto found = ir::normalize_axis(axis, x.shape().rank());
+    if (!found) return call.refuse("axis ", axis, " is out of range for x ", to_string(x.shape()));
+    if (std::exchange(named[static_cast<std::size_t>(*found)], true)) return call.refuse("axis ", axis, " is named twice");
+  }
   return true;
 }
 
@@ -94,14 +99,14 @@ using nn::Call;
 using nn::Term;
 
 Standardized standardize(Tensor x, const std::vector<std::int64_t>& axes, float eps, CallSite site) {
-  const Call call("standardize", x, site);
+  const Call call("standardize", {x}, site);
   if (!nn::check_axes(call, x, axes) || !call.is_not_negative("eps", eps)) return {call.nothing(), call.nothing(), call.nothing()};
   const nn::Centred at = nn::centre(call.real(x), axes, eps);
   return {in(x.dtype(), at.deviation * at.inverse).tensor, at.mean.tensor, at.inverse.tensor};
 }
 
 Tensor layer_norm(Tensor x, const LayerNormDesc& desc, CallSite site) {
-  const Call call("layer_norm", x, site);
+  const Call call("layer_norm", {x, desc.weight, desc.bias}, site);
   const std::vector<std::int64_t> axes = nn::innermost(call, x, desc);
   if (axes.empty()) return call.nothing();
   const nn::Centred at = nn::centre(call.real(x), axes, desc.eps);
@@ -109,7 +114,7 @@ Tensor layer_norm(Tensor x, const LayerNormDesc& desc, CallSite site) {
 }
 
 Tensor rms_norm(Tensor x, const LayerNormDesc& desc, CallSite site) {
-  const Call call("rms_norm", x, site);
+  const Call call("rms_norm", {x, desc.weight, desc.bias}, site);
   const std::vector<std::int64_t> axes = nn::innermost(call, x, desc);
   if (axes.empty()) return call.nothing();
   const Term value = call.real(x), mean_square = of(Reduce::mean, of(Unary::square, value), axes);
@@ -117,7 +122,7 @@ Tensor rms_norm(Tensor x, const LayerNormDesc& desc, CallSite site) {
 }
 
 Tensor group_norm(Tensor x, const GroupNormDesc& desc, CallSite site) {
-  const Call call("group_norm", x, site);
+  const Call call("group_norm", {x, desc.weight, desc.bias}, site);
   if (!nn::has_channels(call, x)) return call.nothing();
   if (desc.groups < 1 || x.dim(1) % desc.groups != 0) {
     call.refuse(desc.groups, " groups do not divide the ", x.dim(1), " channels of x ", to_string(x.shape()));
@@ -127,7 +132,7 @@ Tensor group_norm(Tensor x, const GroupNormDesc& desc, CallSite site) {
 }
 
 Tensor instance_norm(Tensor x, const GroupNormDesc& desc, CallSite site) {
-  const Call call("instance_norm", x, site);
+  const Call call("instance_norm", {x, desc.weight, desc.bias}, site);
   return nn::has_channels(call, x) ? nn::grouped(call, x, x.dim(1), desc) : call.nothing();
 }
 
@@ -149,7 +154,7 @@ Tensor scaled_channels(const Call& call, Term y, Tensor x, const BatchNormDesc& 
 }  // namespace nn
 
 Tensor batch_norm(Tensor x, Tensor mean, Tensor variance, const BatchNormDesc& desc, CallSite site) {
-  const Call call("batch_norm", x, site);
+  const Call call("batch_norm", {x, mean, variance, desc.weight, desc.bias}, site);
   if (!nn::check_batch_norm(call, x, mean, variance, desc)) return call.nothing();
   const Term inverse = of(Unary::rsqrt, call.real(nn::per_channel(variance, x, site)) + desc.eps);
   return nn::scaled_channels(call, (call.real(x) - call.real(nn::per_channel(mean, x, site))) * inverse, x, desc);
@@ -157,7 +162,7 @@ Tensor batch_norm(Tensor x, Tensor mean, Tensor variance, const BatchNormDesc& d
 
 BatchNormResult batch_norm_train(Tensor x, Tensor running_mean, Tensor running_variance, const BatchNormDesc& desc,
                                  CallSite site) {
-  const Call call("batch_norm_train", x, site);
+  const Call call("batch_norm_train", {x, running_mean, running_variance, desc.weight, desc.bias}, site);
   const BatchNormResult refused{call.nothing(), call.nothing(), call.nothing()};
   if (!nn::check_batch_norm(call, x, running_mean, running_variance, desc)) return refused;
   const std::int64_t channels = x.dim(1), count = channels == 0 ? 0 : x.shape().elements() / channels;
@@ -179,7 +184,7 @@ BatchNormResult batch_norm_train(Tensor x, Tensor running_mean, Tensor running_v
 }
 
 Tensor normalize(Tensor x, const NormalizeDesc& desc, CallSite site) {
-  const Call call("normalize", x, site);
+  const Call call("normalize", {x}, site);
   if (!nn::check_axes(call, x, desc.axes) || !call.is_not_negative("eps", desc.eps)) return call.nothing();
   if (!(desc.p > 0)) {
     call.refuse("the norm's p is ", desc.p, ", not above 0");

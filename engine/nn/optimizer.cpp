@@ -67,7 +67,7 @@ using nn::Call;
 using nn::Term;
 
 SgdStep sgd(Tensor parameter, Tensor gradient, Tensor buffer, Tensor rate, const SgdDesc& desc, Tensor step, CallSite site) {
-  const Call call("sgd", parameter, site);
+  const Call call("sgd", {parameter, gradient, buffer, rate, step}, site);
   if (!nn::check_update(call, parameter, gradient, rate) || !nn::check_sgd(call, parameter, buffer, desc, step))
     return {call.nothing(), buffer ? call.nothing() : Tensor()};
   const Term p = call.real(parameter), g = nn::decayed(call, gradient, parameter, desc.weight_decay);
@@ -85,7 +85,7 @@ SgdStep sgd(Tensor parameter, Tensor gradient, Tensor buffer, Tensor rate, const
 
 AdamStep adam(Tensor parameter, Tensor gradient, const AdamMoments& moments, Tensor rate, Tensor step, const AdamDesc& desc,
               CallSite site) {
-  const Call call(desc.decoupled ? "adamw" : "adam", parameter, site);
+  const Call call(desc.decoupled ? "adamw" : "adam", {parameter, gradient, moments.first, moments.second, rate, step}, site);
   if (!nn::check_update(call, parameter, gradient, rate) || !nn::check_scalar(call, "the step", step) ||
       !nn::is_beta(call, "beta1", desc.beta1) || !nn::is_beta(call, "beta2", desc.beta2) ||
       !call.is_not_negative("eps", desc.eps) || !call.is_finite("weight decay", desc.weight_decay) ||
@@ -106,7 +106,7 @@ AdamStep adam(Tensor parameter, Tensor gradient, const AdamMoments& moments, Ten
 
 RmspropStep rmsprop(Tensor parameter, Tensor gradient, const RmspropState& state, Tensor rate, const RmspropDesc& desc,
                     CallSite site) {
-  const Call call("rmsprop", parameter, site);
+  const Call call("rmsprop", {parameter, gradient, state.square, state.mean, state.momentum, rate}, site);
   const auto needs = [&](const char* what, bool needed, Tensor x) {
     if (!needed) return !x || call.refuse(what, " is given, and nothing uses it");
     return call.has_shape(what, x, parameter.shape());
@@ -136,7 +136,7 @@ RmspropStep rmsprop(Tensor parameter, Tensor gradient, const RmspropState& state
 
 AdadeltaStep adadelta(Tensor parameter, Tensor gradient, const AdadeltaState& state, Tensor rate, const AdadeltaDesc& desc,
                       CallSite site) {
-  const Call call("adadelta", parameter, site);
+  const Call call("adadelta", {parameter, gradient, state.square, state.delta, rate}, site);
   if (!nn::check_update(call, parameter, gradient, rate) || !call.is_share("rho", desc.rho) ||
       !call.is_not_negative("eps", desc.eps) || !call.is_finite("weight decay", desc.weight_decay) ||
       !call.has_shape("the mean of squares", state.square, parameter.shape()) ||
@@ -165,7 +165,7 @@ bool check_clip(const Call& call, std::span<const Tensor> gradients, float most)
 
 Clipped clip_by_global_norm(std::span<const Tensor> gradients, float most, CallSite site) {
   if (gradients.empty()) return {};
-  const Call call("clip_by_global_norm", gradients[0], site);
+  const Call call("clip_by_global_norm", gradients, site);
   if (!nn::check_clip(call, gradients, most)) return {std::vector(gradients.size(), call.nothing()), call.nothing()};
   std::vector<Tensor> norms;
   for (const Tensor gradient : gradients) norms.push_back(reshape(reduce(Reduce::l2, cast(gradient, DType::f32, site), {}, site), {1}, site));
@@ -177,14 +177,22 @@ Clipped clip_by_global_norm(std::span<const Tensor> gradients, float most, CallS
   return clipped;
 }
 
+Clipped clip_by_global_norm(std::initializer_list<Tensor> gradients, float most, CallSite site) {
+  return clip_by_global_norm(std::span(gradients.begin(), gradients.size()), most, site);
+}
+
 std::vector<Tensor> clip_by_value(std::span<const Tensor> gradients, float most, CallSite site) {
   if (gradients.empty()) return {};
-  const Call call("clip_by_value", gradients[0], site);
+  const Call call("clip_by_value", gradients, site);
   if (!nn::check_clip(call, gradients, most)) return std::vector(gradients.size(), call.nothing());
   std::vector<Tensor> clipped;
   for (const Tensor gradient : gradients)
     clipped.push_back(of(Binary::max, of(Binary::min, Term{gradient, site}, most), -double{most}).tensor);
   return clipped;
+}
+
+std::vector<Tensor> clip_by_value(std::initializer_list<Tensor> gradients, float most, CallSite site) {
+  return clip_by_value(std::span(gradients.begin(), gradients.size()), most, site);
 }
 
 }  // namespace fovea

@@ -9,9 +9,12 @@ namespace fovea {
 
 const char* to_string(Cell cell) {
   static constexpr const char* names[] = {"rnn_tanh", "rnn_relu", "lstm", "gru", "gru_reset_first"};
-  return names[static_cast<std::size_t>(cell)];
+  return enum_name(names, cell);
 }
-const char* to_string(GruUpdate update) { return update == GruUpdate::z_keeps ? "z_keeps" : "z_takes"; }
+const char* to_string(GruUpdate update) {
+  static constexpr const char* names[] = {"z_keeps", "z_takes"};
+  return enum_name(names, update);
+}
 
 namespace nn {
 namespace {
@@ -29,6 +32,7 @@ bool check_weights(const Call& call, Cell cell, const CellWeights& weights, std:
   if (weights.forget_bias != 0 && cell != Cell::lstm) return call.refuse("forget_bias is ", weights.forget_bias, ", and it has no f");
   if (!call.is_finite("forget_bias", weights.forget_bias)) return false;
   const std::int64_t gates = ops::gates_of(cell) * h;
+  if (!call.is_known("update", weights.update)) return false;
   if (weights.update != GruUpdate::z_keeps && cell < Cell::gru)
     return call.refuse("its weights are made for ", to_string(weights.update), ", and it has no z");
   return call.has_shape("the input weight", weights.input, {gates, inputs}) &&
@@ -36,6 +40,9 @@ bool check_weights(const Call& call, Cell cell, const CellWeights& weights, std:
          call.may_have_shape("the input bias", weights.input_bias, {gates}) &&
          call.may_have_shape("the hidden bias", weights.hidden_bias, {gates});
 }
+
+// What errors call the layer.
+const char* name_of(Cell cell, const char* function) { return is_enumerator(cell) ? to_string(cell) : function; }
 
 bool check_rank(const Call& call, const char* what, Tensor x, int rank) {
   return call.is_float(what, x) &&
@@ -76,7 +83,7 @@ std::vector<Tensor> scan(const Call& call, Cell cell, Tensor x, const CellWeight
 }
 
 bool check_layers(const Call& call, Cell cell, Tensor x, std::span<const RecurrentLayer> layers, const RecurrentDesc& desc) {
-  if (!check_rank(call, "x", x, 3)) return false;
+  if (!call.is_known("cell", cell) || !check_rank(call, "x", x, 3)) return false;
   if (layers.empty()) return call.refuse("no layer is given");
   const std::int64_t batch = x.dim(desc.batch_first ? 0 : 1), steps = x.dim(desc.batch_first ? 1 : 0);
   if (steps == 0) return call.refuse("x ", to_string(x.shape()), " has no step");
@@ -123,9 +130,10 @@ Tensor stacked(const std::vector<Tensor>& states, CallSite site) {
 }  // namespace nn
 
 CellState recurrent_cell(Cell cell, Tensor x, const CellState& state, const CellWeights& weights, const CellDesc& desc, CallSite site) {
-  const nn::Call call(to_string(cell), x, site);
+  const nn::Call call(nn::name_of(cell, "recurrent_cell"),
+                      {x, state.h, state.c, weights.input, weights.hidden, weights.input_bias, weights.hidden_bias, desc.mask}, site);
   const CellState refused{call.nothing(), cell == Cell::lstm ? call.nothing() : Tensor()};
-  if (!nn::check_rank(call, "x", x, 2) || !nn::check_rank(call, "h", state.h, 2)) return refused;
+  if (!call.is_known("cell", cell) || !nn::check_rank(call, "x", x, 2) || !nn::check_rank(call, "h", state.h, 2)) return refused;
   const Shape& h = state.h.shape();
   if (!call.has_shape("h", state.h, {x.dim(0), h[1]}) || !nn::check_weights(call, cell, weights, x.dim(1), h[1])) return refused;
   if (cell == Cell::lstm && !call.has_shape("c", state.c, h)) return refused;
@@ -137,7 +145,11 @@ CellState recurrent_cell(Cell cell, Tensor x, const CellState& state, const Cell
 }
 
 RecurrentResult recurrent(Cell cell, Tensor x, std::span<const RecurrentLayer> layers, const RecurrentDesc& desc, CallSite site) {
-  const nn::Call call(to_string(cell), x, site);
+  std::vector<Tensor> operands{x, desc.h, desc.c, desc.lengths};
+  for (const RecurrentLayer& layer : layers)
+    for (const CellWeights* weights : {&layer.forward, &layer.backward})
+      operands.insert(operands.end(), {weights->input, weights->hidden, weights->input_bias, weights->hidden_bias});
+  const nn::Call call(nn::name_of(cell, "recurrent"), operands, site);
   const bool has_c = cell == Cell::lstm;
   if (!nn::check_layers(call, cell, x, layers, desc)) return {call.nothing(), call.nothing(), has_c ? call.nothing() : Tensor()};
   if (desc.batch_first) x = transpose(x, 0, 1, site);
@@ -162,6 +174,11 @@ RecurrentResult recurrent(Cell cell, Tensor x, std::span<const RecurrentLayer> l
     x = outs.size() == 1 ? outs[0] : concat(outs, 2, site);
   }
   return {desc.batch_first ? transpose(x, 0, 1, site) : x, nn::stacked(last_h, site), has_c ? nn::stacked(last_c, site) : Tensor()};
+}
+
+RecurrentResult recurrent(Cell cell, Tensor x, std::initializer_list<RecurrentLayer> layers, const RecurrentDesc& desc,
+                          CallSite site) {
+  return recurrent(cell, x, std::span(layers.begin(), layers.size()), desc, site);
 }
 
 }  // namespace fovea

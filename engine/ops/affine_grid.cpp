@@ -87,6 +87,8 @@ extern constexpr OpDef affine_grid_op{.name = "affine_grid", .infer = infer, .ke
 }  // namespace ops
 
 Tensor affine_grid(Tensor theta, const Shape& size, const AffineGridDesc& desc, CallSite site) {
+  if (theta && !size.valid())
+    return ops::refuse(theta, site, "affine_grid: the size ", to_string(size), " has a negative extent or more than ", max_rank, " axes");
   const auto extents = size.extents();
   return ops::append_one(ops::affine_grid_op, {theta},
                          ir::Attrs::of(ops::AffineGridAttrs{{extents.begin(), extents.end()}, desc.align_corners}),

@@ -1,5 +1,6 @@
 // attention: shapes, errors, work, and the public functions.
 
+#include "base/enum_name.hpp"
 #include "ops/attention.hpp"
 #include "ops/vjp.hpp"
 
@@ -7,7 +8,10 @@
 
 namespace fovea {
 
-const char* to_string(CausalAlign align) { return align == CausalAlign::top_left ? "top_left" : "bottom_right"; }
+const char* to_string(CausalAlign align) {
+  static constexpr const char* names[] = {"top_left", "bottom_right"};
+  return enum_name(names, align);
+}
 
 namespace ops {
 
@@ -58,6 +62,7 @@ void infer(InferContext& context) {
   if (v[1] != k[1]) return context.fail("v has ", v[1], " heads (axis 1) and k has ", k[1]);
   if (v[2] != k[2]) return context.fail("v has ", v[2], " keys (axis 2) and k has ", k[2]);
   if (k[3] != q[3]) return context.fail("k has head size ", k[3], " (axis 3) and q has ", q[3]);
+  if (!is_enumerator(attrs.align)) return context.fail(no_enumerator("align", attrs.align));
   if (attrs.window_left < -1) return context.fail("window_left is ", attrs.window_left, "; -1 is open, 0 or more a width");
   if (attrs.window_right < -1) return context.fail("window_right is ", attrs.window_right, "; -1 is open, 0 or more a width");
   if (!(attrs.softcap >= 0 && std::isfinite(attrs.softcap)))

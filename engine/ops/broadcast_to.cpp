@@ -44,7 +44,7 @@ extern constexpr OpDef broadcast_to_op{
 
 Tensor broadcast_to(Tensor x, const Shape& shape, CallSite site) {
   if (x && !shape.valid())
-    return ops::refuse(x, site, "broadcast_to: a shape of more than ", max_rank, " axes, or with a negative extent");
+    return ops::refuse(x, site, "broadcast_to: the shape ", to_string(shape), " has a negative extent or more than ", max_rank, " axes");
   const auto extents = shape.extents();
   return ops::append_one(ops::broadcast_to_op, {x},
                          ir::Attrs::of(ops::BroadcastToAttrs{{extents.begin(), extents.end()}}), site);

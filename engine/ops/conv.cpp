@@ -1,5 +1,6 @@
 // Convolution over one, two or three axes, with any padding, and with weights a sample: rewritten until conv2d has it.
 
+#include "base/enum_name.hpp"
 #include "ops/conv.hpp"
 
 namespace fovea {
@@ -17,9 +18,10 @@ void describe(const ConvAttrs& attrs, F&& field) {
 }
 
 void infer(InferContext& context) {
-  const auto& g = context.attrs.as<ConvAttrs>().geometry;
+  const auto& [g, padding_mode] = context.attrs.as<ConvAttrs>();
   const Shape &x = context.shape(0), &weight = context.shape(1);
   if (!conv_operands_are_right(context, g, "[O,C/groups,...]")) return;
+  if (!is_enumerator(padding_mode)) return context.fail(no_enumerator("padding_mode", padding_mode));
   const std::int64_t channels = weight_axis(x, weight, 0), taken = weight_axis(x, weight, 1);
   if (x[1] % g.groups != 0) return context.fail("groups ", g.groups, " does not divide x's ", x[1], " channels");
   if (channels % g.groups != 0) return context.fail("groups ", g.groups, " does not divide weight's ", channels, " output channels");

@@ -1,5 +1,6 @@
 // Two-dimensional convolution (cross-correlation) with groups, bias and activation.
 
+#include "base/enum_name.hpp"
 #include "ops/conv2d.hpp"
 #include "shaders/conv2d.h"
 
@@ -23,6 +24,7 @@ bool attributes_are_right(InferContext& context, const Conv2dAttrs& attrs) {
   for (std::int64_t amount : attrs.padding)
     if (outside(amount, 0)) return context.fail("padding ", amount, " is not in 0..2^30"), false;
   if (attrs.groups < 1) return context.fail("groups ", attrs.groups, " is less than 1"), false;
+  if (!is_enumerator(attrs.activation)) return context.fail(no_enumerator("the activation", attrs.activation)), false;
   return true;
 }
 

@@ -26,6 +26,9 @@ void infer(InferContext& context) {
   for (int axis = 2; axis < x.rank(); ++axis) {
     const auto k = static_cast<std::size_t>(axis - 2);
     if (x[axis] == 0) return context.fail("axis ", axis, " of x ", to_string(x), " is empty");
+    if (g.extra[k] > 0 && g.extra[k] >= std::max(g.stride[k], g.dilation[k]))
+      return context.fail("output_padding ", g.extra[k], " of axis ", axis, " is neither below the stride ", g.stride[k],
+                          " nor below the dilation ", g.dilation[k]);
     const std::int64_t full = (x[axis] - 1) * g.stride[k] + g.reach(k, weight_axis(x, weight, axis));
     y[axis] = full - g.begin[k] - g.end[k] + g.extra[k];
     if (y[axis] - beyond(g, k) < 1)

@@ -52,6 +52,10 @@ Tensor custom_gradient(Tensor value, std::span<const Tensor> inputs, BackwardRul
   return ops::append(ops::custom_gradient_op, in, ir::Attrs::of(ops::CustomGradientAttrs{std::move(rule)}), site)[0];
 }
 
+Tensor custom_gradient(Tensor value, std::initializer_list<Tensor> inputs, BackwardRule rule, CallSite site) {
+  return custom_gradient(value, std::span(inputs.begin(), inputs.size()), std::move(rule), site);
+}
+
 Tensor stop_gradient(Tensor x, CallSite site) { return custom_gradient(x, {}, {}, site); }
 
 Tensor straight_through(Tensor value, Tensor surrogate, CallSite site) {
@@ -59,7 +63,7 @@ Tensor straight_through(Tensor value, Tensor surrogate, CallSite site) {
   if (value.shape() != surrogate.shape() || value.dtype() != surrogate.dtype())
     return ops::refuse(value, site, "straight_through: the value is ", to_string(value.dtype()), to_string(value.shape()),
                        " and the surrogate ", to_string(surrogate.dtype()), to_string(surrogate.shape()));
-  return custom_gradient(value, std::span(&surrogate, 1), [](Tensor d) { return std::vector{d}; }, site);
+  return custom_gradient(value, {surrogate}, [](Tensor d) { return std::vector{d}; }, site);
 }
 
 }  // namespace fovea

@@ -2,6 +2,7 @@
 
 #include "ops/elementwise.hpp"
 
+#include "base/enum_name.hpp"
 #include "ops/compose.hpp"
 #include "ops/strided.hpp"
 
@@ -43,7 +44,7 @@ const char* to_string(Unary op) {
       "ceil", "round", "logical_not", "exp2", "log2"};
   static_assert(std::size(names) == static_cast<std::size_t>(Unary::log2) + 1);
   static_assert(static_cast<uint>(Unary::log2) + CODE_NEG == CODE_LOG2);
-  return names[static_cast<std::size_t>(op)];
+  return enum_name(names, op);
 }
 
 const char* to_string(Binary op) {
@@ -51,12 +52,13 @@ const char* to_string(Binary op) {
       "less_equal", "greater", "greater_equal", "logical_and", "logical_or", "leaky_relu", "mod"};
   static_assert(std::size(names) == static_cast<std::size_t>(Binary::mod) + 1);
   static_assert(static_cast<uint>(Binary::mod) + CODE_ADD == CODE_MOD);
-  return names[static_cast<std::size_t>(op)];
+  return enum_name(names, op);
 }
 
 const char* to_string(Activation activation) {
   static constexpr const char* names[] = {"none", "relu", "sigmoid", "tanh", "gelu", "gelu_tanh", "silu"};
-  return names[static_cast<std::size_t>(activation)];
+  static_assert(std::size(names) == static_cast<std::size_t>(Activation::silu) + 1);
+  return enum_name(names, activation);
 }
 
 namespace ops {
@@ -224,6 +226,7 @@ Tensor binary_scalar(Binary op, fovea::Operand a, float b) {
 
 Tensor unary(Unary op, Tensor x, CallSite site) {
   using namespace ops;
+  if (!is_enumerator(op)) return refuse(x, site, "unary: ", no_enumerator("op", op));
   const Tensor in[] = {x};
   const DType dtype = x.dtype();
   const auto code = byte(CODE_NEG + static_cast<uint>(op));
@@ -241,8 +244,10 @@ Tensor unary(Unary op, Tensor x, CallSite site) {
 
 Tensor binary(Binary op, Tensor a, Tensor b, CallSite site) {
   using namespace ops;
+  if (!is_enumerator(op)) return refuse(a ? a : b, site, "binary: ", no_enumerator("op", op));
   const Tensor in[] = {a, b};
   const DType dtype = a.dtype();
+  if (!a || !b) return single(byte(CODE_ADD + static_cast<uint>(op)), in, dtype, site);  // which tells of the absent one
   if (b.dtype() != dtype)
     return refuse(a, site, to_string(op), ": a is ", to_string(dtype), " and b is ", to_string(b.dtype()),
                   "; cast one of them");
@@ -275,6 +280,7 @@ Tensor select(Tensor condition, Tensor a, Tensor b, CallSite site) {
 Tensor cast(Tensor x, DType to, CallSite site) {
   using namespace ops;
   const DType from = x.dtype();
+  if (!is_enumerator(to)) return refuse(x, site, "cast: ", no_enumerator("the type", to));
   if (from == to) return x;
   if (to == DType::bf16) return refuse(x, site, "cast: bf16 is not supported yet");
   std::uint8_t code = CODE_COPY;  // f32 and f16: the load and the store convert

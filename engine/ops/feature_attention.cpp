@@ -1,5 +1,6 @@
 // Attention with weights a feature, and its gradient; the weights are stored by the unfused form alone.
 
+#include "base/enum_name.hpp"
 #include "ops/additive.hpp"
 #include "ops/compose.hpp"
 #include "ops/strided.hpp"
@@ -16,7 +17,7 @@ namespace fovea {
 
 const char* to_string(KeySide side) {
   static constexpr const char* names[] = {"both", "before", "after"};
-  return names[static_cast<std::size_t>(side)];
+  return enum_name(names, side);
 }
 
 namespace ops {
@@ -59,6 +60,7 @@ void infer(InferContext& context) {
   if (!additive_operands_are_right(context, "x", attrs.activation)) return;
   const Shape &q = context.shape(0), &k = context.shape(1);
   if (context.shape(2) != k) return context.fail("x has shape ", to_string(context.shape(2)), " and k ", to_string(k));
+  if (!is_enumerator(attrs.side)) return context.fail(no_enumerator("side", attrs.side));
   if (!(attrs.scale > 0 && std::isfinite(attrs.scale)))
     return context.fail("scale is ", attrs.scale, ", not a positive finite number");
   if (context.has(3)) {

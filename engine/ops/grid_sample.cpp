@@ -2,6 +2,7 @@
 
 #include "shaders/grid_sample.h"
 
+#include "base/enum_name.hpp"
 #include "ops/grid_gradient.hpp"
 #include "ops/vjp.hpp"
 #include <fovea/ops.hpp>
@@ -14,13 +15,13 @@ const char* to_string(Interpolation interpolation) {
   static constexpr const char* names[] = {"nearest", "linear", "cubic"};
   static_assert(static_cast<int>(Interpolation::linear) == SAMPLE_LINEAR &&
                 static_cast<int>(Interpolation::cubic) == SAMPLE_CUBIC);
-  return names[static_cast<std::size_t>(interpolation)];
+  return enum_name(names, interpolation);
 }
 const char* to_string(SamplePadding padding) {
   static constexpr const char* names[] = {"zeros", "border", "reflection"};
   static_assert(static_cast<int>(SamplePadding::border) == SAMPLE_BORDER &&
                 static_cast<int>(SamplePadding::reflection) == SAMPLE_REFLECTION);
-  return names[static_cast<std::size_t>(padding)];
+  return enum_name(names, padding);
 }
 
 // Beside the Desc itself, where Attrs looks for it.
@@ -38,6 +39,8 @@ void infer(InferContext& context) {
   const auto& desc = context.attrs.as<GridSampleDesc>();
   const Shape &x = context.shape(0), &grid = context.shape(1);
   const DType dtype = context.dtype(0), grid_dtype = context.dtype(1);
+  if (!is_enumerator(desc.interpolation)) return context.fail(no_enumerator("interpolation", desc.interpolation));
+  if (!is_enumerator(desc.padding)) return context.fail(no_enumerator("padding", desc.padding));
   if (dtype != DType::f32 && dtype != DType::f16) return context.fail("x is ", to_string(dtype), ", not f32 or f16");
   if (grid_dtype != DType::f32 && grid_dtype != dtype)
     return context.fail("the grid is ", to_string(grid_dtype), ", not f32 or x's ", to_string(dtype));

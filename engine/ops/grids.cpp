@@ -87,7 +87,7 @@ std::vector<float> spline_basis(const std::vector<Point>& points, const std::vec
 
 // Of N×C×H×W pictures alone, f32 or f16.
 std::string grid_fault(Tensor x, const char* what, const Shape& expected, const Shape& size) {
-  if (size.rank() != 4) return cat("the size ", to_string(size), " is not [N,C,H,W]");
+  if (!size.valid() || size.rank() != 4) return cat("the size ", to_string(size), " is not [N,C,H,W]");
   if (x.dtype() != DType::f32 && x.dtype() != DType::f16) return cat(what, ' ', to_string(x.dtype()), ", not f32 or f16");
   if (x.shape() != expected) return cat(what, ' ', to_string(x.shape()), ", not ", to_string(expected));
   return {};
@@ -121,9 +121,17 @@ Tensor thin_plate_grid(Tensor source, const std::vector<std::array<double, 2>>& 
   const std::int64_t n = size.rank() > 0 ? size[0] : 0, K = static_cast<std::int64_t>(control.size());
   if (const std::string fault = ops::grid_fault(source, "the source points are", {n, K, 2}, size); !fault.empty())
     return ops::refuse(source, site, "thin_plate_grid: ", fault);
+  for (std::size_t k = 0; k < control.size(); ++k)
+    for (const double coordinate : control[k])
+      if (!std::isfinite(coordinate))
+        return ops::refuse(source, site, "thin_plate_grid: control point ", k, " is (", control[k][0], ", ",
+                           control[k][1], "), not of finite numbers");
   const auto coefficients = ops::spline_coefficients(control);
   if (coefficients.empty())
     return ops::refuse(source, site, "thin_plate_grid: the ", K, " control points lie on a line, or two of them meet");
+  if (Shape{size[2], size[3], K}.elements() > (1 << 30))
+    return ops::refuse(source, site, "thin_plate_grid: ", K, " control points at every pixel of ", to_string(size),
+                       " are more than 2^30 weights");
   const Shape grid{n, size[2], size[3], 2};
   const Tensor basis = ops::constant(*source.graph(), {size[2] * size[3], K},
                                      ops::spline_basis(control, coefficients, size[2], size[3], desc.align_corners));

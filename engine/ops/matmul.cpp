@@ -2,11 +2,13 @@
 
 #include "ops/matmul.hpp"
 
+#include "base/enum_name.hpp"
 #include "ops/compose.hpp"
 #include "ops/matmul_kernels.hpp"
 #include "ops/strided.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace fovea {
 namespace ops {
@@ -44,6 +46,8 @@ bool check_operands(InferContext& context, const MatmulAttrs& attrs) {
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<MatmulAttrs>();
   if (!check_operands(context, attrs)) return;
+  if (!is_enumerator(attrs.activation)) return context.fail(no_enumerator("the activation", attrs.activation));
+  if (!std::isfinite(attrs.alpha)) return context.fail("alpha is ", attrs.alpha, ", not a finite number");
   const Shape &a = context.shape(0), &b = context.shape(1);
   const Matrix left = matrix_of(a, attrs.transpose_a, true), right = matrix_of(b, attrs.transpose_b, false);
   const int a_axis = a.rank() - (attrs.transpose_a ? 2 : 1);
@@ -142,6 +146,7 @@ Tensor linear(Tensor x, Tensor weight, Tensor bias, Activation activation, CallS
   if (x && !weight) return refuse("the weight is ", ir::absent);
   if (ops::nothing_to_do("linear", {x, weight, bias ? bias : x}, site)) return ops::poisoned(x);
   if (!ops::are_real("linear", {{"x", x}, {"the weight", weight}, {"the bias", bias ? bias : x}}, site)) return ops::poisoned(x);
+  if (!is_enumerator(activation)) return refuse(no_enumerator("the activation", activation));
   if (x.shape().rank() == 0) return refuse("x has rank 0");
   if (weight.shape().rank() != 2) return refuse("the weight is ", to_string(weight.shape()), ", not [N,K]");
   if (x.dim(-1) != weight.dim(1))

@@ -2,6 +2,7 @@
 
 #include "shaders/pad.h"
 
+#include "base/enum_name.hpp"
 #include "base/half.hpp"
 #include "ops/strided.hpp"
 #include "ops/vjp.hpp"
@@ -18,7 +19,7 @@ const char* to_string(PadMode mode) {
   static_assert(std::size(names) == static_cast<std::size_t>(PadMode::circular) + 1);
   static_assert(static_cast<int>(PadMode::circular) == PAD_CIRCULAR &&
                 static_cast<int>(PadMode::reflect) == PAD_REFLECT);
-  return names[static_cast<std::size_t>(mode)];
+  return enum_name(names, mode);
 }
 
 namespace ops {
@@ -53,6 +54,7 @@ AxisPad axis_pad(const PadAttrs& attrs, const Shape& x, int axis) {
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<PadAttrs>();
   const Shape& x = context.shape(0);
+  if (!is_enumerator(attrs.mode)) return context.fail(no_enumerator("mode", attrs.mode));
   if (attrs.amounts.size() > static_cast<std::size_t>(x.rank()))
     return context.fail("amounts for ", attrs.amounts.size(), " axes, and x ", to_string(x), " has ", x.rank());
   for (const auto& pair : attrs.amounts)

@@ -1,5 +1,6 @@
 // Max, average and Lp pooling: windows with stride, padding and dilation; adaptive windows; global pooling by reduction.
 
+#include "base/enum_name.hpp"
 #include "ops/compose.hpp"
 #include "ops/pool.hpp"
 #include "shaders/pool.h"
@@ -12,7 +13,10 @@
 
 namespace fovea {
 
-const char* to_string(Pool kind) { return kind == Pool::max ? "max" : kind == Pool::average ? "average" : "lp"; }
+const char* to_string(Pool kind) {
+  static constexpr const char* names[] = {"max", "average", "lp"};
+  return enum_name(names, kind);
+}
 
 namespace ops {
 namespace {
@@ -38,7 +42,7 @@ bool window_is_right(InferContext& context, const PoolAttrs& attrs) {
 
 std::string title(const ir::Attrs& any) {
   const auto& attrs = any.as<PoolAttrs>();
-  return cat(attrs.adaptive.empty() ? "" : "adaptive_", to_string(attrs.kind), "_pool");
+  return cat(attrs.adaptive.empty() ? "" : "adaptive_", is_enumerator(attrs.kind) ? cat(to_string(attrs.kind), '_') : "", "pool");
 }
 
 void infer(InferContext& context) {
@@ -46,6 +50,7 @@ void infer(InferContext& context) {
   const Shape& x = context.shape(0);
   if (context.dtype(0) != DType::f32 && context.dtype(0) != DType::f16)
     return context.fail("x is ", to_string(context.dtype(0)), ", not f32 or f16");
+  if (!is_enumerator(attrs.kind)) return context.fail(no_enumerator("kind", attrs.kind));
   const auto& per_axis = attrs.adaptive.empty() ? attrs.kernel : attrs.adaptive;
   const int axes = static_cast<int>(per_axis.size());
   if (axes < 1 || axes > 3) return context.fail("windows over ", axes, " axes; 1, 2 or 3 are possible");
@@ -246,7 +251,7 @@ Tensor reduce_windows(Pool kind, Tensor x, std::vector<std::int64_t> axes, float
 std::vector<std::int64_t> even_windows(Tensor x, const PoolAttrs& attrs) {
   std::vector<std::int64_t> extents;
   if (!x || x.graph()->error || (x.dtype() != DType::f32 && x.dtype() != DType::f16)) return {};
-  if (x.shape().rank() != static_cast<int>(attrs.adaptive.size()) + 2) return {};
+  if (!is_enumerator(attrs.kind) || x.shape().rank() != static_cast<int>(attrs.adaptive.size()) + 2) return {};
   for (std::size_t i = 0; i < attrs.adaptive.size(); ++i) {
     const std::int64_t size = x.shape()[static_cast<int>(i) + 2], out = attrs.adaptive[i];
     if (size < 1 || out < 1 || size % out != 0) return {};
@@ -300,6 +305,10 @@ Tensor adaptive_pool(Pool kind, Tensor x, std::span<const std::int64_t> output, 
   return ops::append_one(ops::pool_op, {x}, ir::Attrs::of(attrs), site);
 }
 
+Tensor adaptive_pool(Pool kind, Tensor x, std::initializer_list<std::int64_t> output, CallSite site) {
+  return adaptive_pool(kind, x, std::span(output.begin(), output.size()), site);
+}
+
 MaxPoolResult adaptive_max_pool_with_indices(Tensor x, std::span<const std::int64_t> output, CallSite site) {
   auto attrs = ops::adaptive_attrs(Pool::max, x, output, true);
   const auto window = ops::even_windows(x, attrs);
@@ -314,9 +323,14 @@ MaxPoolResult adaptive_max_pool_with_indices(Tensor x, std::span<const std::int6
   return {out[0], out[1]};
 }
 
+MaxPoolResult adaptive_max_pool_with_indices(Tensor x, std::initializer_list<std::int64_t> output, CallSite site) {
+  return adaptive_max_pool_with_indices(x, std::span(output.begin(), output.size()), site);
+}
+
 Tensor global_pool(Pool kind, Tensor x, float p, CallSite site) {
   if (ops::nothing_to_do("global_pool", {x}, site) || !ops::are_real("global_pool", {{"x", x}}, site)) return ops::poisoned(x);
   const int rank = x.shape().rank();
+  if (!is_enumerator(kind)) return ops::refuse(x, site, "global_pool: ", no_enumerator("kind", kind));
   if (rank < 3) return ops::refuse(x, site, "global_pool: x ", to_string(x.shape()), " has no spatial axis behind [N,C]");
   if (kind == Pool::lp && (!(p > 0) || std::isinf(p))) return ops::refuse(x, site, "global_pool: p ", p, " is not a positive number");
   std::vector<std::int64_t> axes;

@@ -105,12 +105,17 @@ Tensor max_unpool(Tensor x, Tensor indices, const PoolDesc& window, std::span<co
   Shape shape = pooled;
   for (std::size_t i = 0; i < axes; ++i) {
     if (output[i] < 1) return refuse("output extent ", output[i], " of axis ", i + 2, " is not positive");
-    if (attrs.kernel[i] < 1 || attrs.stride[i] < 1 || attrs.begin[i] < 0 || attrs.dilation[i] < 1)
+    const auto outside = [](std::int64_t value, std::int64_t least) { return value < least || value > (1 << 30); };
+    if (outside(attrs.kernel[i], 1) || outside(attrs.stride[i], 1) || outside(attrs.begin[i], 0) || outside(attrs.dilation[i], 1))
       return refuse("kernel ", attrs.kernel[i], ", stride ", attrs.stride[i], ", padding ", attrs.begin[i], " and dilation ",
                     attrs.dilation[i], " of axis ", i + 2, " are no window");
     shape[static_cast<int>(i) + 2] = output[i];
   }
   return ops::separable(x, ops::ways_back(attrs, shape, pooled, false), site, ops::Choice::points_here, indices);
+}
+
+Tensor max_unpool(Tensor x, Tensor indices, const PoolDesc& window, std::initializer_list<std::int64_t> output, CallSite site) {
+  return max_unpool(x, indices, window, std::span(output.begin(), output.size()), site);
 }
 
 }  // namespace fovea

@@ -2,17 +2,20 @@
 
 #include "shaders/random.h"
 
+#include "base/enum_name.hpp"
 #include "ir/broadcast.hpp"
 #include "ops/compose.hpp"
 
 #include <fovea/autodiff.hpp>
+
+#include <cmath>
 
 namespace fovea {
 
 const char* to_string(Random kind) {
   static constexpr const char* names[] = {"bits", "uniform", "normal", "gumbel"};
   static_assert(static_cast<int>(Random::uniform) == RANDOM_UNIFORM && static_cast<int>(Random::gumbel) == RANDOM_GUMBEL);
-  return names[static_cast<std::size_t>(kind)];
+  return enum_name(names, kind);
 }
 
 namespace ops {
@@ -71,7 +74,10 @@ static bool is_state(const char* op, Tensor state, CallSite site) {
 
 Tensor random(Random kind, Tensor state, const Shape& shape, const RandomDesc& desc, CallSite site) {
   if (ops::nothing_to_do("random", {state}, site)) return ops::poisoned(state);
-  if (!shape.valid()) return ops::refuse(state, site, "random ", to_string(kind), ": the shape has a negative extent or more than ", max_rank, " axes");
+  if (!is_enumerator(kind)) return ops::refuse(state, site, "random: ", no_enumerator("kind", kind));
+  if (!shape.valid())
+    return ops::refuse(state, site, "random ", to_string(kind), ": the shape ", to_string(shape),
+                       " has a negative extent or more than ", max_rank, " axes");
   const auto extents = shape.extents();
   return ops::append_one(ops::random_op, {state}, ir::Attrs::of(ops::RandomAttrs{kind, desc.stream, {extents.begin(), extents.end()}}), site);
 }
@@ -108,7 +114,8 @@ Tensor categorical(Tensor logits, Tensor state, const CategoricalDesc& desc, Cal
 
 Tensor gumbel_softmax(Tensor logits, Tensor state, const GumbelSoftmaxDesc& desc, CallSite site) {
   if (!check_choice("gumbel_softmax", logits, state, desc.mask, site)) return ops::poisoned(logits);
-  if (!(desc.temperature > 0)) return ops::refuse(logits, site, "gumbel_softmax: temperature ", desc.temperature, " is not above 0");
+  if (!(desc.temperature > 0 && std::isfinite(desc.temperature)))
+    return ops::refuse(logits, site, "gumbel_softmax: temperature ", desc.temperature, " is not a positive finite number");
   const Tensor noisy = perturbed(logits, state, desc.stream, site);
   const Tensor soft = cast(softmax(noisy, {.mask = desc.mask, .temperature = desc.temperature}, site), logits.dtype(), site);
   if (!desc.hard || logits.graph()->error) return soft;

@@ -1,5 +1,6 @@
 // Reductions over any axes.
 
+#include "base/enum_name.hpp"
 #include "ops/masked_reduce.hpp"
 #include "ops/scatter.hpp"
 #include "ops/vjp.hpp"
@@ -8,6 +9,7 @@
 #include <fovea/ops.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace fovea {
@@ -17,10 +19,13 @@ const char* to_string(Reduce op) {
                                           "log_sum", "variance", "argmax", "argmin"};
   static_assert(std::size(names) == static_cast<std::size_t>(Reduce::argmin) + 1);
   static_assert(REDUCE_ARGMIN == static_cast<int>(Reduce::argmin));
-  return names[static_cast<std::size_t>(op)];
+  return enum_name(names, op);
 }
 
-const char* to_string(Ties ties) { return ties == Ties::first ? "first" : "share"; }
+const char* to_string(Ties ties) {
+  static constexpr const char* names[] = {"first", "share"};
+  return enum_name(names, ties);
+}
 
 namespace ops {
 namespace {
@@ -58,7 +63,8 @@ std::array<bool, max_rank> reduced_axes(const ReduceAttrs& attrs, const Shape& x
 }
 
 std::string title(const ir::Attrs& attrs) {
-  return cat("reduce ", to_string(attrs.as<ReduceAttrs>().op));
+  const Reduce op = attrs.as<ReduceAttrs>().op;
+  return is_enumerator(op) ? cat("reduce ", to_string(op)) : "reduce";
 }
 
 void infer(InferContext& context) {
@@ -66,6 +72,9 @@ void infer(InferContext& context) {
   const Shape& x = context.shape(0);
   if (context.dtype(0) != DType::f32 && context.dtype(0) != DType::f16)
     return context.fail("x is ", to_string(context.dtype(0)), ", not f32 or f16");
+  if (!is_enumerator(attrs.op)) return context.fail(no_enumerator("op", attrs.op));
+  if (!is_enumerator(attrs.ties)) return context.fail(no_enumerator("ties", attrs.ties));
+  if (!std::isfinite(attrs.correction)) return context.fail("correction is ", attrs.correction, ", not a finite number");
   std::string fault;
   const auto reduced = reduced_axes(attrs, x, fault);
   if (!fault.empty()) return context.fail(fault);

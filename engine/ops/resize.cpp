@@ -1,5 +1,6 @@
 // Resizing: every axis is a sparse matrix that the extents alone determine.
 
+#include "base/enum_name.hpp"
 #include "ops/separable.hpp"
 
 #include <fovea/ops.hpp>
@@ -13,12 +14,12 @@ const char* to_string(ResizeCoordinates coordinates) {
   static constexpr const char* names[] = {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
                                           "asymmetric"};
   static_assert(std::size(names) == static_cast<std::size_t>(ResizeCoordinates::asymmetric) + 1);
-  return names[static_cast<std::size_t>(coordinates)];
+  return enum_name(names, coordinates);
 }
 const char* to_string(ResizeRounding rounding) {
   static constexpr const char* names[] = {"prefer_floor", "prefer_ceil", "floor", "ceil"};
   static_assert(std::size(names) == static_cast<std::size_t>(ResizeRounding::ceil) + 1);
-  return names[static_cast<std::size_t>(rounding)];
+  return enum_name(names, rounding);
 }
 
 namespace ops {
@@ -103,6 +104,11 @@ std::string resize_fault(const Tensor& x, const ResizeDesc& desc) {
   const std::size_t axes = std::max(desc.size.size(), desc.scale.size());
   const Shape& shape = x.shape();
   if (x.dtype() != DType::f32 && x.dtype() != DType::f16) return cat("x is ", to_string(x.dtype()), ", not f32 or f16");
+  if (!is_enumerator(desc.interpolation)) return no_enumerator("interpolation", desc.interpolation);
+  if (!is_enumerator(desc.coordinates)) return no_enumerator("coordinates", desc.coordinates);
+  if (!is_enumerator(desc.rounding)) return no_enumerator("rounding", desc.rounding);
+  if (desc.antialias && desc.interpolation == Interpolation::nearest) return "antialias is for linear and cubic, not nearest";
+  if (!std::isfinite(desc.cubic_a)) return cat("cubic_a is ", desc.cubic_a, ", not a finite number");
   if (axes < 1 || axes > 3) return cat("extents or scales of ", axes, " axes; 1, 2 or 3 are possible");
   if (!desc.size.empty() && !desc.scale.empty() && desc.size.size() != desc.scale.size())
     return cat(desc.size.size(), " extents and ", desc.scale.size(), " scales");

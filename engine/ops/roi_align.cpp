@@ -49,7 +49,8 @@ void infer(InferContext& context) {
     if (bins < 1 || bins > 1 << 14) return context.fail("bins ", bins, " is not in 1..2^14");
   if (attrs.desc.samples < 0 || attrs.desc.samples > ROI_MOST_SAMPLES)
     return context.fail("samples ", attrs.desc.samples, " is not in 0..", ROI_MOST_SAMPLES);
-  if (!std::isfinite(attrs.desc.scale)) return context.fail("scale ", attrs.desc.scale, " is not a number");
+  if (!(attrs.desc.scale > 0 && std::isfinite(attrs.desc.scale)))
+    return context.fail("scale ", attrs.desc.scale, " is not a positive finite number");
   for (int axis : {0, 2, 3})
     if (x[axis] == 0) return context.fail("axis ", axis, " of x ", to_string(x), " is empty");
   const Shape y{rois[0], x[1], attrs.desc.bins[0], attrs.desc.bins[1]};
@@ -146,14 +147,22 @@ bool vjp(Vjp& vjp) {
   return true;
 }
 
+// Averages are linear, and the adjoint of their adjoint is they. Of a maximum it would read what the winners name, which no
+// kernel does.
+bool vjp_texels(Vjp& vjp) {
+  const RoiAlignDesc& desc = vjp.attrs<RoiAlignAttrs>().desc;
+  if (desc.maximum) return false;
+  if (vjp.wants(0) && vjp.d().shape().elements() > 0) vjp.give(0, roi_align(vjp.d(), vjp.in(1), vjp.in(2), desc, vjp.site));
+  return true;
+}
+
 }  // namespace
 
 extern constexpr OpDef roi_align_op{
     .name = "roi_align", .infer = infer, .required_inputs = all_inputs, .operands = {"x", "rois", "batch"},
     .kernels = kernels, .vjp = vjp};
 extern constexpr OpDef roi_to_texels_op{.name = "roi_to_texels", .infer = infer_texels, .required_inputs = 3,
-                                        .decompose = decompose_texels, .kernels = texel_kernels,
-                                        .no_gradient = "second derivatives of roi_align are not written"};
+                                        .decompose = decompose_texels, .kernels = texel_kernels, .vjp = vjp_texels};
 
 }  // namespace ops
 

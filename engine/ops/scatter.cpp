@@ -220,7 +220,8 @@ Tensor one_hot(Tensor index, std::int64_t depth, CallSite site) {
   if (ops::nothing_to_do("one_hot", {index}, site)) return ops::poisoned(index);
   const Shape& shape = index.shape();
   if (index.dtype() != DType::i32) return ops::refuse(index, site, "one_hot: the index is ", to_string(index.dtype()), ", not i32");
-  if (depth < 0 || shape.rank() == max_rank)
+  if (depth < 0 || depth > (1 << 30)) return ops::refuse(index, site, "one_hot: depth ", depth, " is not in 0..2^30");
+  if (shape.rank() == max_rank)
     return ops::refuse(index, site, "one_hot: depth ", depth, " behind the index ", to_string(shape));
   std::vector<std::int64_t> column(shape.extents().begin(), shape.extents().end());
   column.push_back(1);

@@ -41,5 +41,6 @@ using BackwardRule = std::function<std::vector<Tensor>(Tensor d_value)>;
 // The value of `value`, computed from `inputs` in any way, and a gradient of the caller's own making. No copy. What the
 // rule returns must broadcast from the shape of its input; it is summed over the axes along which it is larger.
 Tensor custom_gradient(Tensor value, std::span<const Tensor> inputs, BackwardRule rule, CallSite site = CallSite::here());
+Tensor custom_gradient(Tensor value, std::initializer_list<Tensor> inputs, BackwardRule rule, CallSite site = CallSite::here());
 
 }  // namespace fovea

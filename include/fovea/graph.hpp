@@ -4,6 +4,7 @@
 #include <fovea/result.hpp>
 #include <fovea/tensor.hpp>
 
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -28,6 +29,8 @@ class Graph {
   // A value known now, uploaded once with the plan. data.size() must equal shape.elements().
   Tensor constant(Shape shape, std::span<const float> data, CallSite site = CallSite::here());
   Tensor constant(Shape shape, std::span<const std::int32_t> data, CallSite site = CallSite::here());
+  Tensor constant(Shape shape, std::initializer_list<float> data, CallSite site = CallSite::here());
+  Tensor constant(Shape shape, std::initializer_list<std::int32_t> data, CallSite site = CallSite::here());
   // Names a result that the caller binds a buffer for. Output names are unique.
   void output(std::string_view name, Tensor value, CallSite site = CallSite::here());
 

@@ -66,17 +66,17 @@ class Safetensors {
 };
 
 // Orders tensors by falling element size, then name, so that each stands aligned in the file.
-// Errors: an invalid shape, bytes.size() other than shape × element size, a name given twice, a name or metadata that
-// is not UTF-8 (invalid_argument); a file that cannot be written (io).
+// Errors: an invalid shape, a type that is none, bytes.size() other than shape × element size, a name given twice, a name
+// or metadata that is not UTF-8 (invalid_argument); a file that cannot be written (io).
 Result<void> write_safetensors(const std::filesystem::path& path, std::span<const StoredTensor> tensors,
                                const Metadata& metadata = {});
 
-// The elements as f32: f64 and wide integers are rounded to nearest, BOOL gives 0 and 1.
+// The elements as f32: f64 and wide integers are rounded to nearest, BOOL gives 0 and 1. A type that is none has no elements.
 std::vector<float> to_f32(const StoredTensor& tensor);
 // The elements of an integer or BOOL tensor. Errors: a floating-point tensor, a value outside i32 (both are named).
 Result<std::vector<std::int32_t>> to_i32(const StoredTensor& tensor);
 // The elements as the bytes that a port of this dtype takes: f16 and bf16 round the f32 value to nearest even; boolean
-// is x != 0. Errors: to i32 as above.
+// is x != 0. Errors: to i32 as above; a type that is none.
 Result<std::vector<std::byte>> to_storage(const StoredTensor& tensor, DType dtype);
 
 // ---- Pictures -----------------------------------------------------------------------------------------------------

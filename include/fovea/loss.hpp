@@ -1,7 +1,8 @@
 #pragma once
 // Losses: compositions of reductions and elementwise operators. All are computed and returned in f32, whatever the storage.
 //
-// Errors of them all: a tensor that is not f32 or f16, a target or weight of another shape.
+// Errors of them all: a tensor that is not f32 or f16, a target or weight of another shape, a number that is not finite or out
+// of its range.
 
 #include <fovea/tensor.hpp>
 
@@ -20,7 +21,7 @@ struct ClassLossDesc {
   std::int64_t axis = 1;            // of the classes, C of them
   Tensor weight{};                  // [C]: what an item of each class counts
   double label_smoothing = 0;       // in [0, 1]: so much of the target is spread evenly (Szegedy et al. 2016); not of nll
-  std::int64_t ignore_index = -100; // items of this target take no part
+  std::int64_t ignore_index = -100; // items of this target take no part; any i32
   Reduction reduction = Reduction::mean;  // mean: over the items that take part, by weight
 };
 // -log softmax(logits) at the target, of PyTorch's definition in every option. `target` is i32 indices, of the logits'

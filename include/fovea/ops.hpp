@@ -1,5 +1,7 @@
 #pragma once
-// Every operator: one Desc aggregate, one documented function. A mistake becomes the graph's first error (graph.hpp).
+// Every operator: one Desc aggregate, one documented function. A mistake becomes the graph's first error (graph.hpp). A number
+// cast to an enumeration that has none such is one, everywhere; a call without any present operand has no graph to tell, does
+// nothing, and returns an absent Tensor.
 //
 // Letters: B batch, N images, C channels, H W height and width, L sequence length, D head size. All tensors are dense
 // and row-major. "Broadcasting" is NumPy's: aligned at the innermost axis, extents equal or 1. Storage is f32 or f16
@@ -106,7 +108,7 @@ struct MatmulDesc {
   bool transpose_a = false, transpose_b = false;  // of the last two axes
   Tensor bias{};                                  // broadcasts to the result; added before the activation
   Activation activation = Activation::none;
-  float alpha = 1;                                // scales the product, before the bias
+  float alpha = 1;                                // scales the product, before the bias; finite
 };
 // a [..., M, K] · b [..., K, N] -> [..., M, N]; leading axes broadcast. Rank-1 operands are a row (a) or a column (b)
 // and their axis is dropped from the result (NumPy's matmul). Errors: rank 0, K that differs.
@@ -198,7 +200,9 @@ const char* to_string(Ties ties);
 struct ReduceDesc {
   std::vector<std::int64_t> axes{};  // empty: all of them
   bool keep_dims = false;
-  double correction = 1;             // variance: divides by n - correction (PyTorch's default 1)
+  // variance: divides by max(n - correction, 0), any finite number (PyTorch, whose default is 1). Of n <= correction the
+  // quotient is IEEE's: infinity, or NaN where all elements are equal.
+  double correction = 1;
   Ties ties = Ties::first;           // max, min: where the gradient goes
   Tensor mask{};                     // boolean, broadcasts to x: true = take part
 };
@@ -231,7 +235,8 @@ struct SliceDesc {
 // start, start + step, ... before stop, as Python's x[start:stop:step]. Walking backwards, the default stop is past the
 // first element: {.start = -1, .step = -1} reverses the axis. Nothing in range gives an empty axis.
 Tensor slice(Tensor x, const SliceDesc& desc, CallSite site = CallSite::here());
-// Extents and types equal but for the extent along `axis`. At least one tensor.
+// Extents and types equal but for the extent along `axis`. Of no tensor at all: an absent one, and no error, as there is no
+// graph to tell.
 Tensor concat(std::span<const Tensor> parts, std::int64_t axis, CallSite site = CallSite::here());
 Tensor concat(std::initializer_list<Tensor> parts, std::int64_t axis, CallSite site = CallSite::here());
 

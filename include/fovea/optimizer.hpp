@@ -10,10 +10,12 @@
 // one element too, 1 at the first step: an input, or a parameter updated with step + 1. State begins as zeros; it is
 // computed in f32 and kept in its own type, and may be f32 where the parameter is f16.
 //
-// Errors of them all: a gradient or state of another shape than the parameter, a rate or step of several elements.
+// Errors of them all: a gradient or state of another shape than the parameter, a rate or step of several elements, a number
+// that is not finite or out of its range: eps and momentum from 0 on, alpha and rho in [0, 1], betas in [0, 1).
 
 #include <fovea/tensor.hpp>
 
+#include <initializer_list>
 #include <span>
 #include <vector>
 
@@ -93,7 +95,9 @@ struct Clipped {
 // All gradients by one factor, min(1, most/(norm + 1e-6)). (Pascanu, Mikolov & Bengio 2013; PyTorch's clip_grad_norm_)
 // Error: most < 0. No gradient gives none, and no norm.
 Clipped clip_by_global_norm(std::span<const Tensor> gradients, float most, CallSite site = CallSite::here());
+Clipped clip_by_global_norm(std::initializer_list<Tensor> gradients, float most, CallSite site = CallSite::here());
 // Every element into [-most, most]; NaN stays.
 std::vector<Tensor> clip_by_value(std::span<const Tensor> gradients, float most, CallSite site = CallSite::here());
+std::vector<Tensor> clip_by_value(std::initializer_list<Tensor> gradients, float most, CallSite site = CallSite::here());
 
 }  // namespace fovea

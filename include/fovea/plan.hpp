@@ -6,6 +6,7 @@
 #include <fovea/tensor.hpp>
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -119,6 +120,7 @@ class Plan {
   // Errors: a port missing or bound twice, no such name, a range too small, an offset that is not aligned, an output
   // or updated parameter that shares bytes with another port, a buffer of another Context; out_of_memory.
   Result<Bindings> bind(std::span<const PortBuffer> buffers);
+  Result<Bindings> bind(std::initializer_list<PortBuffer> buffers) { return bind(std::span(buffers.begin(), buffers.size())); }
 
   // Runs on the Context's own queue without waiting; the recorded commands are kept and replayed.
   // Runs submitted one after another execute in order.
@@ -130,6 +132,9 @@ class Plan {
   // Uploads the inputs, runs, waits, downloads every output in the order of ports().
   // Errors: as bind and submit; data missing, given twice, for no input, or not of the port's elements.
   Result<std::vector<std::vector<std::byte>>> run(std::span<const PortData> inputs);
+  Result<std::vector<std::vector<std::byte>>> run(std::initializer_list<PortData> inputs) {
+    return run(std::span(inputs.begin(), inputs.size()));
+  }
 
   // Work and memory, and with CompileOptions::timestamps the times of the last run that report(), wait() or run() found
   // finished (0: none yet). Where hostQueryReset is not enabled, call it after a first record() only once those

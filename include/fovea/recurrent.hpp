@@ -7,6 +7,7 @@
 #include <fovea/tensor.hpp>
 
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string_view>
 
@@ -72,6 +73,8 @@ struct RecurrentResult {
 // x [T,B,I]; the next layer's input is the layer's output. Every layer has the same H and number of directions.
 // Errors: as recurrent_cell; no layer, no step.
 RecurrentResult recurrent(Cell cell, Tensor x, std::span<const RecurrentLayer> layers, const RecurrentDesc& desc = {},
+                          CallSite site = CallSite::here());
+RecurrentResult recurrent(Cell cell, Tensor x, std::initializer_list<RecurrentLayer> layers, const RecurrentDesc& desc = {},
                           CallSite site = CallSite::here());
 
 }  // namespace fovea

@@ -17,6 +17,7 @@ enum class ErrorCode {
   internal,          // a defect of Fovea: please report the message
 };
 
+// The enumerator's name, as to_string of every enumeration; of a number that none has, "enumerator 99".
 const char* to_string(ErrorCode code);
 
 // What went wrong, where, and with which values: "attention: k has 3 heads, which does not divide q's 8 (model.cpp:41)".

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -113,6 +114,9 @@ struct PortVkBuffer {
 };
 // Errors: as Plan::bind, and a range that passes the end of the buffer (as far as its memory requirements tell).
 Result<Bindings> bind(Plan& plan, std::span<const PortVkBuffer> buffers);
+inline Result<Bindings> bind(Plan& plan, std::initializer_list<PortVkBuffer> buffers) {
+  return bind(plan, std::span(buffers.begin(), buffers.size()));
+}
 
 // Appends the plan to a host's command buffer that is recording, primary or secondary, outside a render pass, of the
 // family that was adopted. Touches nothing else. The command buffer may be submitted again, and with SIMULTANEOUS_USE

@@ -71,6 +71,10 @@ TEST_CASE("shapes that cannot be are refused") {
     graph.constant({-1}, one);
     CHECK(mentions(graph, "constant: the shape [-1] has a negative extent"));
   }
+  SUBCASE("a type that is none") {
+    graph.input("x", {2}, static_cast<DType>(99));
+    CHECK(mentions(graph, "input \"x\": the type is enumerator 99, and there is none of that number (graph.cpp:"));
+  }
   SUBCASE("bf16") {
     graph.input("x", {2}, DType::bf16);
     CHECK(mentions(graph, "input \"x\": bf16 is not supported yet"));

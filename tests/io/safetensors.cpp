@@ -251,3 +251,22 @@ TEST_CASE("storage of a port: 16-bit floats, words for booleans") {
   CHECK(words(DType::boolean, std::uint32_t{}) == std::vector<std::uint32_t>{1, 1, 0, 1});  // NaN != 0
   CHECK_FALSE(static_cast<bool>(io::to_storage(tensor, DType::i32)));
 }
+
+TEST_CASE("a number that is no element type has a name, no elements, and no place in a file") {
+  const Folder folder;
+  const std::vector<std::uint8_t> bytes{1, 2, 3, 4};
+  const StoredTensor none = stored("t", static_cast<ElementType>(99), {4}, bytes);
+  CHECK(std::string(to_string(none.type)) == "enumerator 99");
+  for (int number = 0; number <= static_cast<int>(ElementType::f64); ++number)
+    CHECK(std::string(to_string(static_cast<ElementType>(number))).find(' ') == std::string::npos);
+  CHECK(to_f32(none).empty());
+  const auto refused = [](const auto& result, const char* text) {
+    REQUIRE_FALSE(result);
+    CHECK(result.error().code == ErrorCode::invalid_argument);
+    CHECK_MESSAGE(result.error().message.find(text) != std::string::npos, result.error().message);
+  };
+  refused(to_i32(none), "tensor 't': its type is enumerator 99");
+  refused(to_storage(none, DType::f32), "tensor 't': its type is enumerator 99");
+  refused(to_storage(stored("t", ElementType::u8, {4}, bytes), static_cast<DType>(99)), "tensor 't': the storage type is enumerator 99");
+  refused(write_safetensors(folder / "t.safetensors", std::span(&none, 1)), "tensor 't': its type is enumerator 99");
+}

@@ -146,7 +146,7 @@ TEST_CASE("what stands past the end of a sequence reaches no result and no gradi
     const Tensor bias = graph.input("b", {gates});
     const std::int32_t lengths[] = {4, 2};
     const RecurrentLayer layer{{input, hidden, bias, bias}};
-    const RecurrentResult r = recurrent(cell, x, std::span(&layer, 1), {.lengths = graph.constant({2}, lengths)});
+    const RecurrentResult r = recurrent(cell, x, {layer}, {.lengths = graph.constant({2}, lengths)});
     const auto d = grad(reduce(Reduce::sum, r.out * r.out) + reduce(Reduce::sum, r.h), {x, input, hidden, bias});
     graph.output("out", r.out);
     for (std::size_t i = 0; i < d.size(); ++i) graph.output("d" + std::to_string(i), d[i]);
@@ -191,7 +191,7 @@ TEST_CASE("a cell is one step of its scan, and absent states are zeros") {
             const auto flat = [](Tensor x) { return reshape(x, {x.dim(1), x.dim(2)}); };
             const CellState next = recurrent_cell(cell, flat(t[0]), {flat(t[5]), cell == Cell::lstm ? flat(t[6]) : Tensor()}, weights);
             const RecurrentLayer layer{weights, {}};
-            const RecurrentResult scan = recurrent(cell, t[0], std::span(&layer, 1));
+            const RecurrentResult scan = recurrent(cell, t[0], {layer});
             return std::vector{reshape(next.h, {1, 2, 3}), scan.out, scan.h};
           },
           [&](const auto& in) {

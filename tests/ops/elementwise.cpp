@@ -1,8 +1,6 @@
 #include "tests/support/check.hpp"
 #include "tests/support/run.hpp"
 
-#include "engine/api/internal.hpp"
-
 #include <fovea/autodiff.hpp>
 
 #include <cmath>
@@ -363,7 +361,7 @@ TEST_CASE("cast between every pair of types") {
   check_cast(truth, DType::f32, same);
   check_cast(truth, DType::i32, same);
   check_cast(truth, DType::boolean, same);
-  if (!caps_of(context()).storage16) return;
+  if (!has_f16()) return;
   check_cast(random({40}, -3, 3), DType::f16, same);
   check_cast(truth, DType::f16, same);
   check_cast(values({4}, {0, 1, -1, 2048}, DType::i32), DType::f16, same);
@@ -371,7 +369,7 @@ TEST_CASE("cast between every pair of types") {
 }
 
 TEST_CASE("a cast to f16 and back rounds, fused with its neighbours or not") {
-  if (!caps_of(context()).storage16) return;
+  if (!has_f16()) return;
   Operand x = values({4}, {1 + 0x1p-12, 1 + 0x1p-10, 70000, 0x1p-26});
   x.follows = false;
   for (const bool fuse : {true, false})

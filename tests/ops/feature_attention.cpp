@@ -164,6 +164,31 @@ TEST_CASE("feature_attention backward: one tensor as query, key and value, as Di
                  {.ulps = 256, .kernels_of = "feature_attention_backward"});
 }
 
+TEST_CASE("feature_attention backward: the gradient of the gradient, through the decomposition") {
+  // The gradients by q and by x are known: with s = tanh(q + k) and w its softmax, Σ_j w_j (1 - s_j²)(x_j - y) and Σ_i w_ij.
+  const std::int64_t Lq = 3, Lk = 5, A = 2;
+  check_gradient(
+      qkx({1, Lq, A}, Lk),
+      [](Graph&, const std::vector<Tensor>& t) { return grad(reduce(Reduce::sum, feature_attention(t[0], t[1], t[2])), {t[0], t[2]}); },
+      [&](const std::vector<Array<double>>& in) {
+        Array<double> d_q(in[0].shape), d_x(in[2].shape);
+        for (std::int64_t i = 0; i < Lq; ++i)
+          for (std::int64_t a = 0; a < A; ++a) {
+            const auto s = [&](std::int64_t j) { return std::tanh(in[0].at({0, i, a}) + in[1].at({0, j, a})); };
+            double total = 0, y = 0;
+            for (std::int64_t j = 0; j < Lk; ++j) total += std::exp(s(j));
+            for (std::int64_t j = 0; j < Lk; ++j) y += std::exp(s(j)) / total * in[2].at({0, j, a});
+            for (std::int64_t j = 0; j < Lk; ++j) {
+              const double w = std::exp(s(j)) / total;
+              d_q.at({0, i, a}) += w * (1 - s(j) * s(j)) * (in[2].at({0, j, a}) - y);
+              d_x.at({0, j, a}) += w;
+            }
+          }
+        return std::vector{d_q, d_x};
+      },
+      {.ulps = 256});
+}
+
 TEST_CASE("feature_attention backward: what a query does not see gets no gradient, whatever it holds" * doctest::skip(compiles_only())) {
   Graph graph;
   auto in = qkx({1, 3, 2}, 3);

@@ -1,6 +1,5 @@
 // Layout operators move bits: NaN payloads, signalling or quiet, denormals and signed zeros arrive as they left.
 
-#include "engine/api/internal.hpp"
 #include "tests/support/check.hpp"
 #include "tests/support/run.hpp"
 
@@ -35,7 +34,7 @@ void check_bits(const char* name, const Layout& layout, DType dtype) {
     std::memcpy(bits.data() + i * size, &word, size);
     iota.push_back(static_cast<std::int32_t>(i));
   }
-  const auto outputs = plan->run(std::vector<PortData>{{"x", bits}, port_data<std::int32_t>("iota", iota)});
+  const auto outputs = plan->run({{"x", bits}, port_data<std::int32_t>("iota", iota)});
   REQUIRE_MESSAGE(outputs, outputs.error().message);
   const std::vector<std::byte>&y = (*outputs)[0], &positions = (*outputs)[1];
   for (std::size_t i = 0; i < positions.size() / 4; ++i) {
@@ -51,7 +50,7 @@ void check_bits(const char* name, const Layout& layout, DType dtype) {
 
 TEST_CASE("layout operators keep every bit, f32 and f16" * doctest::skip(compiles_only())) {
   for (DType dtype : {DType::f32, DType::f16}) {
-    if (dtype == DType::f16 && !caps_of(context()).storage16) continue;
+    if (dtype == DType::f16 && !has_f16()) continue;
     check_bits(
         "permute",
         [](Tensor x) {
@@ -111,7 +110,7 @@ TEST_CASE("layout operators walk more elements than 65,535 workgroups of 128 hol
   REQUIRE_MESSAGE(plan, plan.error().message);
   std::vector<std::int32_t> iota(rows * columns);
   std::iota(iota.begin(), iota.end(), 0);
-  const auto outputs = plan->run(std::vector<PortData>{port_data<std::int32_t>("x", iota)});
+  const auto outputs = plan->run({port_data<std::int32_t>("x", iota)});
   REQUIRE_MESSAGE(outputs, outputs.error().message);
   const auto* reversed = reinterpret_cast<const std::int32_t*>((*outputs)[0].data());
   const auto* padded = reinterpret_cast<const std::int32_t*>((*outputs)[1].data());

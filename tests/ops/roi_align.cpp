@@ -1,4 +1,4 @@
-#include "tests/support/check.hpp"
+#include "tests/support/gradient.hpp"
 
 #include <cmath>
 
@@ -67,7 +67,7 @@ void check_roi(const RoiAlignDesc& desc, bool gradient = true) {
   check(
       "roi_align", {random({2, 3, 9, 10})},
       [&](Graph& graph, const auto& in) {
-        return std::vector{roi_align(in[0], graph.constant({6, 4}, places), graph.constant({6}, std::vector<std::int32_t>{0, 1, 1, 0, 1, 0}), desc)};
+        return std::vector{roi_align(in[0], graph.constant({6, 4}, places), graph.constant({6}, {0, 1, 1, 0, 1, 0}), desc)};
       },
       [&](const auto& in) {
         using A = std::decay_t<decltype(in[0])>;
@@ -97,7 +97,7 @@ TEST_CASE("roi_align: its adjoint by halves of the regions, and all at once") {
         "roi_to_texels", {random({2, 2, 9, 10}), regions()},
         [&](Graph& graph, const auto& in) {
           const RoiAlignDesc desc{.bins = {2, 3}, .samples = 2, .maximum = maximum};
-          const Tensor batch = graph.constant({6}, std::vector<std::int32_t>{0, 1, 1, 0, 1, 0});
+          const Tensor batch = graph.constant({6}, {0, 1, 1, 0, 1, 0});
           const Tensor y = roi_align(in[0], in[1], batch, desc);
           // <dx, x> with dy = 1 is the sum of y.
           return std::vector{reduce(Reduce::sum, grad(reduce(Reduce::sum, y), {in[0]})[0] * in[0])};
@@ -110,6 +110,37 @@ TEST_CASE("roi_align: its adjoint by halves of the regions, and all at once") {
           return std::vector{sum};
         },
         {.f16 = false, .extra_ulps = 400});  // a sum of some 200 products
+}
+
+TEST_CASE("roi_align: its adjoint has averages as the gradient, and none of a maximum") {
+  const Operand rois = regions();
+  const std::vector<float> places(rois.array.values.begin(), rois.array.values.end());
+  const Shape shape{2, 1, 5, 6};
+  const auto d_x = [&](Graph& graph, Tensor d_y, const RoiAlignDesc& desc) {
+    const Tensor x = graph.constant(shape, std::vector<float>(60)), batch = graph.constant({6}, {0, 1, 1, 0, 1, 0});
+    return grad(roi_align(x, graph.constant({6, 4}, places), batch, desc), {x}, {.seed = d_y})[0];
+  };
+  for (const std::int64_t samples : {0, 2}) {
+    const RoiAlignDesc desc{.bins = {2, 3}, .scale = 0.7f, .samples = samples, .aligned = true};
+    check_gradient(
+        {random({6, 1, 2, 3})}, [&](Graph& graph, const auto& in) { return std::vector{d_x(graph, in[0], desc)}; },
+        [&](const auto& in) {  // <A x, d_y> = <x, d_x>: one texel of x at a time
+          Array<double> d(shape), one(shape);
+          for (std::int64_t i = 0; i < d.size(); ++i) {
+            one[i] = 1;
+            const Array<double> y = aligned(one, rois.array, Array<double>(Shape{6}, {0, 1, 1, 0, 1, 0}), desc);
+            for (std::int64_t k = 0; k < y.size(); ++k) d[i] += y[k] * in[0][k];
+            one[i] = 0;
+          }
+          return std::vector{d};
+        });
+  }
+  check_error(
+      [&](Graph& graph) {
+        const Tensor d_y = graph.input("d_y", {6, 1, 2, 3});
+        grad(reduce(Reduce::sum, d_x(graph, d_y, {.bins = {2, 3}, .maximum = true})), {d_y});
+      },
+      {"roi_to_texels", "has no gradient"});
 }
 
 TEST_CASE("roi_align: errors name what does not fit") {

@@ -35,14 +35,13 @@ TEST_CASE("the gradient is the rule's" * doctest::skip(compiles_only())) {
   Graph graph;
   const Tensor x = graph.input("x", {4}), weight = graph.input("weight", {4});
   const Tensor rounded = straight_through(unary(Unary::round, x), x);
-  const Tensor doubled = custom_gradient(x * 0.0f, std::span(&x, 1), [](Tensor d) { return std::vector{d * 2.0f}; });
+  const Tensor doubled = custom_gradient(x * 0.0f, {x}, [](Tensor d) { return std::vector{d * 2.0f}; });
   const Tensor loss = reduce(Reduce::sum, weight * (rounded + doubled + stop_gradient(x * x)));
   graph.output("d", grad(loss, {x})[0]);
   auto plan = context().compile(graph);
   REQUIRE_MESSAGE(plan, plan.error().message);
   const std::vector<float> xs{0.2f, 1.7f, -3.4f, 8}, weights{1, -2, 0.5f, 4};
-  const std::vector<PortData> in{{"x", std::as_bytes(std::span(xs))}, {"weight", std::as_bytes(std::span(weights))}};
-  const auto out = plan->run(in);
+  const auto out = plan->run({{"x", std::as_bytes(std::span(xs))}, {"weight", std::as_bytes(std::span(weights))}});
   REQUIRE_MESSAGE(out, out.error().message);
   std::vector<float> d(4);
   std::memcpy(d.data(), (*out)[0].data(), 16);

@@ -87,6 +87,7 @@ Problem make_problem(const std::vector<Operand>& inputs, const Build& build, DTy
     problem.weights.push_back(weight);
   }
   REQUIRE_MESSAGE(loss, "no output is a float");
+  if (!has_device() && !problem.graph.error()) compile_only->differentiated(problem.graph, loss, targets);
   std::size_t n = 0;
   for (Tensor gradient : grad(loss, targets, options.grad)) problem.graph.output("d" + std::to_string(n++), gradient);
   return problem;
@@ -137,7 +138,7 @@ void compare_with_differences(const Problem& problem, const Run& run, const Refe
 void check_gradient(const std::vector<Operand>& inputs, const Build& build, const Reference<double>& reference,
                     const GradientOptions& options) {
   std::vector<DType> storages{DType::f32};
-  if (options.f16 && caps_of(context()).storage16) storages.push_back(DType::f16);
+  if (options.f16 && has_f16()) storages.push_back(DType::f16);
   for (DType storage : storages) {
     Problem problem = make_problem(inputs, build, storage, options);
     REQUIRE_MESSAGE(!problem.graph.error(), problem.graph.error()->message);
@@ -147,6 +148,11 @@ void check_gradient(const std::vector<Operand>& inputs, const Build& build, cons
       CompileOptions compile = options.compile;
       compile.poison_arena = true;
       if (!kernel.empty()) compile.force_kernel.push_back(kernel);
+      if (!has_device()) {
+        compile_only->compared(problem.graph, compile);
+        ++taken;
+        continue;
+      }
       auto plan = context().compile(problem.graph, compile);
       if (!plan && !kernel.empty() && plan.error().code == ErrorCode::unsupported) {
         if (compiles_only()) compile_only->refused(problem.graph, compile);

@@ -11,16 +11,23 @@ double rounded_to(double value, DType dtype);
 // As a buffer holds it, padded to whole words.
 Bytes encode(const Array<double>& array, DType dtype);
 
-// What the harness does with graphs on a driver that only compiles; null where plans run. The program that links the
-// tests says which (support/main.cpp, compile_only/main.cpp). A test case that reads results by itself is left out there:
+// What the harness does with graphs where nothing runs; null where plans run. The program that links the tests says which
+// (support/main.cpp, compile_only/main.cpp, coverage/main.cpp). A test case that makes a plan by itself is left out there:
 // TEST_CASE("..." * doctest::skip(compiles_only())).
 struct CompileOnly {
-  void (*made)(Plan& plan);  // instead of running it
-  void (*refused)(const Graph& graph, const CompileOptions& options);  // no kernel takes it on this device
+  // On a driver that only compiles.
+  void (*made)(Plan& plan) = nullptr;  // instead of running it
+  void (*refused)(const Graph& graph, const CompileOptions& options) = nullptr;  // no kernel takes it on this device
+  // Without any device, instead of compiling for it.
+  void (*compared)(const Graph& graph, const CompileOptions& options) = nullptr;  // its outputs have a reference
+  void (*differentiated)(const Graph& graph, Tensor loss, std::span<const Tensor> targets) = nullptr;  // d loss / d targets has
 };
 extern const CompileOnly* const compile_only;
 inline bool compiles_only() {
   return compile_only != nullptr;
+}
+inline bool has_device() {
+  return !compiles_only() || compile_only->made;
 }
 
 struct Run {

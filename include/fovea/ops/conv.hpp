@@ -24,7 +24,8 @@ Tensor conv(Tensor x, Tensor weight, const ConvDesc& desc = {}, CallSite site = 
 struct ConvTransposeDesc {
   std::vector<std::int64_t> stride{};
   std::vector<std::int64_t> padding_begin{}, padding_end{};  // taken off the result; none: 0, and as padding_begin
-  std::vector<std::int64_t> output_padding{};                // added to the extents, behind; none: 0
+  // Added to the extents, behind; none: 0. Below the stride or below the dilation.
+  std::vector<std::int64_t> output_padding{};
   std::vector<std::int64_t> dilation{};
   std::int64_t groups = 1;
   Tensor bias{};  // [O]; beside weights a sample also [N,O]

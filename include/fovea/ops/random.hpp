@@ -39,7 +39,7 @@ struct CategoricalDesc {
 Tensor categorical(Tensor logits, Tensor state, const CategoricalDesc& desc = {}, CallSite site = CallSite::here());
 
 struct GumbelSoftmaxDesc {
-  float temperature = 1;  // > 0
+  float temperature = 1;  // > 0, finite
   bool hard = false;      // the value is one-hot at the largest; the gradient is the soft one's (straight through)
   Tensor mask{};          // boolean, broadcasts to the logits: true = take part. A row without any is zeros
   std::int64_t stream = 0;

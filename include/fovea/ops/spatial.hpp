@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <vector>
 
@@ -29,7 +30,7 @@ struct PoolDesc {
   // average: padding counts in the divisor, the part beyond the padded input never does. ONNX's default; PyTorch's is true.
   bool count_include_pad = false;
   std::int64_t divisor = 0;        // average: divide by this instead; 0: the count
-  float p = 2;                     // lp
+  float p = 2;                     // lp; > 0, finite
 };
 Tensor pool(Pool kind, Tensor x, const PoolDesc& desc, CallSite site = CallSite::here());
 struct MaxPoolResult {
@@ -39,7 +40,9 @@ struct MaxPoolResult {
 MaxPoolResult max_pool_with_indices(Tensor x, const PoolDesc& desc, CallSite site = CallSite::here());
 // Window i covers floor(i·in/out) .. ceil((i+1)·in/out): output extents as given, -1 keeps the input's.
 Tensor adaptive_pool(Pool kind, Tensor x, std::span<const std::int64_t> output, CallSite site = CallSite::here());
+Tensor adaptive_pool(Pool kind, Tensor x, std::initializer_list<std::int64_t> output, CallSite site = CallSite::here());
 MaxPoolResult adaptive_max_pool_with_indices(Tensor x, std::span<const std::int64_t> output, CallSite site = CallSite::here());
+MaxPoolResult adaptive_max_pool_with_indices(Tensor x, std::initializer_list<std::int64_t> output, CallSite site = CallSite::here());
 // One window over all spatial axes, extents 1.
 Tensor global_pool(Pool kind, Tensor x, float p = 2, CallSite site = CallSite::here());
 // The values of max pooling back at their maxima, zeros elsewhere: x and indices (i32, as max_pool_with_indices gives
@@ -47,6 +50,8 @@ Tensor global_pool(Pool kind, Tensor x, float p = 2, CallSite site = CallSite::h
 // windows share a maximum their values are summed (PyTorch keeps one of them); an index outside its own window counts
 // for nothing. Errors: extents that do not fit. (Zeiler, Taylor & Fergus 2011)
 Tensor max_unpool(Tensor x, Tensor indices, const PoolDesc& window, std::span<const std::int64_t> output,
+                  CallSite site = CallSite::here());
+Tensor max_unpool(Tensor x, Tensor indices, const PoolDesc& window, std::initializer_list<std::int64_t> output,
                   CallSite site = CallSite::here());
 
 // ---- Sampling -----------------------------------------------------------------------------------------------------
@@ -82,7 +87,8 @@ Tensor affine_grid(Tensor theta, const Shape& size, const AffineGridDesc& desc =
 // of its sign, and then has no gradient. (Jaderberg et al. 2015)
 Tensor projective_grid(Tensor theta, const Shape& size, const AffineGridDesc& desc = {}, CallSite site = CallSite::here());
 // The thin-plate spline that takes `control` points (x,y), K of them in [-1,1], to `source` [N,K,2]: a product with a matrix
-// [H·W,K] made here. Error: control points on a line. (Bookstein 1989; Jaderberg et al. 2015)
+// [H·W,K] made here. Errors: control points on a line, or not of finite numbers; a matrix of more than 2^30 elements.
+// (Bookstein 1989; Jaderberg et al. 2015)
 Tensor thin_plate_grid(Tensor source, const std::vector<std::array<double, 2>>& control, const Shape& size,
                        const AffineGridDesc& desc = {}, CallSite site = CallSite::here());
 // box [N,4]: (x0, y0, x1, y1) in [-1,1], over which the pixels are spread; what sampling there crops.
@@ -90,7 +96,7 @@ Tensor box_grid(Tensor box, const Shape& size, const AffineGridDesc& desc = {}, 
 
 struct RoiAlignDesc {
   std::array<std::int64_t, 2> bins{1, 1};  // rows, columns of the result
-  float scale = 1;                         // of the regions' coordinates to x's pixels
+  float scale = 1;                         // of the regions' coordinates to x's pixels; > 0, finite
   std::int64_t samples = 0;                // an axis and bin, up to 255; 0: one for each pixel that the bin begins
   bool aligned = false;                    // true: pixel centres are at halves (ONNX half_pixel); false: regions of >= 1 pixel
   bool maximum = false;                    // the largest weighted texel among the samples instead of their average (ONNX max)
@@ -115,18 +121,19 @@ enum class ResizeRounding : std::uint8_t { prefer_floor, prefer_ceil, floor, cei
 const char* to_string(ResizeRounding rounding);
 struct ResizeDesc {
   // Of the last 1, 2 or 3 axes: extents of the result, or scales, of which floor(scale·extent) follows. With both, the
-  // scales give the coordinates.
+  // scales give the coordinates. An extent of 0 makes an empty result.
   std::vector<std::int64_t> size{};
   std::vector<double> scale{};
   Interpolation interpolation = Interpolation::linear;
   ResizeCoordinates coordinates = ResizeCoordinates::half_pixel;
   ResizeRounding rounding = ResizeRounding::prefer_floor;
-  bool antialias = false;        // linear and cubic: where an axis shrinks, its kernel is stretched by as much
+  bool antialias = false;        // where an axis shrinks, its kernel is stretched by as much; not of nearest
   bool exclude_outside = false;  // pixels outside x weigh nothing and the others share; otherwise the edge is repeated
   double cubic_a = -0.75;        // PyTorch with antialias: -0.5
 };
 // x [..., n1, n2] -> [..., m1, m2]: interpolation along each axis. Its gradient is the exact adjoint.
-// Errors: x not f32 or f16, fewer axes than extents, an empty axis, a scale that is not positive. (Keys 1981 for cubic)
+// Errors: x not f32 or f16, fewer axes than extents, an empty axis, a scale that is not positive, antialias of nearest, a
+// cubic_a that is not finite. (Keys 1981 for cubic)
 Tensor resize(Tensor x, const ResizeDesc& desc, CallSite site = CallSite::here());
 
 }  // namespace fovea
