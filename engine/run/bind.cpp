@@ -37,7 +37,7 @@ Result<void> check_range(const compile::External& external, const NamedRange& ra
   if (range.size < external.bytes)
     return refuse("'", range.name, "' has ", range.size, " bytes, ", to_string(external.role), ' ',
                   fovea::to_string(external.dtype), fovea::to_string(external.shape), " needs ", external.bytes);
-  const std::uint64_t size = range.size == UINT64_MAX ? external.bytes : range.size;
+  const std::uint64_t size = (range.size == UINT64_MAX ? external.bytes : range.size) + range.margin;
   if (range.offset > range.buffer_size || size > range.buffer_size - range.offset)
     return refuse("'", range.name, "' at ", range.offset, " + ", size, " passes the end of a buffer of at most ",
                   range.buffer_size, " bytes");

@@ -19,6 +19,9 @@ struct NamedRange {
   VkBuffer buffer = VK_NULL_HANDLE;
   std::uint64_t offset = 0, size = UINT64_MAX;  // size: from offset on; UINT64_MAX: as much as the port needs
   std::uint64_t buffer_size = UINT64_MAX;       // the buffer is not larger
+  // Bytes behind the port's that its last binding spans too: where tests put sentinels, which a driver that checks bounds
+  // would keep from what runs past the end.
+  std::uint64_t margin = 0;
 };
 
 // One range an external, in the Program's order.

@@ -78,7 +78,9 @@ VkDescriptorBufferInfo Executor::locate(const compile::BufferRange& range,
       break;
   }
   const NamedRange& external = externals[range.index];
-  return {external.buffer, external.offset + range.offset, range.size};
+  const bool last = range.offset + range.size == program_.externals[range.index].bytes;
+  const std::uint64_t size = std::min(range.size + (last ? external.margin : 0), device_.caps.max_storage_range);
+  return {external.buffer, external.offset + range.offset, size};
 }
 
 Result<BoundSets> Executor::allocate_sets() const {

@@ -1,6 +1,7 @@
 #include "tests/conformance/runner.hpp"
 
 #include "compile/compiler.hpp"
+#include "engine/api/internal.hpp"
 #include "ops/op_def.hpp"
 #include "tests/conformance/adapter.hpp"
 #include "tests/conformance/compare.hpp"
@@ -67,15 +68,19 @@ class CaseRun {
 
   CaseGraph& graph() { return no_gradient_ ? forward_ : whole_; }
 
-  Result<Plan> compile(const std::string& variant) {
+  Result<Plan> make_plan(const std::string& variant) {
     CompileOptions options{.timestamps = options_.timestamps, .poison_arena = true};
     if (!variant.empty()) options.force_kernel.push_back(variant);
-    return context_.compile(graph().graph(), options);
+    if (!options_.alter) return context_.compile(graph().graph(), options);
+    Result<compile::Program> program = compile::compile(graph().graph().ir(), caps_of(context_), options);
+    if (!program) return program.error();
+    options_.alter(*program);
+    return plan_from_program(context_, std::move(*program), options);
   }
 
   void run_chosen() {
     const auto start = std::chrono::steady_clock::now();
-    Result<Plan> plan = compile("");
+    Result<Plan> plan = make_plan("");
     if (!plan) return fail_to_compile("", plan.error());
     run_plan("", *plan, milliseconds_since(start));
     if (!options_.all_variants) return;
@@ -93,7 +98,7 @@ class CaseRun {
   // Runs the variant where the case takes it and it makes a program of its own.
   void run_other(const std::string& variant, std::set<std::string>& programs) {
     const auto start = std::chrono::steady_clock::now();
-    Result<Plan> plan = compile(variant);
+    Result<Plan> plan = make_plan(variant);
     if (!plan && plan.error().code == ErrorCode::unsupported) return;
     if (!plan) {
       fail_to_compile(variant, plan.error());
@@ -105,7 +110,7 @@ class CaseRun {
   void run_forced(const std::string& variant) {
     const auto refuse = [&](const std::string& why) { refusals_ += (refusals_.empty() ? "" : "; ") + why; };
     const auto start = std::chrono::steady_clock::now();
-    Result<Plan> plan = compile(variant);
+    Result<Plan> plan = make_plan(variant);
     if (!plan && plan.error().code == ErrorCode::unsupported) return refuse(plan.error().message);
     if (!plan) return fail_to_compile(variant, plan.error());
     if (!holds(*plan, variant)) return refuse(variant + ": the case has no such operator");

@@ -1,6 +1,7 @@
 #pragma once
 // One case on one device.
 
+#include "compile/program.hpp"
 #include "tests/conformance/corpus.hpp"
 #include "tests/conformance/report.hpp"
 #include <fovea/context.hpp>
@@ -22,6 +23,7 @@ struct RunOptions {
   // The limits in force are below the floor that every device has: what is refused for them is skipped, not failed.
   bool below_floor = false;
   bool timestamps = false;  // the device's queue has them
+  std::function<void(compile::Program&)> alter{};  // what becomes of a compiled Program before it runs; null: nothing
 };
 
 // Messages of the validation layers since the last call.

@@ -1,5 +1,7 @@
 #include "tests/support/guarded.hpp"
 
+#include "engine/api/internal.hpp"
+
 #include <algorithm>
 #include <cstring>
 
@@ -77,9 +79,10 @@ void inspect(std::vector<Guarded>& guarded, std::span<const Bytes> inputs, Guard
 Result<GuardedRun> run_between_sentinels(Context& context, Plan& plan, std::span<const Bytes> inputs, int runs) {
   Result<std::vector<Guarded>> guarded = make_guarded(context, plan, inputs);
   if (!guarded) return guarded.error();
-  std::vector<PortBuffer> ports;
-  for (Guarded& one : *guarded) ports.push_back({one.port->name, &one.buffer, guard_bytes});
-  Result<Bindings> bindings = plan.bind(ports);
+  std::vector<run::NamedRange> ranges;
+  for (const Guarded& one : *guarded)
+    ranges.push_back({one.port->name, handle(one.buffer), guard_bytes, one.port->bytes, one.buffer.size(), guard_bytes});
+  Result<Bindings> bindings = bind_ranges(plan, ranges);
   if (!bindings) return bindings.error();
 
   GuardedRun run;

@@ -18,8 +18,9 @@ struct GuardedRun {
   std::vector<std::string> faults;  // "two runs differ in y"; a kind of fault at a port stands once
 };
 
-// The bytes of the inputs and parameters, in the order of the ports. Every port lies between sentinels and outputs are NaN
-// before each run. Faults: a sentinel or an input that was changed, and an output of which a later run gave other bits.
+// The bytes of the inputs and parameters, in the order of the ports. Every port lies between sentinels, of which those
+// behind it are bound with it, for some drivers drop accesses past the end of a binding; outputs are NaN before each run.
+// Faults: a sentinel or an input that was changed, and an output of which a later run gave other bits.
 // Errors: memory, the device.
 Result<GuardedRun> run_between_sentinels(Context& context, Plan& plan, std::span<const Bytes> inputs, int runs);
 

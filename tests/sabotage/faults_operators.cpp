@@ -1,0 +1,30 @@
+// What only tests of tests/ops notice that take many seconds each: these run by hand, and when the table is made.
+
+#include "tests/sabotage/fault.hpp"
+
+namespace fovea::sabotage {
+
+constexpr const char* taps = "ops/dynamic_conv1d.cpp: about the position, causal, and between; more taps than positions";
+constexpr const char* features = "ops/feature_attention.cpp: feature_attention: lengths and features off every block, none and one";
+
+constexpr Fault operators[] = {
+    {"attention: masks of grouped heads: the group is forgotten", "attention_row", "pair % p.key_heads * (p.heads / p.key_heads) + row", "pair % p.key_heads + row", "ops/attention.cpp: masks a head and a batch under grouped queries", "", "lib/attention.glsl"},
+    {"attention: a row that sees nothing is divided by zero", "attention_row", "nothing_seen(state) ? vec4(0.0) : sum * (1.0 / state.l)", "sum * (1.0 / state.l)", "ops/attention.cpp: a fully masked row yields zeros, not NaN, and the log-sum-exp of nothing", "", "lib/online_softmax.glsl"},
+    {"attention backward: the gradient of the log-sum-exp is dropped", "attention_backward", "slack[r] * factor - stats[3 * row + 2];", "slack[r] * factor;", "ops/attention_backward.cpp: attention backward: scale, soft-cap, and a loss that takes the log-sum-exp too"},
+    {"matmul: split K: the last part is not summed", "matmul_sum", "part < p.groups; ++part", "part + 1 < p.groups; ++part", "ops/matmul.cpp: matmul: K far past what one invocation may loop over on some drivers"},
+    {"convolution: the stride of the other axis", "conv2d_direct", "int row = int(i * p.stride_y", "int row = int(i * STRIDE_X", "ops/conv2d.cpp: strides, paddings, dilations and kernels of odd sizes"},
+    {"softmax: the mask of the next element", "softmax", "mask[mask_base + j * p.mask_step] != 0u", "mask[mask_base + (j + 1) * p.mask_step] != 0u", "ops/softmax.cpp: masks broadcast over every axis"},
+    {"reduce by chunks: a chunk's state is read at the place of another", "reduce", "uint at = kept + (lane + k * LANES) * p.outputs;", "uint at = kept + lane + k * LANES;", "ops/reduce.cpp: long reductions to few outputs are split"},
+    {"recurrent: a state goes on past its sequence's end", "recurrent_step", "ended ? h_old : h_new", "h_new", "ops/recurrent_scan.cpp: from the end back without a bias, sequences that end early, before they begin, or not at all"},
+    {"additive score: one score more than there is", "additive_score", "EACH_ROW if (first + r < p.others)", "EACH_ROW if (first + r <= p.others)", "ops/additive_score.cpp: additive_score: lengths and features off every block, none and one, either side the longer"},
+    {"dynamic convolution: taps are one position late", "dynamic_conv1d", "uint s = t + m - p.offset, at", "uint s = min(t + m + 1 - p.offset, p.T - 1), at", taps},
+    {"dynamic convolution: transposed taps are one off", "dynamic_conv1d", "s * p.weight_t + K - 1 - j", "s * p.weight_t + K - 1 - max(j, 1) + 1", taps},
+    {"dynamic convolution: the weights' gradient reads outside", "dynamic_conv1d_weights", "if (s < p.T) {", "if (s <= p.T) {", taps},
+    {"feature attention: the sum is not rescaled", "feature_attention", "      sum[r] *= keep;\n", "", features},
+    {"feature attention: the key past the end is seen", "feature_attention", "seen[j] = j0 + j < end &&", "seen[j] = j0 + j <= end &&", features},
+    {"feature attention backward: the mean is not subtracted", "feature_attention_backward", "* (key.x - query.y) *", "* key.x *", "ops/feature_attention.cpp: feature_attention backward: both sides, lengths off every block, none and one"},
+};
+
+const std::span<const Fault> operators_faults = operators;
+
+}  // namespace fovea::sabotage
