@@ -4,6 +4,7 @@
 #include "ops/compose.hpp"
 #include "ops/term.hpp"
 
+#include <cmath>
 #include <limits>
 
 namespace fovea::ops {
@@ -48,6 +49,8 @@ Tensor masked_reduce(Reduce op, Tensor x, const ReduceDesc& desc, CallSite site)
     return refuse(x, site, "reduce ", to_string(op), ": the mask is ", to_string(desc.mask.dtype()), ", not boolean");
   if (!ir::broadcasts_to(desc.mask.shape(), x.shape()))
     return refuse(x, site, "reduce ", to_string(op), ": mask ", to_string(desc.mask.shape()), " does not broadcast to x ", to_string(x.shape()));
+  if (!std::isfinite(desc.correction))
+    return refuse(x, site, "reduce ", to_string(op), ": correction is ", desc.correction, ", not a finite number");
   std::vector<std::int64_t> kept;  // the shape without the reduced axes
   for (std::int64_t axis : desc.axes)
     if (!ir::normalize_axis(axis, x.shape().rank()))
