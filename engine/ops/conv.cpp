@@ -1,6 +1,7 @@
 // Convolution over one, two or three axes, with any padding, and with weights a sample: rewritten until conv2d has it.
 
 #include "ops/conv.hpp"
+#include "ops/pad.hpp"
 
 namespace fovea {
 namespace ops {
@@ -17,7 +18,7 @@ void describe(const ConvAttrs& attrs, F&& field) {
 }
 
 void infer(InferContext& context) {
-  const auto& g = context.attrs.as<ConvAttrs>().geometry;
+  const auto& [g, mode] = context.attrs.as<ConvAttrs>();
   const Shape &x = context.shape(0), &weight = context.shape(1);
   if (!conv_operands_are_right(context, g, "[O,C/groups,...]")) return;
   const std::int64_t channels = weight_axis(x, weight, 0), taken = weight_axis(x, weight, 1);
@@ -31,6 +32,7 @@ void infer(InferContext& context) {
   for (int axis = 2; axis < x.rank(); ++axis) {
     const auto k = static_cast<std::size_t>(axis - 2);
     const std::int64_t reach = g.reach(k, weight_axis(x, weight, axis)), padded = x[axis] + g.begin[k] + g.end[k];
+    if (!padding_has_source(context, mode, axis, x[axis], g.begin[k], g.end[k])) return;
     if (reach > padded)
       return context.fail("the window reaches over ", reach, " of axis ", axis, " and the padded input has ", padded);
     y[axis] = (padded - reach) / g.stride[k] + 1;
