@@ -2,6 +2,7 @@
 
 #include "base/enum_name.hpp"
 #include "ops/conv.hpp"
+#include "ops/pad.hpp"
 
 namespace fovea {
 namespace ops {
@@ -33,6 +34,7 @@ void infer(InferContext& context) {
   for (int axis = 2; axis < x.rank(); ++axis) {
     const auto k = static_cast<std::size_t>(axis - 2);
     const std::int64_t reach = g.reach(k, weight_axis(x, weight, axis)), padded = x[axis] + g.begin[k] + g.end[k];
+    if (!padding_has_source(context, padding_mode, axis, x[axis], g.begin[k], g.end[k])) return;
     if (reach > padded)
       return context.fail("the window reaches over ", reach, " of axis ", axis, " and the padded input has ", padded);
     y[axis] = (padded - reach) / g.stride[k] + 1;

@@ -4,6 +4,7 @@
 
 #include "base/enum_name.hpp"
 #include "base/half.hpp"
+#include "ops/pad.hpp"
 #include "ops/strided.hpp"
 #include "ops/vjp.hpp"
 #include <fovea/ops.hpp>
@@ -23,6 +24,17 @@ const char* to_string(PadMode mode) {
 }
 
 namespace ops {
+
+bool padding_has_source(InferContext& context, PadMode mode, int axis, std::int64_t kept, std::int64_t before, std::int64_t after) {
+  const std::int64_t most = std::max(before, after);
+  if (mode == PadMode::constant || most <= 0) return true;
+  if (mode == PadMode::reflect && most >= kept)
+    return context.fail("reflects ", most, " elements at axis ", axis, ", which has ", kept, ": at most ",
+                        std::max<std::int64_t>(kept - 1, 0)), false;
+  if (kept == 0) return context.fail("axis ", axis, " is empty: nothing to repeat"), false;
+  return true;
+}
+
 namespace {
 
 struct PadAttrs {
@@ -63,14 +75,9 @@ void infer(InferContext& context) {
   Shape y = x;
   for (int axis = 0; axis < x.rank(); ++axis) {
     const AxisPad pad = axis_pad(attrs, x, axis);
-    const std::int64_t most = std::max(pad.before, pad.after);
     if (pad.kept < 0)
       return context.fail("crops ", x[axis] - pad.kept, " elements of axis ", axis, ", which has ", x[axis]);
-    if (attrs.mode == PadMode::reflect && most > 0 && most >= pad.kept)
-      return context.fail("reflects ", most, " elements at axis ", axis, ", which has ", pad.kept, ": at most ",
-                          std::max<std::int64_t>(pad.kept - 1, 0));
-    if (attrs.mode != PadMode::constant && most > 0 && pad.kept == 0)
-      return context.fail("axis ", axis, " is empty: nothing to repeat");
+    if (!padding_has_source(context, attrs.mode, axis, pad.kept, pad.before, pad.after)) return;
     y[axis] = pad.extent();
   }
   context.out = {{y, context.dtype(0)}};

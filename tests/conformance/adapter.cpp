@@ -73,7 +73,7 @@ void CaseGraph::differentiate() {
     loss = loss ? loss + term : term;
   }
   if (!loss || targets.empty()) return;
-  const std::vector<Tensor> gradients = grad(loss, targets);
+  const std::vector<Tensor> gradients = grad(loss, targets, {.recompute = case_.attrs.flag("recompute")});
   for (std::size_t i = 0; i < names.size(); ++i) graph_.output(names[i], gradients[i]);
 }
 
@@ -86,7 +86,7 @@ std::span<const std::span<const Adapter>> adapter_families() {
       attention_adapters(),   channel_module_adapters(),  conv_adapters(),            elementwise_adapters(),
       index_adapters(),       layout_adapters(),      model_adapters(),           normalization_adapters(),
       onnx_elementwise_adapters(), onnx_index_adapters(), onnx_layer_adapters(), onnx_layout_adapters(),
-      pool_adapters(),        product_adapters(),         recurrent_adapters(), recurrent_module_adapters(),      reduce_adapters(),
+      pool_adapters(),        product_adapters(),         random_graph_adapters(), recurrent_adapters(), recurrent_module_adapters(),      reduce_adapters(),
       sample_adapters(),      sequence_module_adapters(), spatial_module_adapters(),
       token_module_adapters()};
   return families;

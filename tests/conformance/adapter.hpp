@@ -77,7 +77,8 @@ class CaseGraph {
   const Attrs& onnx_attrs() const { return node_->attributes; }
   std::int64_t onnx_opset() const { return node_->opset; }
 
-  // Appends the gradients that the case expects, of its loss: the sum of out.X times in.dX over the outputs that have one.
+  // Appends the gradients that the case expects, of its loss: the sum of out.X times in.dX over the outputs that have one. Of
+  // a case with the attribute `recompute`, as GradDesc::recompute has them.
   void differentiate();
 
   // Builds all of the case: by its operator's adapter, or node by node.
@@ -132,6 +133,7 @@ std::span<const Adapter> onnx_layer_adapters();
 std::span<const Adapter> onnx_layout_adapters();
 std::span<const Adapter> pool_adapters();
 std::span<const Adapter> product_adapters();
+std::span<const Adapter> random_graph_adapters();
 std::span<const Adapter> recurrent_adapters();
 std::span<const Adapter> recurrent_module_adapters();
 std::span<const Adapter> reduce_adapters();

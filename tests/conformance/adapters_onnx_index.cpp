@@ -6,7 +6,7 @@ namespace fovea::conformance {
 namespace {
 
 Tensor integer(CaseGraph& graph, std::int64_t value) {
-  return graph.constant({}, {static_cast<std::int32_t>(value)});
+  return graph.constant({}, std::vector{static_cast<std::int32_t>(value)});
 }
 
 // Negative indices count from the end.

@@ -94,7 +94,7 @@ void apply_auto_pad(const std::string& mode, Tensor x, PoolDesc& desc) {
 
 // ONNX's indices count over the whole tensor, or with columns first within each plane of two axes.
 Tensor over_all_planes(CaseGraph& graph, Tensor indices, const Shape& x, bool columns_first) {
-  const auto whole = [&](std::int64_t value) { return graph.constant({}, {static_cast<std::int32_t>(value)}); };
+  const auto whole = [&](std::int64_t value) { return graph.constant({}, std::vector{static_cast<std::int32_t>(value)}); };
   if (columns_first && x.rank() == 4) {
     const Tensor width = whole(x[3]);
     indices = binary(Binary::mod, indices, width) * whole(x[2]) + indices / width;

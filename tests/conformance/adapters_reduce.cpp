@@ -50,7 +50,7 @@ void onnx_arg(CaseGraph& graph) {
   const std::int64_t last = x.dim(static_cast<int>(axis)) - 1;
   const Tensor reversed = slice(x, {.axis = axis, .start = last, .stop = -last - 2, .step = -1});
   graph.out_onnx(
-      0, graph.constant({}, {static_cast<std::int32_t>(last)}) - reduce(op, reversed, desc));
+      0, graph.constant({}, std::vector{static_cast<std::int32_t>(last)}) - reduce(op, reversed, desc));
 }
 
 constexpr Adapter adapters[] = {

@@ -1,6 +1,7 @@
 #include "tests/conformance/device_run.hpp"
 
 #include "engine/api/internal.hpp"
+#include "tests/conformance/fuzz/fuzz.hpp"
 #include "tests/conformance/limits.hpp"
 #include "tests/conformance/runner.hpp"
 #include "vk/physical_device.hpp"
@@ -71,25 +72,25 @@ Result<void> emulate(Context& context, const io::Json& limits, DeviceReport& rep
   return {};
 }
 
-void run_file(Context& context, const CaseFile& file, const RunOptions& options, Messages& messages,
-              const Listener& listener, DeviceReport& report) {
+std::vector<CaseResult> run_file(Context& context, const CaseFile& file, const RunOptions& options, const TakeMessages& take_messages) {
   const Result<Case> loaded = load_case(file.path);
-  std::vector<CaseResult> results;
-  if (loaded) {
-    results = run_case(context, *loaded, options, [&] { return messages.take(); });
-  } else {
-    results = {{.group = file.group, .name = file.name, .op = "unreadable", .variant = "", .status = Status::failed,
-                .lines = {loaded.error().message}}};
-  }
-  for (CaseResult& result : results) {
-    listener.result(result);
-    report.results.push_back(std::move(result));
-  }
+  if (loaded) return run_case(context, *loaded, options, take_messages);
+  return {{.group = file.group, .name = file.name, .op = "unreadable", .variant = "", .status = Status::failed,
+           .lines = {loaded.error().message}}};
+}
+
+FuzzOptions fuzz_options(const Context& context, const Options& options) {
+  return {.seconds = options.fuzz.value_or(0), .seed = options.seed, .shrink = options.shrink, .f16 = caps_of(context).storage16,
+          .save = options.save};
+}
+
+RunCase on_device(Context& context, const TakeMessages& take_messages) {
+  return [&](const Case& one, const RunOptions& options) { return run_case(context, one, options, take_messages); };
 }
 
 // `device` as ContextOptions::device; `report` says what is known of it already.
-void run_device(const std::vector<CaseFile>& files, const Options& options, const std::string& device,
-                const Listener& listener, DeviceReport& report) {
+void run_device(const Work& work, const Options& options, const std::string& device, const Listener& listener,
+                DeviceReport& report) {
   const auto start = std::chrono::steady_clock::now();
   Messages messages;
   {
@@ -111,7 +112,10 @@ void run_device(const std::vector<CaseFile>& files, const Options& options, cons
     const DeviceCaps& caps = caps_of(*context);
     const RunOptions run_options{options.variants, options.all_variants, options.replays,
                                  !options.limits.empty() && below_floor(caps), caps.timestamp_period_ns > 0};
-    for (const CaseFile& file : files) run_file(*context, file, run_options, messages, listener, report);
+    work(*context, run_options, [&] { return messages.take(); }, [&](const CaseResult& result) {
+      listener.result(result);
+      report.results.push_back(result);
+    });
   }
   for (std::string& message : messages.take()) report.messages.push_back(std::move(message));  // the device is gone
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -139,17 +143,40 @@ std::vector<DeviceReport> list_devices() {
 
 }  // namespace
 
-std::vector<DeviceReport> run_devices(const std::vector<CaseFile>& files, const Options& options, const Listener& listener) {
+Work run_files(std::vector<CaseFile> files) {
+  return [files = std::move(files)](Context& context, const RunOptions& options, const TakeMessages& take_messages, const Emit& emit) {
+    for (const CaseFile& file : files)
+      for (const CaseResult& result : run_file(context, file, options, take_messages)) emit(result);
+  };
+}
+
+Work run_random_graphs(const Options& options, const std::function<void(const std::string&)>& begin) {
+  return [&options, begin](Context& context, const RunOptions& run_options, const TakeMessages& take_messages, const Emit& emit) {
+    FuzzOptions fuzzing = fuzz_options(context, options);
+    fuzzing.begin = begin;
+    fuzz(fuzzing, run_options, on_device(context, take_messages), emit);
+  };
+}
+
+Work run_graphs(std::vector<std::pair<std::string, Recipe>> graphs, const Options& options) {
+  return [graphs = std::move(graphs), &options](Context& context, const RunOptions& run_options, const TakeMessages& take_messages,
+                                                const Emit& emit) {
+    for (const auto& [name, recipe] : graphs)
+      run_recipe(recipe, name, fuzz_options(context, options), run_options, on_device(context, take_messages), emit);
+  };
+}
+
+std::vector<DeviceReport> run_devices(const Work& work, const Options& options, const Listener& listener) {
   if (!options.all_devices) {
     DeviceReport report;
     report.device = options.device.empty() ? "the best device" : options.device;
-    run_device(files, options, options.device, listener, report);
+    run_device(work, options, options.device, listener, report);
     return {report};
   }
   std::vector<DeviceReport> reports = list_devices();
   for (std::size_t i = 0; i < reports.size(); ++i) {
     if (reports[i].absent.empty()) {
-      run_device(files, options, std::to_string(i), listener, reports[i]);
+      run_device(work, options, std::to_string(i), listener, reports[i]);
     } else {
       listener.begin(reports[i]);
     }

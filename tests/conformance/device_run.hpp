@@ -1,11 +1,15 @@
 #pragma once
-// All cases on one device, or on each.
+// All cases, or random graphs, on one device or on each.
 
 #include "tests/conformance/corpus.hpp"
+#include "tests/conformance/fuzz/recipe.hpp"
 #include "tests/conformance/options.hpp"
 #include "tests/conformance/report.hpp"
+#include "tests/conformance/runner.hpp"
 
 #include <functional>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace fovea::conformance {
@@ -16,7 +20,16 @@ struct Listener {
   std::function<void(const CaseResult&)> result;
 };
 
+// What is run on a device; every result is emitted as soon as it is known.
+using Work = std::function<void(Context& context, const RunOptions& options, const TakeMessages& take_messages,
+                                const std::function<void(const CaseResult&)>& emit)>;
+Work run_files(std::vector<CaseFile> files);
+// `begin` is told the title of each graph before it runs.
+Work run_random_graphs(const Options& options, const std::function<void(const std::string&)>& begin);
+// Graphs with their names.
+Work run_graphs(std::vector<std::pair<std::string, Recipe>> graphs, const Options& options);
+
 // On the device that the options name, or on every one. A device that cannot be had has a report too, with the reason.
-std::vector<DeviceReport> run_devices(const std::vector<CaseFile>& files, const Options& options, const Listener& listener);
+std::vector<DeviceReport> run_devices(const Work& work, const Options& options, const Listener& listener);
 
 }  // namespace fovea::conformance

@@ -1,6 +1,7 @@
 // fovea-conformance: runs the cases of the conformance corpus on a device, and reports (docs/conformance.md).
 // Exit status: 0 some cases passed and none failed, 1 some failed, 2 wrong usage, no device, no case, or all skipped.
 
+#include "io/file.hpp"
 #include "tests/conformance/adapter.hpp"
 #include "tests/conformance/device_run.hpp"
 
@@ -42,6 +43,7 @@ void print_result(const CaseResult& result, bool verbose) {
   switch (result.status) {
     case Status::passed:
       if (verbose) fmt::print("passed {} {:.2f}\n", result.title(), result.error.value);
+      for (const std::string& line : result.lines) fmt::print("{}: {}\n", result.title(), line);
       break;
     case Status::skipped: fmt::print("skipped {}: {}\n", result.title(), fmt::join(result.lines, "; ")); break;
     case Status::failed:
@@ -91,7 +93,7 @@ void print_table(const DeviceReport& device) {
     fmt::print("{:<28}{:>8}{:>8}{:>8}{:>14.2f}\n", group, row.passed, row.failed, row.skipped, row.error);
   print_top("slowest", device, " ms", [](const CaseResult& one) { return one.compile_ms + one.run_ms; });
   print_top("nearest to their bounds", device, "", [](const CaseResult& one) { return one.error.value; });
-  fmt::print("{} gradients among what was compared\n", gradients);
+  if (gradients > 0) fmt::print("{} gradients among what was compared\n", gradients);
   for (const std::string& message : device.messages) fmt::print("FAILED outside every case: {}\n", message);
   fmt::print("{} passed, {} failed, {} skipped\n", device.count(Status::passed), device.failures(),
              device.count(Status::skipped));
@@ -136,18 +138,34 @@ int merge_reports(const Options& options) {
   return status_of(whole);
 }
 
-int run_cases(const std::vector<CaseFile>& files, const Options& options, Report report) {
+int run_on_devices(const Work& work, const Options& options, Report report = {}) {
   report.fovea = FOVEA_VERSION;
   report.started = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
-  report.devices = run_devices(files, options, {print_begin, [&](const CaseResult& r) { print_result(r, options.verbose); }});
+  report.devices = run_devices(work, options, {print_begin, [&](const CaseResult& r) { print_result(r, options.verbose); }});
   for (const DeviceReport& device : report.devices)
     if (device.absent.empty()) print_table(device);
   if (Result<void> written = write_reports(report, options); !written) return fail(written.error().message);
   return status_of(report);
 }
 
+int run_graph_files(const Options& options) {
+  std::vector<std::pair<std::string, Recipe>> graphs;
+  for (const std::filesystem::path& path : options.graphs) {
+    const Result<io::MappedFile> file = io::MappedFile::open(path);
+    if (!file) return fail("--graph " + file.error().message);
+    Result<Recipe> recipe = parse_recipe({reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()});
+    if (!recipe) return fail(fmt::format("--graph {}: {}", path.string(), recipe.error().message));
+    graphs.emplace_back(path.stem().string(), std::move(*recipe));
+  }
+  return run_on_devices(run_graphs(std::move(graphs), options), options);
+}
+
 int run(const Options& options) {
   if (!options.merge.empty()) return merge_reports(options);
+  // A driver that takes the program down took it with the graph that was named last.
+  const auto name = [&](const std::string& title) { if (options.verbose) fmt::print("running {}\n", title); };
+  if (options.fuzz) return run_on_devices(run_random_graphs(options, name), options);
+  if (!options.graphs.empty()) return run_graph_files(options);
   std::vector<CaseFile> files;
   std::set<std::string> seen;
   for (const std::string& corpus : options.corpora) {
@@ -165,7 +183,7 @@ int run(const Options& options) {
   std::erase_if(files, [&](const CaseFile& file) { return !matches(options.pattern, file.id()); });
   if (files.empty()) return fail("no case matches '" + options.pattern + "'");
   if (!report.absent_groups.empty()) fmt::print("absent groups: {}\n", fmt::join(report.absent_groups, " "));
-  return options.list ? list_cases(files) : run_cases(files, options, std::move(report));
+  return options.list ? list_cases(files) : run_on_devices(run_files(std::move(files)), options, std::move(report));
 }
 
 }  // namespace

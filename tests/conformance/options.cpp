@@ -55,14 +55,29 @@ Result<void> check_outputs(const Options& options) {
   return {};
 }
 
+Result<void> check_graphs(const Options& options) {
+  const bool graphs = options.fuzz || !options.graphs.empty();
+  if (options.fuzz && !(*options.fuzz > 0 && *options.fuzz < 1e9))
+    return wrong(fmt::format("--fuzz {}: SECONDS is a positive number", *options.fuzz));
+  if (options.shrink && !graphs) return wrong("--shrink: there is nothing to shrink without --fuzz or --graph");
+  if (options.save.empty()) return {};
+  if (!graphs) return wrong("--save: there is no graph to save without --fuzz or --graph");
+  std::error_code ignored;
+  if (!fs::is_directory(options.save, ignored)) return wrong(fmt::format("--save {}: is no folder", options.save.string()));
+  if (::access(options.save.c_str(), W_OK) != 0) return wrong(fmt::format("--save {}: cannot be written", options.save.string()));
+  return {};
+}
+
 Result<void> check(Options& options, const std::string& limits) {
   if (Result<void> checked = check_outputs(options); !checked) return checked;
+  if (Result<void> checked = check_graphs(options); !checked) return checked;
   if (!options.merge.empty()) {
     if (options.json.empty() && options.junit.empty() && options.html.empty())
       return wrong("--merge: say where to write to: --html, --json or --junit");
     return {};
   }
-  if (options.corpora.empty()) return wrong("--corpus is required: a folder of <group>/<case>.safetensors");
+  if (options.corpora.empty() && options.graphs.empty() && !options.fuzz)
+    return wrong("--corpus is required: a folder of <group>/<case>.safetensors; or --fuzz, or --graph");
   if (Result<void> checked = check_variants(options); !checked) return checked;
   if (limits.empty()) return {};
   Result<io::Json> read = read_limits(limits);
@@ -75,11 +90,19 @@ Result<void> check(Options& options, const std::string& limits) {
 
 std::optional<int> parse(int argc, char** argv, Options& options) {
   std::string limits;
-  CLI::App app{"Runs the cases of the conformance corpus on a Vulkan device."};
-  app.add_option("--corpus", options.corpora, "Folder of <group>/<case>.safetensors; may be given several times")
-      ->allow_extra_args(false);
-  app.add_option("--case", options.pattern, "Only cases whose <group>/<case> matches this glob");
-  app.add_flag("--list", options.list, "Lists the cases and their operators instead of running them");
+  CLI::App app{"Runs the cases of the conformance corpus, or random graphs, on a Vulkan device."};
+  auto* corpus = app.add_option("--corpus", options.corpora, "Folder of <group>/<case>.safetensors; may be given several times")
+                     ->allow_extra_args(false);
+  auto* pattern = app.add_option("--case", options.pattern, "Only cases whose <group>/<case> matches this glob");
+  auto* list = app.add_flag("--list", options.list, "Lists the cases and their operators instead of running them");
+  auto* fuzz = app.add_option("--fuzz", options.fuzz, "Runs random graphs and their gradients for so many SECONDS, instead of a corpus")
+                   ->excludes(corpus, pattern, list);
+  app.add_option("--seed", options.seed, "Of the first random graph; the next has the next one")->needs(fuzz)->capture_default_str();
+  app.add_option("--graph", options.graphs, "Runs graphs as --shrink and --save give them; may be given several times")
+      ->allow_extra_args(false)
+      ->excludes(corpus, pattern, list, fuzz);
+  app.add_flag("--shrink", options.shrink, "Reduces each graph that fails to the smallest that fails so, and prints it");
+  app.add_option("--save", options.save, "Folder for <name>.graph of each graph that fails, as small as it was made");
   auto* device = app.add_option("--device", options.device,
                                 "Part of a device's name, or its index (else FOVEA_DEVICE, else the best)");
   app.add_flag("--all-devices", options.all_devices, "Every device that the loader lists, in turn")->excludes(device);
@@ -94,7 +117,8 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
   app.add_option("--json", options.json, "Writes the whole report as JSON");
   app.add_option("--junit", options.junit, "Writes a JUnit XML for continuous integration");
   app.add_option("--html", options.html, "Writes a table of operator and device, as one HTML file");
-  app.add_option("--merge", options.merge, "Reads JSON reports of earlier runs instead of running")->excludes("--corpus");
+  app.add_option("--merge", options.merge, "Reads JSON reports of earlier runs instead of running")
+      ->excludes("--corpus", "--fuzz", "--graph");
   app.add_flag("--verbose", options.verbose, "Also names the cases that pass");
   app.footer(
       "Exit status: 0 some cases passed and none failed, 1 some failed, 2 wrong usage, no device, no case, or all "

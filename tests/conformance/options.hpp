@@ -3,6 +3,7 @@
 
 #include "io/json.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -16,6 +17,11 @@ struct Options {
   std::vector<std::string> variants;  // "operator=kernel"
   bool all_variants = false;          // --variant all
   bool all_devices = false, list = false, verbose = false;
+  std::optional<double> fuzz;  // seconds
+  std::uint32_t seed = 1;
+  bool shrink = false;
+  std::vector<std::filesystem::path> graphs;  // of --graph, read before any device is made
+  std::filesystem::path save;                 // empty: nowhere
   int replays = 2;
   io::Json limits = io::Json::object();  // of --limits
   std::vector<std::filesystem::path> merge;

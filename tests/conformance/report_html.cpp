@@ -54,7 +54,7 @@ summary:hover, summary:focus-visible, details[open] > summary { background: var(
 .bar { display: block; height: 3px; margin-top: 3px; background: var(--line); }
 .bar i { display: block; height: 100%; background: var(--bar); }
 .failed .bar i { background: var(--bad); }
-.lines { margin-top: .2rem; font-size: .82rem; }
+.lines { margin-top: .2rem; font-size: .82rem; white-space: pre-wrap; }
 @media (max-width: 40rem) { body { padding: .7rem; } .table { min-width: calc(8.5rem + var(--columns) * 8.5rem); }
   .row { grid-template-columns: minmax(8.5rem, 1fr) repeat(var(--columns), minmax(8.5rem, 1fr)); } }
 )css";

@@ -143,6 +143,9 @@ TEST_CASE("conv: what does not fit is named") {
   refused({1, 3, 4}, {1, 3, 1}, {.stride = {1, 1}}, {"stride has 2 entries and x 1 spatial axes"});
   refused({1, 3, 4}, {1, 3, 1}, {.stride = {0}}, {"stride 0 is not in 1..2^30"});
   refused({1, 3, 4}, {1, 3, 1}, {.padding_end = {-1}}, {"padding_end -1 is not in 0..2^30"});
+  refused({1, 3, 4}, {1, 3, 1}, {.padding_begin = {4}, .padding_mode = PadMode::reflect},
+          {"conv: reflects 4 elements at axis 2, which has 4: at most 3"});
+  refused({1, 3, 0}, {1, 3, 1}, {.padding_begin = {1}, .padding_mode = PadMode::circular}, {"axis 2 is empty: nothing to repeat"});
   refused({1, 3, 4}, {1, 3, 1}, {.groups = 0}, {"groups 0 is less than 1"});
   refused({1, 3, 4}, {1, 3, 1}, {.groups = 2}, {"groups 2 does not divide x's 3 channels"});
   refused({1, 4, 4}, {3, 2, 1}, {.groups = 2}, {"groups 2 does not divide weight's 3 output channels"});
