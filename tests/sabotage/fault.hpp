@@ -29,7 +29,7 @@ struct Family {
   bool validated;  // the validation layer must be loaded; without this it is not
 };
 
-#define FAMILY(name, validated) extern const std::span<const Fault> name##_faults;
+#define FAMILY(name, validated, quick) extern const std::span<const Fault> name##_faults;
 #include "tests/sabotage/families.def"
 #undef FAMILY
 

@@ -25,7 +25,7 @@ constexpr Fault faults[] = {
     {"causal off by one: a query sees the next key", "attention_row", "int(key) <= int(query) + p.band_high", "int(key) <= int(query) + p.band_high + 1", "op_sdpa/causal_wide", "", "lib/attention.glsl"},
     {"the last key of a causal block is not visited", "attention_row", "high + p.band_high + 1, high", "high + p.band_high, high", "op_sdpa/mqa_causal", "", "lib/attention.glsl"},
     {"a window is one narrower at its left edge", "attention_row", "int(key) >= int(query) + p.band_low", "int(key) > int(query) + p.band_low", "op_attention_variants/window", "", "lib/attention.glsl"},
-    {"the mask is read one key on", "attention_row", "at[r], min(j0 + j, p.keys - 1));\n    if (j0", "at[r], min(j0 + j + 1, p.keys - 1));\n    if (j0", "op_sdpa/bool"},
+    {"the mask is read one key on", "attention_row", "at[r], min(j0 + j, p.keys - 1));\n    if (j0", "at[r], min(j0 + j + 1, p.keys - 1));\n    if (j0", "op_sdpa/float_bias_grad"},
     {"a mask of each batch: the first is taken", "attention_row", "result.mask = pair / p.key_heads * p.mask_b + head", "result.mask = head", "op_sdpa/keypad", "", "lib/attention.glsl"},
     {"a mask of each head: the first is taken", "attention_row", " + head * p.mask_h + ", " + ", "op_sdpa/float_bias_grad", "", "lib/attention.glsl"},
     {"the log-sum-exp without its maximum", "attention_row", "state.m + log_ieee(state.l)", "log_ieee(state.l)", "op_attention_variants/window", "", "lib/online_softmax.glsl"},

@@ -9,8 +9,6 @@ constexpr Fault elementwise[] = {
     {"an operand that broadcasts has the strides of another axis", "elementwise", "k_in * RANK + axis];", "k_in * RANK + k];", "op_shape/bcast_gate"},
     {"select takes the other side", "elementwise", "return u != 0u ? registers", "return u == 0u ? registers", "op_shape/where"},
     {"rotary embedding turns the other way", "elementwise", "precise float r = x - z;", "precise float r = x + z;", "mod_window/rope_half"},
-    {"division rounds down, not to zero", "elementwise", "uint(i / j);", "uint((i - mod_floor(i, j)) / j);", "ops/elementwise.cpp: i32: every operation it has"},
-    {"halves are rounded up, not to even", "elementwise", "float_result(roundEven(x))", "float_result(floor(x + 0.5))", "ops/elementwise.cpp: rounding takes halves to even"},
 };
 
 constexpr Fault layout[] = {
@@ -22,12 +20,7 @@ constexpr Fault layout[] = {
     {"pad: reflection repeats the edge", "pad", "n - 1 - abs(n - 1 - abs(j))", "n - 1 - abs(n - 1 - max(abs(j) - int(j < 0), 0))", "op_shape/pad_reflect"},
     {"pad: the element past the end is copied", "pad", "inside = inside && j >= 0 && j < n;", "inside = inside && j >= 0 && j <= n;", "op_shape/slice"},
     {"gather: the axis has the stride of another", "gather", "from + at * p.axis_stride", "from + at", "op_index/index_select"},
-    {"gather: indices from the end are taken as they are", "gather", "wanted < 0 ? wanted + int(p.extent) : wanted", "wanted", "ops/gather.cpp: index_select: every axis, indices of every rank, from the end and out of range"},
-    {"gather: the index one past the end is read", "gather", "if (at < p.extent)", "if (at <= p.extent)", "ops/gather.cpp: index_select: every axis, indices of every rank, from the end and out of range"},
     {"scatter: the last update instead of the sum", "scatter", "REPLACE != 0 ? update : sum + update", "update", "op_index/embedding"},
-    {"scatter: what was there is forgotten", "scatter", "if (ONTO != 0) sum = LOAD(x, i);", "", "ops/scatter.cpp: scatter_add and scatter along every axis, short and long, from the end and out of range"},
-    {"scatter: the sum instead of the last update", "scatter", "REPLACE != 0 ? update : sum + update", "sum + update", "ops/scatter.cpp: scatter_add and scatter along every axis, short and long, from the end and out of range"},
-    {"scatter: bisection passes over the first of equals", "scatter", "if (list[first + middle * hop] < v)", "if (list[first + middle * hop] <= v)", "ops/scatter.cpp: index_add along every axis, short and long"},
 };
 
 const std::span<const Fault> elementwise_faults = elementwise;

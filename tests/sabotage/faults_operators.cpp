@@ -23,6 +23,16 @@ constexpr Fault operators[] = {
     {"feature attention: the sum is not rescaled", "feature_attention", "      sum[r] *= keep;\n", "", features},
     {"feature attention: the key past the end is seen", "feature_attention", "seen[j] = j0 + j < end &&", "seen[j] = j0 + j <= end &&", features},
     {"feature attention backward: the mean is not subtracted", "feature_attention_backward", "* (key.x - query.y) *", "* key.x *", "ops/feature_attention.cpp: feature_attention backward: both sides, lengths off every block, none and one"},
+    {"elementwise: division rounds down, not to zero", "elementwise", "uint(i / j);", "uint((i - mod_floor(i, j)) / j);", "ops/elementwise.cpp: i32: every operation it has"},
+    {"elementwise: halves are rounded up, not to even", "elementwise", "float_result(roundEven(x))", "float_result(floor(x + 0.5))", "ops/elementwise.cpp: rounding takes halves to even"},
+    {"gather: indices from the end are taken as they are", "gather", "wanted < 0 ? wanted + int(p.extent) : wanted", "wanted", "ops/gather.cpp: index_select: every axis, indices of every rank, from the end and out of range"},
+    {"gather: the index one past the end is read", "gather", "if (at < p.extent)", "if (at <= p.extent)", "ops/gather.cpp: index_select: every axis, indices of every rank, from the end and out of range"},
+    {"scatter: what was there is forgotten", "scatter", "if (ONTO != 0) sum = LOAD(x, i);", "", "ops/scatter.cpp: scatter_add and scatter along every axis, short and long, from the end and out of range"},
+    {"scatter: the sum instead of the last update", "scatter", "REPLACE != 0 ? update : sum + update", "sum + update", "ops/scatter.cpp: scatter_add and scatter along every axis, short and long, from the end and out of range"},
+    {"scatter: bisection passes over the first of equals", "scatter", "if (list[first + middle * hop] < v)", "if (list[first + middle * hop] <= v)", "ops/scatter.cpp: index_add along every axis, short and long"},
+    {"variance: moments of blocks are merged without their distance", "reduce", "s.b + t.b + delta * delta * float(s.n) * share", "s.b + t.b", "ops/reduce.cpp: variance of a large mean does not cancel"},
+    {"variance: the mean of blocks is not weighted", "reduce", "s.a + delta * share", "s.a + delta * 0.5", "ops/reduce.cpp: variance of a large mean does not cancel"},
+    {"argmax: of equals the last", "reduce", "return equal ? at < s.n :", "return equal ? at > s.n :", "ops/reduce.cpp: of equal extrema the first is named"},
 };
 
 const std::span<const Fault> operators_faults = operators;

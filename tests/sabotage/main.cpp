@@ -22,7 +22,7 @@
 namespace fovea::sabotage {
 namespace {
 
-constexpr int patience_ms = 120'000;  // for one fault, on the slowest driver
+constexpr int patience_ms = 600'000;  // for one fault, on the slowest driver of a busy machine
 
 // What became of a fault, as its process tells it in a line: "numbers 1 out.y: ...".
 struct Outcome {
@@ -59,7 +59,7 @@ Outcome try_fault(const Fault& fault) {
 }
 
 const Family families[] = {
-#define FAMILY(name, validated) {#name, name##_faults, validated},
+#define FAMILY(name, validated, quick) {#name, name##_faults, validated},
 #include "tests/sabotage/families.def"
 #undef FAMILY
 };
@@ -94,7 +94,7 @@ Outcome read_outcome(int in) {
     const std::size_t changes = line.find(' '), text = line.find(' ', changes + 1);
     return {line.substr(0, changes), std::strtoul(line.c_str() + changes, nullptr, 10), line.substr(text + 1)};
   }
-  return {"hang", 1, "nothing was heard for two minutes"};
+  return {"hang", 1, "nothing was heard for ten minutes"};
 }
 
 bool as_expected(const Fault& fault, const Outcome& outcome) {
@@ -150,6 +150,8 @@ constexpr const char* head =
     "```sh\n"
     "tests/drivers.sh run --validate lavapipe-new -- build/release/bin/fovea-sabotage --markdown docs/sabotage.md\n"
     "```\n\n"
+    "CTest runs the quick families, as `sabotage.<family>@<driver>`; with `-DFOVEA_SABOTAGE=ON` all. A row whose line is gone from\n"
+    "its kernel fails, and so does one that nothing should notice and something does.\n\n"
     "How it was noticed: *numbers* outside their bounds; a *sentinel* around a buffer, or an input, that was changed; a\n"
     "*repetition* that gave other bits; what the *validation* layer said.\n";
 
