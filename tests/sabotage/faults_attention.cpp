@@ -37,7 +37,7 @@ constexpr Fault faults[] = {
     {"tiles: no barrier before shared memory is written again", "attention_tile", "      barrier();  // the tile's last readers are done\n", "", "op_sdpa/odd", "attention=attention_tile"},
     {"tiles: no barrier between maxima and weights", "attention_tile", "    barrier();  // the maxima are read, the weights take their place\n", "", "op_sdpa/odd", "attention=attention_tile", "", nullptr, lockstep},
     {"backward: a query's delta is 0", "attention_backward", "vec3(stats[at], stats[at + 1], 1.0);", "vec3(stats[at], 0.0, 1.0);", "op_sdpa/odd", "", "", nullptr, corrected},
-    {"backward: delta is forgotten", "attention_backward", "w * (d_weight - stat.y)", "w * d_weight", "op_sdpa/odd", "", "lib/attention_backward.glsl"},
+    {"backward: delta is forgotten", "attention_backward", "w * (share * d_weight - stat.y)", "w * d_weight", "op_sdpa/odd", "", "lib/attention_backward.glsl"},
     {"backward: the scale is forgotten", "attention_backward", "product[r][j] = found.d_score * found.slope * p.scale;", "product[r][j] = found.d_score * found.slope;", "op_sdpa/odd"},
     {"backward: the row past the end has a weight", "attention_backward", "at + j < others && in_band", "in_band", "op_sdpa/odd"},
     {"backward: a tile of rows is one longer", "attention_backward", "last = min(first + WG * ROWS, count) - 1;", "last = min(first + WG * ROWS, count);", "op_sdpa/odd"},

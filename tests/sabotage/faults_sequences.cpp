@@ -18,9 +18,9 @@ constexpr Fault sequences[] = {
 constexpr const char* vectors = "ops/random.cpp: the published vectors of Philox-4x32-10";
 
 constexpr Fault random_numbers[] = {
-    {"a multiplier of Philox is another", "random", "0xD2511F53u", "0xD2511F57u", vectors},
-    {"a constant of Philox's key is another", "random", "0xBB67AE85u", "0xBB67AE87u", vectors},
-    {"Philox has nine rounds", "random", "k < 10; ++k", "k < 9; ++k", vectors},
+    {"a multiplier of Philox is another", "random", "0xD2511F53u", "0xD2511F57u", vectors, "", "lib/philox.glsl"},
+    {"a constant of Philox's key is another", "random", "0xBB67AE85u", "0xBB67AE87u", vectors, "", "lib/philox.glsl"},
+    {"Philox has nine rounds", "random", "k < 10; ++k", "k < 9; ++k", vectors, "", "lib/philox.glsl"},
     {"invocations draw the same numbers", "random", "state[2] + group", "state[2]", "ops/random.cpp: draws of every size and stream"},
     {"streams are the same", "random", "state[3] + p.stream", "state[3]", "ops/random.cpp: streams of one state are different numbers"},
 };
