@@ -19,7 +19,7 @@ inline const char* number_name(std::uint64_t number) {
     std::array<Text, 256> all{};
     for (std::size_t n = 0; n < all.size(); ++n) {
       std::size_t at = word.copy(all[n].data(), word.size());
-      for (std::size_t place : {100, 10, 1})
+      for (std::size_t place : {100u, 10u, 1u})
         if (n >= place || place == 1) all[n][at++] = static_cast<char>('0' + n / place % 10);
     }
     return all;

@@ -60,18 +60,19 @@ const std::set<std::string> elsewhere{"ElementType", "LogLevel"};
 TEST_CASE("every public enumeration is in the table, with as many enumerators as its header has") {
   const std::map<std::string, int> declared = fovea::test::declared_enumerations();
   CHECK(declared.size() > 20);  // the scan finds them
-  for (const auto& [name, count] : declared) {
-    CAPTURE(name);
-    if (elsewhere.count(name) == 1) continue;
-    const auto found = enumerations().find(name);
+  for (const auto& one : declared) {
+    CAPTURE(one.first);
+    if (elsewhere.count(one.first) == 1) continue;
+    const auto found = enumerations().find(one.first);
     REQUIRE(found != enumerations().end());
-    CHECK(found->second.count == count);
+    CHECK(found->second.count == one.second);
   }
 }
 
 TEST_CASE("every enumerator has a name of its own, and every other number is named by itself") {
-  for (const auto& [type, names] : enumerations()) {
-    CAPTURE(type);
+  for (const auto& one : enumerations()) {
+    CAPTURE(one.first);
+    const auto& names = one.second;
     std::set<std::string> different;
     for (int number = 0; number < names.count; ++number) {
       different.insert(names.of(number));
