@@ -31,13 +31,12 @@ struct Along {
   Term operator()(Reduce op, Term x) const { return {reduce(op, x.tensor, desc, x.site), x.site}; }
 };
 
-// The first extreme of those that take part, or the first NaN of them; past the end where none does.
-Term position(Reduce op, Term x, Term part, const Along& along) {
+// The first extreme of those that take part, or the first NaN of them; where none does `n`, the number of a row's elements.
+Term position(Reduce op, Term x, Term part, std::int64_t n, const Along& along) {
   const Term extreme = along(op == Reduce::argmax ? Reduce::max : Reduce::min, x);
   const Term hit = of(Binary::logical_or, of(Binary::equal, x, extreme), of(Binary::not_equal, x, x));
   const Term found = in(DType::f32, of(Binary::logical_and, part, hit));
   const Term first = along(Reduce::argmax, found), none = of(Binary::equal, along(Reduce::max, found), 0);
-  const std::int64_t n = x.tensor.shape().elements() / first.tensor.shape().elements();
   return choose(none, Term{constant_i32(*x.tensor.graph(), n), x.site}, first);
 }
 
@@ -52,12 +51,16 @@ Tensor masked_reduce(Reduce op, Tensor x, const ReduceDesc& desc, CallSite site)
   if (!std::isfinite(desc.correction))
     return refuse(x, site, "reduce ", to_string(op), ": correction is ", desc.correction, ", not a finite number");
   std::vector<std::int64_t> kept;  // the shape without the reduced axes
+  std::int64_t n = 1;              // elements of those
   for (std::int64_t axis : desc.axes)
     if (!ir::normalize_axis(axis, x.shape().rank()))
       return refuse(x, site, "reduce ", to_string(op), ": axis ", axis, " is out of range for x ", to_string(x.shape()));
-  for (int axis = 0; axis < x.shape().rank() && !desc.axes.empty(); ++axis) {
+  for (int axis = 0; axis < x.shape().rank(); ++axis) {
     const auto names_it = [&](std::int64_t named) { return ir::normalize_axis(named, x.shape().rank()) == axis; };
-    if (std::none_of(desc.axes.begin(), desc.axes.end(), names_it)) kept.push_back(x.shape()[axis]);
+    if (desc.axes.empty() || std::any_of(desc.axes.begin(), desc.axes.end(), names_it))
+      n *= x.shape()[axis];
+    else
+      kept.push_back(x.shape()[axis]);
   }
   const Along along(desc);
   const Term part{broadcast_to(desc.mask, x.shape(), site), site}, whole = in(DType::f32, {x, site});
@@ -71,7 +74,7 @@ Tensor masked_reduce(Reduce op, Tensor x, const ReduceDesc& desc, CallSite site)
       y = along(Reduce::sum, squares) / of(Binary::max, count + -desc.correction, 0);
     }
   } else {
-    y = op == Reduce::argmax || op == Reduce::argmin ? position(op, taken, part, along) : along(op, taken);
+    y = op == Reduce::argmax || op == Reduce::argmin ? position(op, taken, part, n, along) : along(op, taken);
   }
   if (op != Reduce::argmax && op != Reduce::argmin) y = in(x.dtype(), y);
   if (desc.keep_dims || x.graph()->error) return y.tensor;

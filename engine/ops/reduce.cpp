@@ -300,9 +300,10 @@ bool vjp(Vjp& vjp) {
   for (int axis = 0; axis < shape.rank(); ++axis)
     if (reduced[static_cast<std::size_t>(axis)]) n *= shape[axis], kept[axis] = 1, along.axes.push_back(axis);
   if (shape.elements() == 0) return true;
-  const Tensor x = attrs.op == Reduce::sum || attrs.op == Reduce::mean ? Tensor() : vjp.in(0);
-  const auto result = [&] { return reshape(vjp.out(), kept.extents(), site); };
-  const Tensor d = reshape(vjp.d(), kept.extents(), site), zero = scalar(d, 0, site);
+  const auto wide = [&](Tensor t) { return cast(t, DType::f32, site); };  // sums of f16 are kept in f32
+  const Tensor x = attrs.op == Reduce::sum || attrs.op == Reduce::mean ? Tensor() : wide(vjp.in(0));
+  const auto result = [&] { return wide(reshape(vjp.out(), kept.extents(), site)); };
+  const Tensor d = wide(reshape(vjp.d(), kept.extents(), site)), zero = scalar(d, 0, site);
   const auto times = [&](Tensor a, Tensor b) { return binary(Binary::mul, a, b, site); };
   const auto scaled = [&](Tensor a, double factor) { return times(a, scalar(a, static_cast<float>(factor), site)); };
   const auto give = [&](Tensor gradient) { vjp.give(0, broadcast_to(gradient, shape, site)); };
@@ -329,7 +330,8 @@ bool vjp(Vjp& vjp) {
     }
     case Reduce::sum_square: give(scaled(times(d, x), 2)); break;
     case Reduce::logsumexp: {  // of a row of -inf alone: 0
-      const Tensor y = result(), nothing = scalar(y, -std::numeric_limits<float>::infinity(), site);
+      const Tensor y = vjp.in_dtype(0) == DType::f32 ? result() : reduce(Reduce::logsumexp, x, along, site);
+      const Tensor nothing = scalar(y, -std::numeric_limits<float>::infinity(), site);
       const Tensor weight = unary(Unary::exp, binary(Binary::sub, x, y, site), site);
       give(times(d, select(binary(Binary::equal, y, nothing, site), zero, weight, site)));
       break;

@@ -158,24 +158,27 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
   return true;
 }
 
-// dx = y·(d - Σ d·y)/temperature; of the logarithm: (d - exp(y)·Σ d)/temperature. Where nothing takes part y is 0, and so
-// is dx; the logarithm's is -inf, and its d is left out.
+// dx = y·(d - Σ d·y)/temperature; of the logarithm: (d - exp(y)·Σ d)/temperature, where an empty row has no d. What is masked
+// neither gives nor takes, whatever stands there.
 bool vjp(Vjp& vjp) {
   const auto& attrs = vjp.attrs<SoftmaxAttrs>();
   const CallSite site = vjp.site;
-  const Tensor y = vjp.out();
-  Tensor d = vjp.d(), dx;
+  const Tensor y = cast(vjp.out(), DType::f32, site), mask = vjp.in(1);
+  Tensor d = cast(vjp.d(), DType::f32, site), dx;
   const ReduceDesc along{.axes = {attrs.axis}, .keep_dims = true};
   const auto times = [&](Tensor a, Tensor b) { return binary(Binary::mul, a, b, site); };
-  if (attrs.log && (vjp.in(1) || attrs.zero_empty_rows)) {
-    const Tensor excluded = binary(Binary::equal, y, scalar(y, -std::numeric_limits<float>::infinity(), site), site);
-    d = select(excluded, scalar(d, 0, site), d, site);
+  const auto unmasked = [&](Tensor x) { return mask ? select(mask, x, scalar(x, 0, site), site) : x; };
+  d = unmasked(d);
+  if (attrs.log && attrs.zero_empty_rows) {
+    const Tensor most = reduce(Reduce::max, y, along, site);
+    const Tensor empty = binary(Binary::equal, most, scalar(y, -std::numeric_limits<float>::infinity(), site), site);
+    d = select(empty, scalar(d, 0, site), d, site);
   }
   if (attrs.log)
     dx = binary(Binary::sub, d, times(unary(Unary::exp, y, site), reduce(Reduce::sum, d, along, site)), site);
   else
     dx = times(y, binary(Binary::sub, d, reduce(Reduce::sum, times(d, y), along, site), site));
-  vjp.give(0, attrs.temperature == 1 ? dx : times(dx, scalar(dx, attrs.scale(), site)));
+  vjp.give(0, unmasked(attrs.temperature == 1 ? dx : times(dx, scalar(dx, attrs.scale(), site))));
   return true;
 }
 

@@ -11,7 +11,7 @@
 namespace fovea {
 
 enum class Reduction : std::uint8_t {
-  mean,  // over all elements, or as the loss says; over none: NaN
+  mean,  // over all elements (PyTorch's, not over the batch alone), or as the loss says; over none: NaN
   sum,
   none,
 };

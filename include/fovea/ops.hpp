@@ -32,7 +32,7 @@ enum class CausalAlign : std::uint8_t {
 const char* to_string(CausalAlign align);
 
 struct AttentionDesc {
-  // boolean: true = attend. f32/f16: added to the scaled score; -inf excludes. Broadcasts to [B,H,Lq,Lk].
+  // boolean: true = attend. f32/f16: added to the scaled score; -inf excludes (both: select(mask, bias, -inf)). Broadcasts to [B,H,Lq,Lk].
   Tensor mask{};
   bool causal = false;
   CausalAlign align = CausalAlign::top_left;
@@ -167,7 +167,7 @@ Tensor clamp(Tensor x, float low, float high, CallSite site = CallSite::here());
 Tensor elu(Tensor x, float alpha, CallSite site = CallSite::here());
 // a·sigmoid(b) of the two halves a, b along an axis. Error: an odd extent. (Dauphin et al. 2017)
 Tensor glu(Tensor x, std::int64_t axis = -1, CallSite site = CallSite::here());
-// The largest of each `pieces` neighbours along an axis, whose extent they divide. (Goodfellow et al. 2013)
+// The largest of each `pieces` neighbours along an axis, whose extent they divide; rank below 8. (Goodfellow et al. 2013)
 Tensor maxout(Tensor x, std::int64_t pieces, std::int64_t axis = -1, CallSite site = CallSite::here());
 // A scalar constant of rank 0, to combine by broadcasting.
 Tensor scalar(Tensor like, float value, CallSite site = CallSite::here());
@@ -209,7 +209,7 @@ struct ReduceDesc {
 // Over no elements: sum, l1, l2, sum_square 0; prod 1; max -inf; min +inf; logsumexp, log_sum -inf; mean, variance NaN.
 // argmax/argmin: i32, the first of equals or of NaNs, counted row-major over the reduced axes; error over an empty axis.
 // max, min propagate NaN. With a mask the reduction is over what takes part, whatever stands elsewhere; argmax and argmin of
-// a row in which nothing does are the number of its elements, one past the end.
+// a row in which nothing does are the number of its elements, one past the end. A masked extreme that is infinite has no gradient.
 Tensor reduce(Reduce op, Tensor x, const ReduceDesc& desc = {}, CallSite site = CallSite::here());
 
 // ---- Layout -------------------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ struct CellWeights {
   // The gates' letters in another order than PyTorch's "ifgo" and "rzn": ONNX has "iofg" and "zrn". A copy of the weights
   // puts them right.
   std::string_view gates{};
-  float forget_bias = 0;  // of lstm: added to f
+  float forget_bias = 0;  // of lstm: added to f; 1 is what new weights are often begun with (Jozefowicz et al. 2015)
 };
 struct CellState {
   Tensor h;    // [B,H]

@@ -100,7 +100,18 @@ TEST_CASE("the extents go unless they are kept") {
   CHECK_FALSE(graph.error());
 }
 
+TEST_CASE("a masked argmax of no rows has no elements") {
+  Graph graph;
+  const Tensor x = graph.input("x", {0, 3}), part = graph.input("part", {0, 3}, DType::boolean), state = graph.input("state", {6}, DType::i32);
+  CHECK(reduce(Reduce::argmax, x, {.axes = {1}, .mask = part}).shape() == Shape{0});
+  CHECK(categorical(x, state, {.mask = part}).shape() == Shape{0});
+  gumbel_softmax(x, state, {.hard = true, .mask = part});
+  CHECK_FALSE(graph.error());
+}
+
 TEST_CASE("a masked reduction names what is wrong") {
+  check_error([](Graph& g) { reduce(Reduce::argmin, g.input("x", {2, 3}), {.axes = {1, -1}, .mask = g.input("m", {3}, DType::boolean)}); }, {"reduce", "named twice"});
+  check_error([](Graph& g) { reduce(Reduce::argmax, g.input("x", {2, 0}), {.axes = {1}, .mask = g.input("m", {0}, DType::boolean)}); }, {"reduce", "axis 1", "empty"});
   check_error([](Graph& g) { reduce(Reduce::sum, g.input("x", {2, 3}), {.mask = g.input("m", {2}, DType::boolean)}); }, {"reduce sum", "mask [2]", "[2,3]", "masked_reduce.cpp"});
   check_error([](Graph& g) { reduce(Reduce::max, g.input("x", {2, 3}), {.mask = g.input("m", {3})}); }, {"reduce max", "the mask is f32, not boolean"});
   check_error([](Graph& g) { reduce(Reduce::mean, g.input("x", {2, 3}), {.axes = {2}, .mask = g.input("m", {3}, DType::boolean)}); }, {"reduce mean", "axis 2"});

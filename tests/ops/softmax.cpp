@@ -1,4 +1,7 @@
 #include "tests/support/check.hpp"
+#include "tests/support/run.hpp"
+
+#include <fovea/autodiff.hpp>
 
 #include <cmath>
 #include <limits>
@@ -159,6 +162,33 @@ TEST_CASE("log_softmax is -inf where softmax's mask and rule give zero") {
           return std::vector{y};
         },
         {.extra_ulps = 12, .gradient = true});
+}
+
+TEST_CASE("a mask of true alone changes no gradient, and what is masked gives none, be it NaN" * doctest::skip(compiles_only())) {
+  Graph graph;
+  const Tensor x = graph.input("x", {2, 4}), all = graph.constant({4}, {1, 1, 1, 1}), some = graph.constant({4}, {1, 1, 0, 1});
+  const Tensor seed = graph.input("seed", {2, 4});
+  for (const bool log : {false, true}) {
+    const auto d = [&](Tensor mask) {
+      const SoftmaxDesc desc{.mask = mask ? cast(mask, DType::boolean) : Tensor()};
+      return grad(log ? log_softmax(x, desc) : softmax(x, desc), {x}, {.seed = seed})[0];
+    };
+    const std::string name = log ? "log" : "p";
+    graph.output(name + "_none", d({})), graph.output(name + "_all", d(all)), graph.output(name + "_some", d(some));
+  }
+  auto plan = context().compile(graph, {.poison_arena = true});
+  REQUIRE_MESSAGE(plan, plan.error().message);
+  const Array<double> logits({2, 4}, {1, -inf, 0.5, 2, 0, 1, 2, 3});
+  const auto run = [&](double at_masked) {
+    const Array<double> arriving({2, 4}, {1, 2, at_masked, 4, 4, 3, at_masked, 1});
+    return run_guarded(*plan, {encode(logits, DType::f32), encode(arriving, DType::f32)}).outputs;
+  };
+  const auto got = run(0.5), poisoned = run(nan);
+  for (const std::size_t of : {0u, 3u}) {
+    CHECK(got[of + 1].values == got[of].values);
+    CHECK(poisoned[of + 2].values == got[of + 2].values);
+    CHECK(got[of + 2][2] == 0);
+  }
 }
 
 TEST_CASE("a row of -inf alone gives NaN, or zeros on request") {
