@@ -1,6 +1,9 @@
 #include "ir/broadcast.hpp"
 
+#include "base/text.hpp"
+
 #include <algorithm>
+#include <utility>
 
 namespace fovea::ir {
 
@@ -42,6 +45,22 @@ Strides broadcast_strides(const Shape& from, const Shape& to) {
 std::optional<int> normalize_axis(std::int64_t axis, int rank) {
   if (axis < -rank || axis >= rank) return std::nullopt;
   return static_cast<int>(axis < 0 ? axis + rank : axis);
+}
+
+std::array<bool, max_rank> named_axes(std::span<const std::int64_t> axes, const Shape& x, std::string& fault) {
+  std::array<bool, max_rank> named{};
+  for (std::int64_t axis : axes) {
+    const auto found = normalize_axis(axis, x.rank());
+    if (!found) return fault = cat("axis ", axis, " is out of range for x ", to_string(x)), named;
+    if (std::exchange(named[static_cast<std::size_t>(*found)], true)) return fault = cat("axis ", axis, " is named twice"), named;
+  }
+  return named;
+}
+
+std::string mask_fault(const Shape& mask, DType dtype, std::string_view name, const Shape& x) {
+  if (dtype != DType::boolean) return cat("the mask is ", to_string(dtype), ", not boolean");
+  if (!broadcasts_to(mask, x)) return cat("mask ", to_string(mask), " does not broadcast to ", name, ' ', to_string(x));
+  return {};
 }
 
 }  // namespace fovea::ir

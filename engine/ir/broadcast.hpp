@@ -5,6 +5,9 @@
 
 #include <array>
 #include <optional>
+#include <span>
+#include <string>
+#include <string_view>
 
 namespace fovea::ir {
 
@@ -21,5 +24,10 @@ Strides broadcast_strides(const Shape& from, const Shape& to);
 
 // A negative axis counted from the end; nothing when out of range.
 std::optional<int> normalize_axis(std::int64_t axis, int rank);
+// Which axes of x are named. `fault`: that one is out of range or named twice; empty where none is.
+std::array<bool, max_rank> named_axes(std::span<const std::int64_t> axes, const Shape& x, std::string& fault);
+
+// What is wrong with a boolean mask that should broadcast to `x`, which errors call `name`; empty where nothing is.
+std::string mask_fault(const Shape& mask, DType dtype, std::string_view name, const Shape& x);
 
 }  // namespace fovea::ir

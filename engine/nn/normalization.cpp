@@ -5,11 +5,10 @@
 #include <fovea/autodiff.hpp>
 #include <fovea/normalization.hpp>
 
-#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <utility>
+#include <string>
 
 namespace fovea {
 namespace nn {
@@ -48,13 +47,9 @@ bool has_channels(const Call& call, Tensor x) {
 bool check_axes(const Call& call, Tensor x, const std::vector<std::int64_t>& axes) {
   if (!call.is_float("x", x)) return false;
   if (axes.empty()) return call.refuse("no axis is given");  // a reduction would take it for all of them
-  std::array<bool, max_rank> named{};
-  for (const std::int64_t axis : axes) {
-    const auto found = ir::normalize_axis(axis, x.shape().rank());
-    if (!found) return call.refuse("axis ", axis, " is out of range for x ", to_string(x.shape()));
-    if (std::exchange(named[static_cast<std::size_t>(*found)], true)) return call.refuse("axis ", axis, " is named twice");
-  }
-  return true;
+  std::string fault;
+  ir::named_axes(axes, x.shape(), fault);
+  return fault.empty() || call.refuse(fault);
 }
 
 // The innermost axes that layer_norm and rms_norm take together; empty when refused.

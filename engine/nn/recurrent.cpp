@@ -20,13 +20,13 @@ namespace nn {
 namespace {
 
 // The letters of the gates in the order in which the kernels have them; of cells with one gate none.
-std::string_view gates_of(Cell cell) {
+std::string_view letters_of(Cell cell) {
   if (cell == Cell::lstm) return "ifgo";
   return cell == Cell::gru || cell == Cell::gru_reset_first ? "rzn" : "";
 }
 
 bool check_weights(const Call& call, Cell cell, const CellWeights& weights, std::int64_t inputs, std::int64_t h) {
-  const std::string_view letters = gates_of(cell);
+  const std::string_view letters = letters_of(cell);
   if (!weights.gates.empty() && !std::is_permutation(weights.gates.begin(), weights.gates.end(), letters.begin(), letters.end()))
     return call.refuse("gates \"", weights.gates, "\" are no order of \"", letters, '"');
   if (weights.forget_bias != 0 && cell != Cell::lstm) return call.refuse("forget_bias is ", weights.forget_bias, ", and it has no f");
@@ -51,7 +51,7 @@ bool check_rank(const Call& call, const char* what, Tensor x, int rank) {
 
 // The gates along the first axis in the kernels' order; an absent tensor stays absent.
 Tensor in_order(Tensor x, Cell cell, std::string_view gates, CallSite site) {
-  const std::string_view letters = gates_of(cell);
+  const std::string_view letters = letters_of(cell);
   if (!x || gates.empty() || gates == letters) return x;
   const std::int64_t h = x.dim(0) / static_cast<std::int64_t>(letters.size());
   std::vector<Tensor> parts;

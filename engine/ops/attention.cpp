@@ -2,6 +2,7 @@
 
 #include "base/enum_name.hpp"
 #include "ops/attention.hpp"
+#include "ops/random_state.hpp"
 #include "ops/vjp.hpp"
 
 #include <cmath>
@@ -71,8 +72,8 @@ void infer(InferContext& context) {
 
   if (!(attrs.dropout >= 0 && attrs.dropout < 1)) return context.fail("dropout is ", attrs.dropout, ", not in [0, 1)");
   if (attrs.dropout > 0 && !context.has(4)) return context.fail("dropout is ", attrs.dropout, " and no random state is given");
-  if (context.has(4) && (context.dtype(4) != DType::i32 || context.shape(4) != Shape{6}))
-    return context.fail("the random state is ", to_string(context.dtype(4)), to_string(context.shape(4)), ", not i32[6]");
+  if (context.has(4))
+    if (const std::string fault = state_fault(context.shape(4), context.dtype(4)); !fault.empty()) return context.fail("the random ", fault);
   if (attrs.stream < 0 || attrs.stream > INT32_MAX) return context.fail("dropout_stream ", attrs.stream, " is out of range");
 
   const Shape scores{q[0], q[1], q[2], k[2]};

@@ -64,9 +64,8 @@ void infer(InferContext& context) {
   if (!(attrs.scale > 0 && std::isfinite(attrs.scale)))
     return context.fail("scale is ", attrs.scale, ", not a positive finite number");
   if (context.has(3)) {
-    if (context.dtype(3) != DType::boolean) return context.fail("the mask is ", to_string(context.dtype(3)), ", not boolean");
-    if (!ir::broadcasts_to(context.shape(3), pairs_of(q, k)))
-      return context.fail("mask ", to_string(context.shape(3)), " does not broadcast to [...,Lq,Lk] = ", to_string(pairs_of(q, k)));
+    const std::string fault = ir::mask_fault(context.shape(3), context.dtype(3), "[...,Lq,Lk] =", pairs_of(q, k));
+    if (!fault.empty()) return context.fail(fault);
   }
   context.out = {{q, context.dtype(0)}};
   if (attrs.stats) context.out.push_back({stats_of(q), DType::f32});

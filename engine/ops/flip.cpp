@@ -4,19 +4,15 @@
 
 #include <fovea/ops.hpp>
 
-#include <array>
-#include <utility>
+#include <string>
 
 namespace fovea {
 
 Tensor flip(Tensor x, std::span<const std::int64_t> axes, CallSite site) {
   if (ops::nothing_to_do("flip", {x}, site)) return ops::poisoned(x);
-  std::array<bool, max_rank> taken{};
-  for (std::int64_t axis : axes) {
-    const auto found = ir::normalize_axis(axis, x.shape().rank());
-    if (!found) return ops::refuse(x, site, "flip: axis ", axis, " is out of range for x ", to_string(x.shape()));
-    if (std::exchange(taken[static_cast<std::size_t>(*found)], true)) return ops::refuse(x, site, "flip: axis ", axis, " is named twice");
-  }
+  std::string fault;
+  ir::named_axes(axes, x.shape(), fault);
+  if (!fault.empty()) return ops::refuse(x, site, "flip: ", fault);
   for (std::int64_t axis : axes) x = slice(x, {.axis = axis, .start = -1, .step = -1}, site);
   return x;
 }

@@ -1,6 +1,7 @@
-#include "ops/masked_reduce.hpp"
+// Reductions over what a mask leaves of a tensor.
 
-#include "ir/broadcast.hpp"
+#include "ops/reduce.hpp"
+
 #include "ops/compose.hpp"
 #include "ops/term.hpp"
 
@@ -44,20 +45,15 @@ Term position(Reduce op, Term x, Term part, std::int64_t n, const Along& along) 
 
 Tensor masked_reduce(Reduce op, Tensor x, const ReduceDesc& desc, CallSite site) {
   if (nothing_to_do("reduce", {x, desc.mask}, site) || !are_real("reduce", {{"x", x}}, site)) return poisoned(x);
-  if (desc.mask.dtype() != DType::boolean)
-    return refuse(x, site, "reduce ", to_string(op), ": the mask is ", to_string(desc.mask.dtype()), ", not boolean");
-  if (!ir::broadcasts_to(desc.mask.shape(), x.shape()))
-    return refuse(x, site, "reduce ", to_string(op), ": mask ", to_string(desc.mask.shape()), " does not broadcast to x ", to_string(x.shape()));
+  std::string fault = ir::mask_fault(desc.mask.shape(), desc.mask.dtype(), "x", x.shape());
+  const auto reduced = reduced_axes(desc.axes, x.shape(), fault);
+  if (!fault.empty()) return refuse(x, site, "reduce ", to_string(op), ": ", fault);
   if (!std::isfinite(desc.correction))
     return refuse(x, site, "reduce ", to_string(op), ": correction is ", desc.correction, ", not a finite number");
   std::vector<std::int64_t> kept;  // the shape without the reduced axes
   std::int64_t n = 1;              // elements of those
-  for (std::int64_t axis : desc.axes)
-    if (!ir::normalize_axis(axis, x.shape().rank()))
-      return refuse(x, site, "reduce ", to_string(op), ": axis ", axis, " is out of range for x ", to_string(x.shape()));
   for (int axis = 0; axis < x.shape().rank(); ++axis) {
-    const auto names_it = [&](std::int64_t named) { return ir::normalize_axis(named, x.shape().rank()) == axis; };
-    if (desc.axes.empty() || std::any_of(desc.axes.begin(), desc.axes.end(), names_it))
+    if (reduced[static_cast<std::size_t>(axis)])
       n *= x.shape()[axis];
     else
       kept.push_back(x.shape()[axis]);
@@ -74,9 +70,9 @@ Tensor masked_reduce(Reduce op, Tensor x, const ReduceDesc& desc, CallSite site)
       y = along(Reduce::sum, squares) / of(Binary::max, count + -desc.correction, 0);
     }
   } else {
-    y = op == Reduce::argmax || op == Reduce::argmin ? position(op, taken, part, n, along) : along(op, taken);
+    y = finds_position(op) ? position(op, taken, part, n, along) : along(op, taken);
   }
-  if (op != Reduce::argmax && op != Reduce::argmin) y = in(x.dtype(), y);
+  if (!finds_position(op)) y = in(x.dtype(), y);
   if (desc.keep_dims || x.graph()->error) return y.tensor;
   return reshape(y.tensor, kept, site);
 }

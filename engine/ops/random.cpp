@@ -5,6 +5,7 @@
 #include "base/enum_name.hpp"
 #include "ir/broadcast.hpp"
 #include "ops/compose.hpp"
+#include "ops/random_state.hpp"
 
 #include <fovea/autodiff.hpp>
 
@@ -37,8 +38,7 @@ std::string title(const ir::Attrs& attrs) { return cat("random ", to_string(attr
 
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<RandomAttrs>();
-  if (context.dtype(0) != DType::i32 || context.shape(0) != Shape{6})
-    return context.fail("the state is ", to_string(context.dtype(0)), to_string(context.shape(0)), ", not i32[6]");
+  if (const std::string fault = state_fault(context.shape(0), context.dtype(0)); !fault.empty()) return context.fail("the ", fault);
   if (attrs.stream < 0 || attrs.stream > INT32_MAX) return context.fail("stream ", attrs.stream, " is out of range");
   context.out = {{Shape(std::span<const std::int64_t>(attrs.shape)), attrs.kind == Random::bits ? DType::i32 : DType::f32}};
 }
@@ -67,9 +67,9 @@ extern constexpr OpDef random_op{
 
 // Whether the state is one; its graph is told where it is not.
 static bool is_state(const char* op, Tensor state, CallSite site) {
-  if (state.dtype() == DType::i32 && state.shape() == Shape{6}) return true;
-  ops::refuse(state, site, op, ": the state is ", to_string(state.dtype()), to_string(state.shape()), ", not i32[6]");
-  return false;
+  const std::string fault = ops::state_fault(state.shape(), state.dtype());
+  if (!fault.empty()) ops::refuse(state, site, op, ": the ", fault);
+  return fault.empty();
 }
 
 Tensor random(Random kind, Tensor state, const Shape& shape, const RandomDesc& desc, CallSite site) {
@@ -101,10 +101,8 @@ static bool check_choice(const char* op, Tensor logits, Tensor state, Tensor mas
   if (!is_state(op, state, site) || !ops::are_real(op, {{"logits", logits}}, site)) return false;
   const auto refuse = [&](const auto&... why) { return ops::refuse(logits, site, op, ": ", why...), false; };
   if (logits.shape().rank() == 0 || logits.dim(-1) == 0) return refuse("logits ", to_string(logits.shape()), " have no classes");
-  if (mask && mask.dtype() != DType::boolean) return refuse("the mask is ", to_string(mask.dtype()), ", not boolean");
-  if (mask && !ir::broadcasts_to(mask.shape(), logits.shape()))
-    return refuse("mask ", to_string(mask.shape()), " does not broadcast to the logits ", to_string(logits.shape()));
-  return true;
+  const std::string fault = mask ? ir::mask_fault(mask.shape(), mask.dtype(), "the logits", logits.shape()) : std::string();
+  return fault.empty() || refuse(fault);
 }
 
 Tensor categorical(Tensor logits, Tensor state, const CategoricalDesc& desc, CallSite site) {

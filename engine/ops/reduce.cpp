@@ -1,7 +1,7 @@
 // Reductions over any axes.
 
 #include "base/enum_name.hpp"
-#include "ops/masked_reduce.hpp"
+#include "ops/reduce.hpp"
 #include "ops/scatter.hpp"
 #include "ops/vjp.hpp"
 #include "shaders/reduce.h"
@@ -28,6 +28,13 @@ const char* to_string(Ties ties) {
 }
 
 namespace ops {
+
+std::array<bool, max_rank> reduced_axes(std::span<const std::int64_t> axes, const Shape& x, std::string& fault) {
+  auto reduced = ir::named_axes(axes, x, fault);
+  if (axes.empty()) reduced.fill(true);
+  return reduced;
+}
+
 namespace {
 
 struct ReduceAttrs {
@@ -46,22 +53,6 @@ void describe(const ReduceAttrs& attrs, F&& field) {
   field("ties", attrs.ties);
 }
 
-bool finds_position(Reduce op) { return op == Reduce::argmax || op == Reduce::argmin; }
-
-// Which axes are reduced; an axis out of range or named twice goes to `fault`.
-std::array<bool, max_rank> reduced_axes(const ReduceAttrs& attrs, const Shape& x, std::string& fault) {
-  std::array<bool, max_rank> reduced{};
-  if (attrs.axes.empty()) reduced.fill(true);
-  for (std::int64_t axis : attrs.axes) {
-    const auto found = ir::normalize_axis(axis, x.rank());
-    if (!found) return fault = cat("axis ", axis, " is out of range for x ", to_string(x)), reduced;
-    bool& flag = reduced[static_cast<std::size_t>(*found)];
-    if (flag) return fault = cat("axis ", axis, " is named twice"), reduced;
-    flag = true;
-  }
-  return reduced;
-}
-
 std::string title(const ir::Attrs& attrs) {
   const Reduce op = attrs.as<ReduceAttrs>().op;
   return is_enumerator(op) ? cat("reduce ", to_string(op)) : "reduce";
@@ -76,7 +67,7 @@ void infer(InferContext& context) {
   if (!is_enumerator(attrs.ties)) return context.fail(no_enumerator("ties", attrs.ties));
   if (!std::isfinite(attrs.correction)) return context.fail("correction is ", attrs.correction, ", not a finite number");
   std::string fault;
-  const auto reduced = reduced_axes(attrs, x, fault);
+  const auto reduced = reduced_axes(attrs.axes, x, fault);
   if (!fault.empty()) return context.fail(fault);
   const bool position = finds_position(attrs.op);
   std::vector<std::int64_t> extents;
@@ -103,7 +94,7 @@ struct Form {
 Form form_of(const NodeView& node) {
   const Shape& x = node.in(0).shape;
   std::string fault;
-  const auto reduced = reduced_axes(node.attrs<ReduceAttrs>(), x, fault);
+  const auto reduced = reduced_axes(node.attrs<ReduceAttrs>().axes, x, fault);
   const auto strides = ir::strides_of(x);
   Form form;
   std::vector<Axis>* last = nullptr;
@@ -293,7 +284,7 @@ bool vjp(Vjp& vjp) {
   const CallSite site = vjp.site;
   const Shape& shape = vjp.in_shape(0);
   std::string fault;
-  const auto reduced = reduced_axes(attrs, shape, fault);
+  const auto reduced = reduced_axes(attrs.axes, shape, fault);
   Shape kept = shape;
   std::int64_t n = 1;
   ReduceDesc along{.keep_dims = true};

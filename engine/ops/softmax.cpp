@@ -43,11 +43,8 @@ void infer(InferContext& context) {
     return context.fail("axis ", attrs.axis, " is out of range for x ", to_string(x));
   if (!(attrs.scale() > 0 && std::isfinite(attrs.scale())))
     return context.fail("temperature is ", attrs.temperature, ", not a positive and finite number with a reciprocal in f32");
-  if (context.has(1)) {
-    if (context.dtype(1) != DType::boolean) return context.fail("the mask is ", to_string(context.dtype(1)), ", not boolean");
-    if (!ir::broadcasts_to(context.shape(1), x))
-      return context.fail("mask ", to_string(context.shape(1)), " does not broadcast to x ", to_string(x));
-  }
+  if (context.has(1))
+    if (const std::string fault = ir::mask_fault(context.shape(1), context.dtype(1), "x", x); !fault.empty()) return context.fail(fault);
   context.out = {{x, context.dtype(0)}};
 }
 

@@ -32,11 +32,8 @@ void infer(InferContext& context) {
   const auto& [x, dtype] = *context.in[0];
   if (dtype != DType::f32 && dtype != DType::f16) return context.fail("x is ", to_string(dtype), ", not f32 or f16");
   if (!ir::normalize_axis(attrs.axis, x.rank())) return context.fail("axis ", attrs.axis, " is out of range for x ", to_string(x));
-  if (context.has(1)) {
-    if (context.dtype(1) != DType::boolean) return context.fail("the mask is ", to_string(context.dtype(1)), ", not boolean");
-    if (!ir::broadcasts_to(context.shape(1), x))
-      return context.fail("mask ", to_string(context.shape(1)), " does not broadcast to x ", to_string(x));
-  }
+  if (context.has(1))
+    if (const std::string fault = ir::mask_fault(context.shape(1), context.dtype(1), "x", x); !fault.empty()) return context.fail(fault);
   context.out = {{x, dtype}};
 }
 
