@@ -4,6 +4,7 @@
 #include "tests/conformance/runner.hpp"
 #include "tests/sabotage/notice.hpp"
 #include "tests/support/check.hpp"
+#include "tests/support/listener.hpp"
 #include "tests/support/run.hpp"
 
 #include <algorithm>
@@ -17,8 +18,8 @@ namespace {
 std::string first_failure;
 unsigned test_cases = 0;
 
-struct Listener : doctest::IReporter {
-  explicit Listener(const doctest::ContextOptions&) {}
+struct FirstFailure : test::Listener {
+  explicit FirstFailure(const doctest::ContextOptions&) {}
   static void keep(const char* text) {
     if (first_failure.empty()) first_failure = text;
   }
@@ -28,16 +29,8 @@ struct Listener : doctest::IReporter {
   void log_message(const doctest::MessageData& data) override { keep(data.m_string.c_str()); }
   void test_case_exception(const doctest::TestCaseException& data) override { keep(data.error_string.c_str()); }
   void test_run_end(const doctest::TestRunStats& stats) override { test_cases = stats.numTestCasesPassingFilters; }
-  void report_query(const doctest::QueryData&) override {}
-  void test_run_start() override {}
-  void test_case_start(const doctest::TestCaseData&) override {}
-  void test_case_reenter(const doctest::TestCaseData&) override {}
-  void test_case_end(const doctest::CurrentTestCaseStats&) override {}
-  void subcase_start(const doctest::SubcaseSignature&) override {}
-  void subcase_end() override {}
-  void test_case_skipped(const doctest::TestCaseData&) override {}
 };
-REGISTER_LISTENER("sabotage", 1, Listener);
+REGISTER_LISTENER("sabotage", 1, FirstFailure);
 
 Notice::Kind kind_of(const std::string& text) {
   const auto says = [&](const char* what) { return text.find(what) != std::string::npos; };

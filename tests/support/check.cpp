@@ -1,6 +1,7 @@
 #include "tests/support/check.hpp"
 
 #include "tests/support/gradient.hpp"
+#include "tests/support/listener.hpp"
 #include "tests/support/run.hpp"
 
 #include "engine/api/internal.hpp"
@@ -17,7 +18,6 @@ namespace fovea::test {
 
 namespace {
 
-
 std::mutex messages_mutex;
 std::vector<std::string> messages;
 
@@ -31,7 +31,7 @@ std::optional<Context> shared_context;
 
 // Ends the context with the last test: the validation layer aborts in instances that static destructors end, and what
 // it says of objects left over is a failure like any other.
-struct LastMessages : doctest::IReporter {
+struct LastMessages : Listener {
   explicit LastMessages(const doctest::ContextOptions&) {}
   void test_run_end(const doctest::TestRunStats&) override {
     shared_context.reset();
@@ -39,17 +39,6 @@ struct LastMessages : doctest::IReporter {
     for (const std::string& message : left) std::fprintf(stderr, "after the last test: %s\n", message.c_str());
     if (!left.empty()) std::exit(1);
   }
-  void report_query(const doctest::QueryData&) override {}
-  void test_run_start() override {}
-  void test_case_start(const doctest::TestCaseData&) override {}
-  void test_case_reenter(const doctest::TestCaseData&) override {}
-  void test_case_end(const doctest::CurrentTestCaseStats&) override {}
-  void test_case_exception(const doctest::TestCaseException&) override {}
-  void subcase_start(const doctest::SubcaseSignature&) override {}
-  void subcase_end() override {}
-  void log_assert(const doctest::AssertData&) override {}
-  void log_message(const doctest::MessageData&) override {}
-  void test_case_skipped(const doctest::TestCaseData&) override {}
 };
 REGISTER_LISTENER("last messages", 2, LastMessages);
 
