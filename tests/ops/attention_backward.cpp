@@ -1,5 +1,6 @@
 // Gradients of attention against finite differences of naive loops in double, by every kernel.
 
+#include "tests/support/attention.hpp"
 #include "tests/support/gradient.hpp"
 #include "tests/support/run.hpp"
 
@@ -13,43 +14,6 @@ namespace fovea::test {
 namespace {
 
 constexpr double inf = std::numeric_limits<double>::infinity();
-
-bool sees(const AttentionDesc& desc, std::int64_t i, std::int64_t j, std::int64_t Lq, std::int64_t Lk) {
-  const std::int64_t at = desc.align == CausalAlign::bottom_right ? i + Lk - Lq : i;
-  return !(desc.causal && j > at) && !(desc.window_left >= 0 && j < at - desc.window_left) &&
-         !(desc.window_right >= 0 && j > at + desc.window_right);
-}
-
-// in: q, k, v and, where there is a fourth, the mask. Results: out, lse.
-std::vector<Array<double>> reference(const std::vector<Array<double>>& in, const AttentionDesc& desc, bool boolean_mask) {
-  const Array<double>&q = in[0], &k = in[1], &v = in[2];
-  const std::int64_t B = q.dim(0), H = q.dim(1), Lq = q.dim(2), D = q.dim(3), Lk = k.dim(2), Dv = v.dim(3), group = H / k.dim(1);
-  const double scale = desc.scale ? static_cast<double>(*desc.scale) : 1 / std::sqrt(static_cast<double>(D));
-  Array<double> out(Shape{B, H, Lq, Dv}), lse(Shape{B, H, Lq});
-  for (std::int64_t b = 0; b < B; ++b)
-    for (std::int64_t h = 0; h < H; ++h)
-      for (std::int64_t i = 0; i < Lq; ++i) {
-        std::vector<double> scores;
-        for (std::int64_t j = 0; j < Lk; ++j) {
-          double s = 0;
-          for (std::int64_t d = 0; d < D; ++d) s += q.at({b, h, i, d}) * k.at({b, h / group, j, d});
-          s *= scale;
-          const auto cap = static_cast<double>(desc.softcap);
-          if (cap > 0) s = cap * std::tanh(s / cap);
-          const double mask = in.size() > 3 ? in[3][broadcast_offset({b, h, i, j}, in[3].shape)] : 0;
-          s = boolean_mask ? (mask != 0 ? s : -inf) : s + mask;
-          scores.push_back(sees(desc, i, j, Lq, Lk) ? s : -inf);
-        }
-        double sum = 0;
-        const double most = scores.empty() ? -inf : *std::max_element(scores.begin(), scores.end());
-        for (double s : scores) sum += most == -inf ? 0 : std::exp(s - most);
-        lse.at({b, h, i}) = sum == 0 ? -inf : most + std::log(sum);
-        for (std::int64_t j = 0; j < Lk && sum > 0; ++j)
-          for (std::int64_t e = 0; e < Dv; ++e)
-            out.at({b, h, i, e}) += std::exp(scores[static_cast<std::size_t>(j)] - most) / sum * v.at({b, h / group, j, e});
-      }
-  return {out, lse};
-}
 
 struct Options {
   bool lse = false;  // the loss takes it too
@@ -71,8 +35,8 @@ void check_backward(std::vector<Operand> in, AttentionDesc desc, const Options& 
         return options.lse ? std::vector{result.out, result.lse} : std::vector{result.out};
       },
       [&](const std::vector<Array<double>>& arrays) {
-        auto results = reference(arrays, desc, boolean_mask);
-        if (!options.lse) results.pop_back();
+        auto results = naive_attention(arrays, desc, boolean_mask);
+        results.resize(options.lse ? 2 : 1);
         return results;
       },
       {.ulps = options.ulps, .least_scale = 0.05, .f16 = options.f16, .kernels_of = "attention_backward"});
@@ -226,7 +190,7 @@ TEST_CASE("attention backward: weights as a result, and head sizes that no kerne
         built.return_weights = true;
         return std::vector{attention_full(t[0], t[1], t[2], built).out};
       },
-      [&](const std::vector<Array<double>>& in) { return std::vector{reference(in, desc, false)[0]}; }, {.ulps = 256});
+      [&](const std::vector<Array<double>>& in) { return std::vector{naive_attention(in, desc, false)[0]}; }, {.ulps = 256});
   check_backward(qkv({1, 1, 3, 260}, 1, 4, 2), {});
 }
 
@@ -241,7 +205,7 @@ TEST_CASE("attention backward: the gradient of the gradient, through the decompo
       },
       [&](const std::vector<Array<double>>& arrays) {
         const auto loss = [&](const std::vector<Array<double>>& at) {
-          const Array<double> y = reference(at, {}, false)[0];
+          const Array<double> y = naive_attention(at, {}, false)[0];
           return std::inner_product(y.values.begin(), y.values.end(), y.values.begin(), 0.0);
         };
         Array<double> gradient(arrays[0].shape);

@@ -1,11 +1,9 @@
 // Attention with dropout against its definition, with Philox in 64-bit arithmetic: by every kernel, forward and gradient.
 
+#include "tests/support/attention.hpp"
 #include "tests/support/check.hpp"
 #include "tests/support/gradient.hpp"
 #include "tests/support/philox.hpp"
-
-#include <cmath>
-#include <limits>
 
 namespace fovea::test {
 namespace {
@@ -19,31 +17,16 @@ struct Sizes {
 
 // in: q, k, v, the state and, if there is one, a boolean mask. Gives out and the lse of all weights.
 template <class T>
-std::vector<Array<T>> naive(const std::vector<Array<T>>& in, const AttentionDesc& desc) {
-  const Array<T>&q = in[0], &k = in[1], &v = in[2];
-  const std::int64_t H = q.dim(1), Lq = q.dim(2), Lk = k.dim(2), D = q.dim(3), Dv = v.dim(3);
-  Array<T> out(Shape{q.dim(0), H, Lq, Dv}), lse(Shape{q.dim(0), H, Lq});
-  for (std::int64_t row = 0; row < lse.size(); ++row) {
-    const auto at = unflatten(row, lse.shape);
-    const std::int64_t b = at[0], h = at[1], i = at[2], hk = h / (H / k.dim(1));
-    std::vector<T> weights;
-    T sum = 0;
-    for (std::int64_t j = 0; j < Lk; ++j) {
-      T s = 0;
-      for (std::int64_t d = 0; d < D; ++d) s += q.at({b, h, i, d}) * k.at({b, hk, j, d});
-      const bool visible = !(desc.causal && j > i) && (in.size() < 5 || in[4][broadcast_offset({b, h, i, j}, in[4].shape)] != 0);
-      weights.push_back(visible ? std::exp(s / std::sqrt(static_cast<T>(D))) : T(0));
-      sum += weights.back();
-    }
-    lse[row] = std::log(sum);
-    const auto keep = static_cast<T>(1 - desc.dropout);
-    for (std::int64_t j = 0; j < Lk && sum > 0; ++j) {
-      const bool kept = uniform_of(word(in[3], stream, row * ((Lk + 3) / 4 * 4) + j)) < static_cast<double>(1 - desc.dropout);
-      for (std::int64_t d = 0; d < Dv && kept; ++d)
-        out.at({b, h, i, d}) += weights[static_cast<std::size_t>(j)] / sum / keep * v.at({b, hk, j, d});
-    }
-  }
-  return {out, lse};
+std::vector<Array<T>> reference(const std::vector<Array<T>>& in, const AttentionDesc& desc) {
+  std::vector<Array<T>> operands{in[0], in[1], in[2]};
+  if (in.size() > 4) operands.push_back(in[4]);
+  const std::int64_t drawn = (in[1].dim(2) + 3) / 4 * 4;  // of a row: its keys, by fours
+  const double keep = static_cast<double>(1 - desc.dropout);
+  auto all = naive_attention(operands, desc, true, [&](std::int64_t row, std::int64_t j) {
+    return uniform_of(word(in[3], stream, row * drawn + j)) < keep ? 1 / keep : 0;
+  });
+  all.pop_back();
+  return all;
 }
 
 void check_dropout(const Sizes& s, AttentionDesc desc, const Shape* mask = nullptr) {
@@ -59,9 +42,9 @@ void check_dropout(const Sizes& s, AttentionDesc desc, const Shape* mask = nullp
     const AttentionResult result = attention_full(t[0], t[1], t[2], with);
     return std::vector{result.out, result.lse};
   };
-  const auto reference = [&](const auto& arrays) { return naive(arrays, desc); };
-  check("attention", in, build, reference, {.extra_ulps = 64});  // as attention without dropout
-  check_gradient(in, build, reference, {.ulps = 256, .least_scale = 0.05, .kernels_of = "attention_backward"});
+  const auto expected = [&](const auto& arrays) { return reference(arrays, desc); };
+  check("attention", in, build, expected, {.extra_ulps = 64});  // as attention without dropout
+  check_gradient(in, build, expected, {.ulps = 256, .least_scale = 0.05, .kernels_of = "attention_backward"});
 }
 
 }  // namespace
