@@ -213,7 +213,10 @@ Tensor segment_sum(Tensor x, Tensor ids, std::int64_t segments, std::int64_t axi
   if (ids.dtype() != DType::i32 || ids.shape() != Shape{x.dim(*found)})
     return ops::refuse(x, site, "segment_sum: the ids are ", to_string(ids.dtype()), to_string(ids.shape()), ", not i32[", x.dim(*found),
                        "], as x ", to_string(x.shape()), " has along axis ", axis);
-  return ops::scatter_onto({}, ids, x, {.axis = *found, .extent = segments, .shared = true}, site);
+  // A negative id is no segment: out of range, where an index would count from the end.
+  const Tensor none = ops::constant_i32(*ids.graph(), segments), zero = ops::constant_i32(*ids.graph(), 0);
+  const Tensor index = select(binary(Binary::less, ids, zero, site), none, ids, site);
+  return ops::scatter_onto({}, index, x, {.axis = *found, .extent = segments, .shared = true}, site);
 }
 
 Tensor one_hot(Tensor index, std::int64_t depth, CallSite site) {

@@ -46,7 +46,8 @@ Tensor scatter(Tensor x, Tensor index, Tensor updates, std::int64_t axis, CallSi
 // x, plus slice i of updates along `axis` at index[i]: index [n], updates as x but for n along the axis (PyTorch's
 // index_add).
 Tensor index_add(Tensor x, Tensor index, Tensor updates, std::int64_t axis = 0, CallSite site = CallSite::here());
-// Result s along `axis`, s < segments, is the sum of the slices i of x with ids[i] = s, in any order of ids.
+// Result s along `axis`, s < segments, is the sum of the slices i of x with ids[i] = s, in any order of ids. An id that is
+// negative or no segment adds nothing (JAX's segment_sum).
 Tensor segment_sum(Tensor x, Tensor ids, std::int64_t segments, std::int64_t axis = 0, CallSite site = CallSite::here());
 // index [...] -> f32 [..., depth]: 1 at the index, 0 elsewhere. A negative index gives zeros, as one past the end does.
 Tensor one_hot(Tensor index, std::int64_t depth, CallSite site = CallSite::here());
