@@ -3,13 +3,10 @@
 // One invocation an element of the output. The launch's axes are collapsed first, so that dense operands cost one
 // index and a bias two. STORAGE16 adds views of the same buffers as 16-bit floats; which view an operand takes is a
 // specialisation constant.
-// A driver makes a copy of every operation for each step before it drops those that are not asked for: MOST_STEPS keeps that
-// down where a chain is short.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #pragma variant STORAGE word half
-#pragma variant MOST_STEPS 1 2 4 8
 #ifdef STORAGE_half
 #extension GL_EXT_shader_16bit_storage : require
 #endif
@@ -189,15 +186,7 @@ void main() {
 
   uint result = step_result(STEP0);
 #define STEP(k, word) if (STEPS > k) { registers[ELEMENTWISE_FIRST_RESULT + k - 1] = result; result = step_result(word); }
-#ifndef MOST_STEPS_1
-  STEP(1, STEP1)
-#ifndef MOST_STEPS_2
-  STEP(2, STEP2) STEP(3, STEP3)
-#ifndef MOST_STEPS_4
-  STEP(4, STEP4) STEP(5, STEP5) STEP(6, STEP6) STEP(7, STEP7)
-#endif
-#endif
-#endif
+  STEP(1, STEP1) STEP(2, STEP2) STEP(3, STEP3) STEP(4, STEP4) STEP(5, STEP5) STEP(6, STEP6) STEP(7, STEP7)
 
 #ifdef STORAGE_half
   if (HALF_OUTPUT != 0) {

@@ -1,5 +1,7 @@
 #include "base/specialize.hpp"
 
+#include "base/spirv.hpp"
+
 #include <array>
 #include <map>
 #include <optional>
@@ -8,62 +10,7 @@
 namespace fovea {
 namespace {
 
-using Words = std::span<const std::uint32_t>;
-
-// Numbers of the SPIR-V specification 1.6, section 3.49.
-enum Op : std::uint32_t {
-  op_type_bool = 20, op_type_int = 21, op_type_float = 22, op_constant_true = 41, op_constant_false = 42, op_constant = 43,
-  op_constant_composite = 44, op_constant_null = 46, op_spec_constant_true = 48, op_spec_constant_false = 49,
-  op_spec_constant = 50, op_spec_constant_composite = 51, op_spec_constant_op = 52, op_decorate = 71,
-  op_composite_extract = 81, op_s_negate = 126, op_i_add = 128, op_i_sub = 130, op_i_mul = 132, op_u_div = 134,
-  op_s_div = 135, op_u_mod = 137, op_s_rem = 138, op_logical_equal = 164, op_logical_not_equal = 165, op_logical_or = 166,
-  op_logical_and = 167, op_logical_not = 168, op_select = 169, op_i_equal = 170, op_i_not_equal = 171,
-  op_u_greater_than = 172, op_s_greater_than = 173, op_u_greater_than_equal = 174, op_s_greater_than_equal = 175,
-  op_u_less_than = 176, op_s_less_than = 177, op_u_less_than_equal = 178, op_s_less_than_equal = 179,
-  op_shift_right_logical = 194, op_shift_right_arithmetic = 195, op_shift_left_logical = 196, op_bitwise_or = 197,
-  op_bitwise_xor = 198, op_bitwise_and = 199, op_not = 200
-};
-constexpr std::uint32_t spec_id = 1;  // decoration
-constexpr std::size_t header_words = 5;
-
-std::optional<std::uint32_t> fold(std::uint32_t op, std::uint32_t a, std::uint32_t b, std::uint32_t c) {
-  const auto i = static_cast<std::int32_t>(a), j = static_cast<std::int32_t>(b);
-  const bool divides = b != 0 && !(a == 0x80000000u && b == UINT32_MAX);
-  switch (op) {
-    case op_s_negate: return 0 - a;
-    case op_i_add: return a + b;
-    case op_i_sub: return a - b;
-    case op_i_mul: return a * b;
-    case op_u_div: return b ? std::optional(a / b) : std::nullopt;
-    case op_u_mod: return b ? std::optional(a % b) : std::nullopt;
-    case op_s_div: return divides ? std::optional(static_cast<std::uint32_t>(i / j)) : std::nullopt;
-    case op_s_rem: return divides ? std::optional(static_cast<std::uint32_t>(i % j)) : std::nullopt;
-    case op_logical_equal:
-    case op_i_equal: return a == b;
-    case op_logical_not_equal:
-    case op_i_not_equal: return a != b;
-    case op_logical_or:
-    case op_bitwise_or: return a | b;
-    case op_logical_and:
-    case op_bitwise_and: return a & b;
-    case op_bitwise_xor: return a ^ b;
-    case op_logical_not: return !a;
-    case op_not: return ~a;
-    case op_select: return a ? b : c;
-    case op_u_greater_than: return a > b;
-    case op_s_greater_than: return i > j;
-    case op_u_greater_than_equal: return a >= b;
-    case op_s_greater_than_equal: return i >= j;
-    case op_u_less_than: return a < b;
-    case op_s_less_than: return i < j;
-    case op_u_less_than_equal: return a <= b;
-    case op_s_less_than_equal: return i <= j;
-    case op_shift_right_logical: return b < 32 ? std::optional(a >> b) : std::nullopt;
-    case op_shift_right_arithmetic: return b < 32 ? std::optional(static_cast<std::uint32_t>(i >> b)) : std::nullopt;
-    case op_shift_left_logical: return b < 32 ? std::optional(a << b) : std::nullopt;
-    default: return std::nullopt;
-  }
-}
+using namespace spirv;
 
 class Specializer {
  public:
@@ -72,12 +19,8 @@ class Specializer {
   std::vector<std::uint32_t> run() {
     if (code_.size() < header_words) return {code_.begin(), code_.end()};
     out_.assign(code_.begin(), code_.begin() + header_words);
-    for (std::size_t at = header_words; at < code_.size();) {
-      const std::size_t length = code_[at] >> 16;
-      if (length == 0 || at + length > code_.size()) return {code_.begin(), code_.end()};  // the driver will say so
-      add(code_[at] & 0xffff, code_.subspan(at + 1, length - 1));
-      at += length;
-    }
+    if (!for_each_instruction(code_, [&](std::uint32_t op, Words words) { add(op, words); }))
+      return {code_.begin(), code_.end()};  // the driver will say so
     return std::move(out_);
   }
 

@@ -157,7 +157,7 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   for (float scalar : attrs.scalars) words.put(std::bit_cast<std::int32_t>(scalar));
 
   Launch& launch = plan.launches.emplace_back();
-  launch.shader = find_shader(cat(half ? "elementwise.half." : "elementwise.word.", std::bit_ceil(spec.STEPS)));
+  launch.shader = find_shader(half ? "elementwise.half" : "elementwise.word");
   launch.set_constants(spec);
   launch.set_push(params);
   for (uint i = 0; i < ELEMENTWISE_INPUTS; ++i) launch.operands.push_back(i < shapes.size() ? in(i) : unused());

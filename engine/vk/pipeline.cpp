@@ -1,5 +1,6 @@
 #include "vk/pipeline.hpp"
 
+#include "base/prune.hpp"
 #include "base/specialize.hpp"
 
 #include <string>
@@ -67,7 +68,7 @@ Result<RawPipeline> PipelineStore::build(const PipelineRequest& request, const L
   const std::string name = name_of(request);
   VkShaderModuleCreateInfo module_info{};
   module_info.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
-  const std::vector<std::uint32_t> code = specialize(request.shader->code, request.constants);
+  const std::vector<std::uint32_t> code = prune(specialize(request.shader->code, request.constants));
   if (Result<void> checked = check_workgroup(request, reflect_workgroup(code), device_.caps); !checked) return checked.error();
   module_info.codeSize = code.size() * sizeof(std::uint32_t);
   module_info.pCode = code.data();
