@@ -80,6 +80,7 @@ struct Function {
   std::vector<Instruction> parameters;
   std::vector<Block> blocks;
   std::set<Id> own;                 // ids that it defines
+  std::set<Id> variables;           // of its own, that begin with no value
   std::map<Id, std::size_t> reads;  // how often a pointer is loaded from
   std::map<Id, std::size_t> stores, uses;
 };
@@ -178,7 +179,7 @@ class Pruner {
       if (i < operands->literals || i >= operands->literals_end) ++function.uses[words[i]];
     if (op == op_load) ++function.reads[words[2]];
     if (op == op_store) ++function.stores[words[0]];
-    if (op == op_variable && words.size() > 3) ++function.stores[words[1]], ++function.uses[words[1]];  // as it begins
+    if (op == op_variable && words.size() == 3) function.variables.insert(words[1]);
   }
 
   // --- Constants through pointers -------------------------------------------------------------------------------------
@@ -193,7 +194,7 @@ class Pruner {
   }
   // A variable of the function that holds, wherever it is read, what its one store put there.
   bool stored_once(const Function& function, Id variable) {
-    if (!function.own.contains(variable) || count(function.stores, variable) != 1) return false;
+    if (!function.variables.contains(variable) || count(function.stores, variable) != 1) return false;
     const auto [at, fresh] = stored_once_.try_emplace(variable, false);
     if (fresh) at->second = count(function.uses, variable) == 1 + reads(function, variable);
     return at->second;

@@ -97,6 +97,10 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
   auto* list = app.add_flag("--list", options.list, "Lists the cases and their operators instead of running them");
   auto* fuzz = app.add_option("--fuzz", options.fuzz, "Runs random graphs and their gradients for so many SECONDS, instead of a corpus")
                    ->excludes(corpus, pattern, list);
+  app.add_option("--count", options.count, "Of random graphs, at most, however many SECONDS are left")
+      ->needs(fuzz)
+      ->check(CLI::PositiveNumber)
+      ->default_str("no limit");
   app.add_option("--seed", options.seed, "Of the first random graph; the next has the next one")->needs(fuzz)->capture_default_str();
   app.add_option("--graph", options.graphs, "Runs graphs as --shrink and --save give them; may be given several times")
       ->allow_extra_args(false)

@@ -18,7 +18,7 @@ struct Options {
   bool all_variants = false;          // --variant all
   bool all_devices = false, list = false, verbose = false;
   std::optional<double> fuzz;  // seconds
-  std::uint32_t seed = 1;
+  std::uint32_t count = UINT32_MAX, seed = 1;
   bool shrink = false;
   std::vector<std::filesystem::path> graphs;  // of --graph, read before any device is made
   std::filesystem::path save;                 // empty: nowhere

@@ -45,6 +45,7 @@ struct Pruned {
     for (std::uint32_t i = 0; i < code; ++i) y[4] += x[i % 4] + 116;
     y[5] = wide ? u : u + 117;
     y[6] = code > 9 ? 118 : 119;
+    for (std::uint32_t n : {u, code}) y[7] += (n > 6 ? 0 : n) + 100;
     return y;
   }
 };
@@ -81,7 +82,7 @@ TEST_CASE("a shader does the same without what its constants rule out") {
         REQUIRE(bytes.size() == sizeof(y));
         std::memcpy(y.data(), bytes.data(), sizeof(y));
         const Words expected = Pruned{x, code, wide}.run();
-        for (std::size_t i = 0; i < 7; ++i) {
+        for (std::size_t i = 0; i < y.size(); ++i) {
           CAPTURE(i);
           CHECK(y[i] == expected[i]);
         }

@@ -141,7 +141,7 @@ void fuzz(const FuzzOptions& options, const RunOptions& run_options, const RunCa
   std::vector<std::string> skipped;
   const auto start = Clock::now();
   std::uint32_t seed = options.seed;
-  int graphs = 0;
+  std::uint32_t graphs = 0;
   do {  // of a range of seeds that ends with 2^32, the next is 0
     Recipe recipe = random_recipe(seed);
     if (!options.f16) recipe.storage = DType::f32;
@@ -154,7 +154,8 @@ void fuzz(const FuzzOptions& options, const RunOptions& run_options, const RunCa
     }
     failures.take(recipe, std::move(results));
     ++graphs, ++seed;
-  } while (std::chrono::duration<double>(Clock::now() - start - failures.spent()).count() < options.seconds);
+  } while (graphs < options.count &&
+           std::chrono::duration<double>(Clock::now() - start - failures.spent()).count() < options.seconds);
 
   const std::string seeds = fmt::format("seeds {} to {}", options.seed, seed - 1);
   CaseResult whole = passed.whole(seeds);

@@ -15,6 +15,7 @@ namespace fovea::conformance {
 
 struct FuzzOptions {
   double seconds = 0;  // seeds are begun until then; one at least
+  std::uint32_t count = UINT32_MAX;  // of seeds, at most
   std::uint32_t seed = 1;
   bool shrink = false;
   bool f16 = true;  // the device stores it; otherwise such graphs are of f32

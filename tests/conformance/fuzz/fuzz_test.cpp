@@ -60,6 +60,15 @@ TEST_CASE("seeds follow one another until the time is over, and the summary name
   CHECK(results[0].tensors[0].name == "seed-41 out.y");
 }
 
+TEST_CASE("a count ends the graphs before the time does") {
+  int graphs = 0;
+  emitted({.seconds = 3600, .count = 5}, [&](const Case& one, const RunOptions&) {
+    ++graphs;
+    return std::vector{passed(one)};
+  });
+  CHECK(graphs == 5);
+}
+
 TEST_CASE("however short the time, one graph runs; where it fails, nothing passed") {
   const std::vector<CaseResult> results = emitted({.seconds = one_graph, .seed = 7}, [](const Case& one, const RunOptions&) {
     return std::vector{failed(one, "two runs differ in out.y")};

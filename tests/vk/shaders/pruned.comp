@@ -37,6 +37,12 @@ uint counted(uint n) {
   return sum;
 }
 
+// Its parameter takes a constant, once and not always.
+uint cleared(uint n) {
+  if (n > 6) n = 0;
+  return n + 100;
+}
+
 void remember() { state = 110; }
 
 void main() {
@@ -55,6 +61,7 @@ void main() {
   for (uint i = 0; i < CODE; ++i) sum += x[i % 4] + 116;
   y[4] = sum;
   y[5] = WIDE ? u : u + 117;
+  y[7] = cleared(u) + cleared(CODE);
   y[6] = 118;
   if (CODE > 9) return;
   y[6] = 119;
