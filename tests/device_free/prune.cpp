@@ -24,7 +24,7 @@ std::size_t count(const Code& code, std::uint32_t op) {
   for (std::size_t at = 5; at < code.size(); at += code[at] >> 16) found += (code[at] & 0xffff) == op;
   return found;
 }
-constexpr std::uint32_t op_function = 54, op_call = 57, op_branch_conditional = 250, op_switch = 251;
+constexpr std::uint32_t op_function = 54, op_switch = 251;
 
 // The numbers of pruned.comp, each of which stands in one place of it, that a function still uses.
 std::set<std::uint32_t> marks(const Code& code) {
