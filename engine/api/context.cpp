@@ -47,8 +47,9 @@ Result<Context> Context::create(const ContextOptions& options) {
   return create_context(options, {});
 }
 
-Result<Context> create_context(const ContextOptions& options, const vk::Device::Options& device_options) {
-  Result<Found> found = find_devices({options.validation, log_or_stderr(options.log)});
+Result<Context> create_context(const ContextOptions& options, const vk::Device::Options& device_options,
+                               PFN_vkGetInstanceProcAddr get_instance_proc_addr) {
+  Result<Found> found = find_devices({options.validation, log_or_stderr(options.log), get_instance_proc_addr});
   if (!found) return found.error();
   const char* environment = std::getenv("FOVEA_DEVICE");
   const bool from_environment = options.device.empty() && environment != nullptr;
@@ -77,7 +78,7 @@ Result<Context> make_context(std::unique_ptr<vk::Device> device, std::span<const
 }
 
 Result<std::vector<DeviceInfo>> Context::devices() {
-  Result<Found> found = find_devices({false, log_or_stderr({})});
+  Result<Found> found = find_devices({false, log_or_stderr({}), nullptr});
   if (!found) return found.error();
   return std::move(found->infos);
 }
@@ -101,6 +102,7 @@ const DeviceCaps& caps_of(const Context& context) {
 }
 
 Result<Plan> Context::compile(const Graph& graph, const CompileOptions& options) {
+  if (Result<void> checked = impl_->device->check_not_lost("compile"); !checked) return checked.error();
   Result<compile::Program> program = compile::compile(graph.ir(), caps_of(*this), options);
   if (!program) return program.error();
   return plan_from_program(*this, std::move(*program), options);
@@ -108,6 +110,7 @@ Result<Plan> Context::compile(const Graph& graph, const CompileOptions& options)
 
 Result<Buffer> Context::make_buffer(std::uint64_t bytes, bool host_visible, std::string_view name) {
   if (bytes == 0) return Error{ErrorCode::invalid_argument, cat("make_buffer: ", name, " has 0 bytes")};
+  if (Result<void> checked = impl_->device->check_not_lost("make_buffer"); !checked) return checked.error();
   const vk::MemoryKind kind = host_visible ? vk::MemoryKind::host : vk::MemoryKind::device;
   Result<vk::Buffer> buffer = vk::Buffer::create(*impl_->device, bytes, kind, name);
   if (!buffer) return buffer.error();

@@ -47,6 +47,7 @@ struct Bindings::Impl {
   std::shared_ptr<PlanCore> core;
   run::BoundSets sets;
   std::optional<vk::CommandPair> replay;  // recorded by the first submit()
+  std::vector<vk::CommandPair> steps;     // recorded by the first run_watched()
   ~Impl();
 };
 
@@ -65,8 +66,9 @@ struct Plan::Impl {
 // Without a name: warnings and errors to stderr.
 LogFunction log_or_stderr(LogFunction log);
 
-// Context::create, with what no public option says.
-Result<Context> create_context(const ContextOptions& options, const vk::Device::Options& device_options);
+// Context::create, with what no public option says. Without a function: that of the system's loader.
+Result<Context> create_context(const ContextOptions& options, const vk::Device::Options& device_options,
+                               PFN_vkGetInstanceProcAddr get_instance_proc_addr = nullptr);
 
 // A Context around a device. The blob as in ContextOptions.
 Result<Context> make_context(std::unique_ptr<vk::Device> device, std::span<const std::byte> pipeline_cache);
@@ -78,6 +80,9 @@ Result<Plan> plan_from_program(Context& context, compile::Program program, const
 
 // Error: the plan was moved from.
 Result<void> check_not_moved(std::string_view call, const Plan& plan);
+
+// Errors: the same of either, another plan's bindings, a device that is lost.
+Result<void> check_use(std::string_view call, const Plan& plan, const Bindings& bindings);
 
 Result<Bindings> bind_ranges(Plan& plan, std::span<const run::NamedRange> ranges);
 

@@ -67,7 +67,7 @@ Result<std::vector<const PortData*>> match_data(std::span<const Port> ports, std
 }  // namespace
 
 PlanCore::~PlanCore() {
-  if (executor) (void)submissions.wait(UINT64_MAX);  // a lost device has nothing pending either
+  if (executor) submissions.finish();
 }
 
 Result<void> PlanCore::wait(std::uint64_t timeout_ns) {
@@ -76,14 +76,15 @@ Result<void> PlanCore::wait(std::uint64_t timeout_ns) {
 }
 
 std::vector<run::Interval> PlanCore::times() {
-  // What is wrong with the device, the next submission or wait tells.
   const run::Profile& profile = executor->profile();
-  if (profile.reset_by_host() || host_recorded || submissions.any_finished()) (void)profile.update();
+  const bool can_ask = profile.reset_by_host() || host_recorded || submissions.any_finished();
+  if (const Result<void> updated = can_ask ? profile.update() : Result<void>(); !updated)
+    log_message(context->device->log(), LogLevel::warning, updated.error().message, "; the report's times are those before");
   return profile.intervals();
 }
 
 Bindings::Impl::~Impl() {
-  if (replay) (void)core->submissions.wait(UINT64_MAX);
+  if (replay || !steps.empty()) core->submissions.finish();
 }
 
 Bindings::Bindings(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -137,14 +138,24 @@ Result<void> check_not_moved(std::string_view call, const Plan& plan) {
   return Error{ErrorCode::invalid_argument, cat(call, ": the plan was moved from")};
 }
 
+Result<void> check_use(std::string_view call, const Plan& plan, const Bindings& bindings) {
+  if (Result<void> checked = check_not_moved(call, plan); !checked) return checked;
+  if (Result<void> checked = plan.impl().core->context->device->check_not_lost(call); !checked) return checked;
+  if (!bindings.valid()) return Error{ErrorCode::invalid_argument, cat(call, ": the bindings were moved from")};
+  if (bindings.impl().core != plan.impl().core)
+    return Error{ErrorCode::invalid_argument, cat(call, ": the bindings are another plan's")};
+  return {};
+}
+
 Result<Bindings> bind_ranges(Plan& plan, std::span<const run::NamedRange> given) {
   const std::shared_ptr<PlanCore>& core = plan.impl().core;
+  if (Result<void> checked = core->context->device->check_not_lost("bind"); !checked) return checked.error();
   const Result<std::vector<run::NamedRange>> ranges =
       run::match(core->executor->program(), given, core->context->device->caps.storage_alignment);
   if (!ranges) return ranges.error();
   Result<run::BoundSets> sets = core->executor->bind(*ranges);
   if (!sets) return sets.error();
-  return Bindings(std::unique_ptr<Bindings::Impl>(new Bindings::Impl{core, std::move(*sets), {}}));
+  return Bindings(std::unique_ptr<Bindings::Impl>(new Bindings::Impl{core, std::move(*sets), {}, {}}));
 }
 
 Result<Bindings> Plan::bind(std::span<const PortBuffer> buffers) {
@@ -169,7 +180,32 @@ Result<void> Plan::submit(const Bindings& bindings) {
 
 Result<void> Plan::wait(std::uint64_t timeout_ns) {
   if (Result<void> checked = check_not_moved("wait", *this); !checked) return checked;
+  if (Result<void> checked = impl_->core->context->device->check_not_lost("wait"); !checked) return checked;
   return impl_->core->wait(timeout_ns);
+}
+
+Result<void> Plan::run_watched(const Bindings& bindings, std::uint64_t budget_ns) {
+  if (Result<void> checked = check_use("run_watched", *this, bindings); !checked) return checked;
+  PlanCore& core = *impl_->core;
+  if (Result<void> checked = core.context->device->check_queue("run_watched"); !checked) return checked;
+  std::vector<vk::CommandPair>& steps = bindings.impl().steps;
+  if (steps.empty()) {
+    Result<std::vector<vk::CommandPair>> recorded = run::record_steps(*core.executor, bindings.impl().sets);
+    if (!recorded) return recorded.error();
+    steps = std::move(*recorded);
+  }
+  const auto wait_for = [&](const auto&... what) -> Result<void> {
+    const Result<void> done = core.submissions.wait(budget_ns);
+    if (done || done.error().code != ErrorCode::timeout) return done;
+    return Error{ErrorCode::timeout, cat("run_watched: ", what..., " has not finished after ", budget_ns, " ns")};
+  };
+  if (Result<void> done = wait_for("an earlier run"); !done) return done;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (Result<void> done = core.submissions.submit(steps[i].commands, {}, {}); !done) return done;
+    const std::string& label = core.executor->program().dispatches[i].label;
+    if (Result<void> done = wait_for(label, ", dispatch ", i + 1, " of ", steps.size(), ','); !done) return done;
+  }
+  return core.wait(budget_ns);
 }
 
 Result<std::vector<std::vector<std::byte>>> Plan::run(std::span<const PortData> inputs) {

@@ -14,14 +14,6 @@ const char* find_null(PFN_vkGetInstanceProcAddr get_instance_proc_addr, VkInstan
   return physical_device ? nullptr : "physical_device";
 }
 
-Result<void> check_use(std::string_view call, const Plan& plan, const Bindings& bindings) {
-  if (Result<void> checked = check_not_moved(call, plan); !checked) return checked;
-  if (!bindings.valid()) return Error{ErrorCode::invalid_argument, cat(call, ": the bindings were moved from")};
-  if (bindings.impl().core != plan.impl().core)
-    return Error{ErrorCode::invalid_argument, cat(call, ": the bindings are another plan's")};
-  return {};
-}
-
 }  // namespace
 
 struct FeatureChain::Impl {
@@ -72,8 +64,12 @@ DeviceRequirements query_requirements(PFN_vkGetInstanceProcAddr get_instance_pro
   const std::optional<std::uint32_t> family = vk::choose_queue_family(**adopted, physical_device);
   if (!family) requirements.unsupported = "no queue family with compute";
   requirements.compute_queue_family = family.value_or(0);
-  const std::vector<VkExtensionProperties> list = vk::device_extensions(**adopted, physical_device);
-  const vk::Extensions available(list);
+  const Result<std::vector<VkExtensionProperties>> list = vk::device_extensions(**adopted, physical_device);
+  if (!list) {
+    requirements.unsupported = list.error().message;
+    return requirements;
+  }
+  const vk::Extensions available(*list);
   requirements.extensions = vk::wanted_extensions(version, available);
   features.impl().available = vk::everything_available(**adopted, physical_device, available).features;
   features.impl().structs = std::make_unique<vk::FeatureStructs>(version, available);

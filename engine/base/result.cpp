@@ -10,7 +10,7 @@ namespace fovea {
 
 const char* to_string(ErrorCode code) {
   static constexpr const char* names[] = {"invalid argument", "unsupported", "out of memory", "device",
-                                          "device lost",      "io",          "internal"};
+                                          "device lost",      "timeout",     "io",            "internal"};
   static_assert(std::size(names) == static_cast<std::size_t>(ErrorCode::internal) + 1);
   return enum_name(names, code);
 }

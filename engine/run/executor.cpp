@@ -113,7 +113,7 @@ Result<BoundSets> Executor::allocate_sets() const {
   info.pSetLayouts = layouts.data();
   std::vector<VkDescriptorSet> sets(count);
   if (VkResult result = device_.fn.AllocateDescriptorSets(device_.handle, &info, sets.data()); result != VK_SUCCESS)
-    return vk::error(result, "vkAllocateDescriptorSets, ", count, " sets");
+    return device_.error(result, "vkAllocateDescriptorSets, ", count, " sets");
   std::size_t next = 0;
   for (std::size_t d = 0; d < program_.dispatches.size(); ++d) {
     if (!has_work(program_.dispatches[d])) continue;
@@ -157,6 +157,17 @@ void Executor::record(VkCommandBuffer commands, const BoundSets& sets) const {
     }
     profile_.end(commands, i);
   }
+}
+
+void Executor::record_step(VkCommandBuffer commands, const BoundSets& sets, std::size_t dispatch) const {
+  if (dispatch == 0) {
+    record_entry(commands);
+    profile_.begin(commands);
+  } else {
+    vk::barrier(device_, commands, compute_writes, compute);
+  }
+  if (has_work(program_.dispatches[dispatch])) record_dispatch(commands, dispatch, sets.sets[dispatch]);
+  profile_.end(commands, dispatch);
 }
 
 void Executor::record_entry(VkCommandBuffer commands) const {

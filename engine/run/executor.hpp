@@ -41,6 +41,8 @@ class Executor {
   // Appends barrier, dispatches and barriers; touches the command buffer alone. What ran before on the queue in
   // compute and transfer stages is finished first, so uses of one arena may follow each other.
   void record(VkCommandBuffer commands, const BoundSets& sets) const;
+  // One dispatch of a run, all of which are recorded so into command buffers that are submitted in order.
+  void record_step(VkCommandBuffer commands, const BoundSets& sets, std::size_t dispatch) const;
 
   const Profile& profile() const { return profile_; }
   // Of a dispatch's machine code, where the device was made to tell; has_work() must hold.

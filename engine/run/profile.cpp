@@ -44,7 +44,7 @@ Result<void> Profile::update() const {
       device_->fn.GetQueryPoolResults(device_->handle, pool_.get(), 0, count_, count_ * sizeof(std::uint64_t),
                                       stamps.data(), sizeof(std::uint64_t), VK_QUERY_RESULT_64_BIT);
   if (result == VK_NOT_READY) return {};  // the next run has begun
-  if (result != VK_SUCCESS) return vk::error(result, "vkGetQueryPoolResults");
+  if (result != VK_SUCCESS) return device_->error(result, "vkGetQueryPoolResults");
   const auto since_first = [&](std::uint64_t stamp) {
     const std::uint64_t ticks = (stamp - stamps[0]) & device_->timestamp_mask;  // right across a wrap
     return static_cast<double>(ticks) * device_->caps.timestamp_period_ns * 1e-6;

@@ -3,22 +3,40 @@
 #include "run/executor.hpp"
 
 namespace fovea::run {
+namespace {
 
-Result<vk::CommandPair> record_for_replay(const Executor& executor, const BoundSets& sets) {
-  const vk::Device& device = executor.device();
+template <class Record>
+Result<vk::CommandPair> record_pair(const vk::Device& device, const Record& record) {
   Result<vk::CommandPair> pair = vk::make_commands(device, "fovea plan");
   if (!pair) return pair;
   VkCommandBufferBeginInfo info{};
   info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
   info.flags = VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT;
   if (VkResult result = device.fn.BeginCommandBuffer(pair->commands, &info); result != VK_SUCCESS)
-    return vk::error(result, "vkBeginCommandBuffer");
-  executor.record(pair->commands, sets);
+    return device.error(result, "vkBeginCommandBuffer");
+  record(pair->commands);
   vk::barrier(device, pair->commands, {VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_WRITE_BIT},
               {VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT});
   if (VkResult result = device.fn.EndCommandBuffer(pair->commands); result != VK_SUCCESS)
-    return vk::error(result, "vkEndCommandBuffer");
+    return device.error(result, "vkEndCommandBuffer");
   return pair;
+}
+
+}  // namespace
+
+Result<vk::CommandPair> record_for_replay(const Executor& executor, const BoundSets& sets) {
+  return record_pair(executor.device(), [&](VkCommandBuffer commands) { executor.record(commands, sets); });
+}
+
+Result<std::vector<vk::CommandPair>> record_steps(const Executor& executor, const BoundSets& sets) {
+  std::vector<vk::CommandPair> steps;
+  for (std::size_t i = 0; i < executor.program().dispatches.size(); ++i) {
+    Result<vk::CommandPair> pair =
+        record_pair(executor.device(), [&](VkCommandBuffer commands) { executor.record_step(commands, sets, i); });
+    if (!pair) return pair.error();
+    steps.push_back(std::move(*pair));
+  }
+  return steps;
 }
 
 Result<Submissions> Submissions::create(const vk::Device& device) {
@@ -43,7 +61,7 @@ Result<vk::Fence> Submissions::take_fence() {
   while (!pending_.empty()) {
     const VkResult result = device_->fn.WaitForFences(device_->handle, 1, pending_.front().address(), VK_TRUE, 0);
     if (result == VK_TIMEOUT) break;
-    if (result != VK_SUCCESS) return vk::error(result, "vkWaitForFences");
+    if (result != VK_SUCCESS) return device_->error(result, "vkWaitForFences");
     any_finished_ = true;
     free_.push_back(std::move(pending_.front()));
     pending_.erase(pending_.begin());
@@ -56,7 +74,7 @@ Result<vk::Fence> Submissions::take_fence() {
   vk::Fence fence = std::move(free_.back());
   free_.pop_back();
   if (VkResult result = device_->fn.ResetFences(device_->handle, 1, fence.address()); result != VK_SUCCESS)
-    return vk::error(result, "vkResetFences");
+    return device_->error(result, "vkResetFences");
   return fence;
 }
 
@@ -135,12 +153,21 @@ Result<void> Submissions::wait(std::uint64_t timeout_ns) {
     result = device_->fn.WaitForFences(device_->handle, static_cast<std::uint32_t>(fences.size()), fences.data(),
                                        VK_TRUE, timeout_ns);
   }
-  if (result == VK_TIMEOUT) return Error{ErrorCode::device, cat("wait: not finished after ", timeout_ns, " ns")};
-  if (result != VK_SUCCESS) return vk::error(result, "wait");
+  if (result == VK_TIMEOUT) return Error{ErrorCode::timeout, cat("wait: not finished after ", timeout_ns, " ns")};
+  if (result != VK_SUCCESS) return device_->error(result, timeline_ ? "vkWaitSemaphores" : "vkWaitForFences");
   any_finished_ = true;
   for (vk::Fence& fence : pending_) free_.push_back(std::move(fence));
   pending_.clear();
   return {};
+}
+
+void Submissions::finish() {
+  // Memory that a wait lacks says nothing of the work: it is asked again.
+  for (int tries = 0; tries < 3 && !device_->lost(); ++tries) {
+    const Result<void> done = wait(UINT64_MAX);
+    if (done) return;
+    log_message(device_->log(), LogLevel::warning, "waiting before objects are destroyed: ", done.error().message);
+  }
 }
 
 bool Submissions::any_finished() {

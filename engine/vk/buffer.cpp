@@ -50,7 +50,7 @@ Result<Buffer> Buffer::create(const Device& device, std::uint64_t size, MemoryKi
   out.size_ = size;
   VkBuffer buffer = VK_NULL_HANDLE;
   if (VkResult result = device.fn.CreateBuffer(device.handle, &info, device.allocator, &buffer); result != VK_SUCCESS)
-    return error(result, "vkCreateBuffer ", name, ", ", size, " bytes");
+    return device.error(result, "vkCreateBuffer ", name, ", ", size, " bytes");
   out.buffer_ = RawBuffer(device, buffer, name);
 
   VkMemoryRequirements needs;
@@ -67,15 +67,15 @@ Result<Buffer> Buffer::create(const Device& device, std::uint64_t size, MemoryKi
   VkDeviceMemory memory = VK_NULL_HANDLE;
   if (VkResult result = device.fn.AllocateMemory(device.handle, &allocate, device.allocator, &memory);
       result != VK_SUCCESS)
-    return error(result, "vkAllocateMemory ", name, ", ", size, " bytes");
+    return device.error(result, "vkAllocateMemory ", name, ", ", size, " bytes");
   out.memory_ = DeviceMemory(device, memory, name);
   if (VkResult result = device.fn.BindBufferMemory(device.handle, buffer, memory, 0); result != VK_SUCCESS)
-    return error(result, "vkBindBufferMemory ", name);
+    return device.error(result, "vkBindBufferMemory ", name);
   if (kind == MemoryKind::device || (memory_type.propertyFlags & mappable) != mappable) return out;
   if (kind == MemoryKind::nearest && (memory_type.propertyFlags & cached) != cached) return out;
   void* data = nullptr;
   if (VkResult result = device.fn.MapMemory(device.handle, memory, 0, VK_WHOLE_SIZE, 0, &data); result != VK_SUCCESS)
-    return error(result, "vkMapMemory ", name);
+    return device.error(result, "vkMapMemory ", name);
   out.data_ = static_cast<std::byte*>(data);
   return out;
 }

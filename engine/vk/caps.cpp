@@ -1,6 +1,7 @@
 #include "vk/caps.hpp"
 
 #include "base/text.hpp"
+#include "vk/error.hpp"
 #include "vk/quirks.hpp"
 
 #include <algorithm>
@@ -115,11 +116,15 @@ std::uint32_t usable_version(const Instance& instance, VkPhysicalDevice physical
   return std::min(instance.api_version(), properties.apiVersion);
 }
 
-std::vector<VkExtensionProperties> device_extensions(const Instance& instance, VkPhysicalDevice physical_device) {
+Result<std::vector<VkExtensionProperties>> device_extensions(const Instance& instance, VkPhysicalDevice physical_device) {
+  std::vector<VkExtensionProperties> list;
   std::uint32_t count = 0;
-  instance.fn().EnumerateDeviceExtensionProperties(physical_device, nullptr, &count, nullptr);
-  std::vector<VkExtensionProperties> list(count);
-  instance.fn().EnumerateDeviceExtensionProperties(physical_device, nullptr, &count, list.data());
+  VkResult result = instance.fn().EnumerateDeviceExtensionProperties(physical_device, nullptr, &count, nullptr);
+  if (result == VK_SUCCESS) {
+    list.resize(count);
+    result = instance.fn().EnumerateDeviceExtensionProperties(physical_device, nullptr, &count, list.data());
+  }
+  if (result < VK_SUCCESS) return error(result, "vkEnumerateDeviceExtensionProperties");
   list.resize(count);
   return list;
 }
@@ -135,9 +140,8 @@ Enabled everything_available(const Instance& instance, VkPhysicalDevice physical
 }
 
 DeviceCaps query_caps(const Instance& instance, VkPhysicalDevice physical_device, std::uint32_t queue_family,
-                      const Enabled& enabled) {
-  const std::vector<VkExtensionProperties> extensions = device_extensions(instance, physical_device);
-  const Properties properties(instance, physical_device, enabled.api_version, Extensions(extensions));
+                      const Enabled& enabled, const Extensions& available) {
+  const Properties properties(instance, physical_device, enabled.api_version, available);
   DeviceCaps caps;
   read_identity(caps, properties, enabled.api_version);
   read_limits(caps, properties);

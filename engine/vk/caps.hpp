@@ -20,13 +20,13 @@ struct Enabled {
 
 // The version that may be used: the lesser of VkApplicationInfo::apiVersion and the device's.
 std::uint32_t usable_version(const Instance& instance, VkPhysicalDevice physical_device);
-std::vector<VkExtensionProperties> device_extensions(const Instance& instance, VkPhysicalDevice physical_device);
+Result<std::vector<VkExtensionProperties>> device_extensions(const Instance& instance, VkPhysicalDevice physical_device);
 // Everything Fovea can use of this device. Precondition: usable_version() >= 1.1.
 Enabled everything_available(const Instance& instance, VkPhysicalDevice physical_device, const Extensions& available);
 
-// Quirks applied. Precondition: enabled.api_version >= 1.1, queue_family exists.
+// Quirks applied. `available`: the device's extensions. Precondition: enabled.api_version >= 1.1, queue_family exists.
 DeviceCaps query_caps(const Instance& instance, VkPhysicalDevice physical_device, std::uint32_t queue_family,
-                      const Enabled& enabled);
+                      const Enabled& enabled, const Extensions& available);
 
 // The family Fovea prefers: compute and graphics together (its work then needs no ownership transfer), else compute.
 std::optional<std::uint32_t> choose_queue_family(const Instance& instance, VkPhysicalDevice physical_device);

@@ -9,8 +9,9 @@ namespace fovea::vk {
 
 Result<std::unique_ptr<Device>> Device::create(std::unique_ptr<Instance> instance, const Candidate& candidate,
                                                const Options& options) {
-  const std::vector<VkExtensionProperties> list = device_extensions(*instance, candidate.handle);
-  const Extensions available(list);
+  const Result<std::vector<VkExtensionProperties>> list = device_extensions(*instance, candidate.handle);
+  if (!list) return list.error();
+  const Extensions available(*list);
   const Enabled enabled = everything_available(*instance, candidate.handle, available);
   std::vector<const char*> extensions = wanted_extensions(enabled.api_version, available);
   FeatureStructs features(enabled.api_version, available);
@@ -41,10 +42,10 @@ Result<std::unique_ptr<Device>> Device::create(std::unique_ptr<Instance> instanc
   device->instance_ = std::move(instance);
   device->physical_device = candidate.handle;
   device->queue_family = candidate.queue_family;
-  device->caps = query_caps(*device->instance_, candidate.handle, candidate.queue_family, enabled);
+  device->caps = query_caps(*device->instance_, candidate.handle, candidate.queue_family, enabled, available);
   const InstanceTable& fn = device->instance_->fn();
   if (VkResult result = fn.CreateDevice(candidate.handle, &info, nullptr, &device->handle); result != VK_SUCCESS)
-    return error(result, "vkCreateDevice ", candidate.caps.device_name);
+    return vk::error(result, "vkCreateDevice ", candidate.caps.device_name);
   device->owned_ = true;
   if (Result<void> loaded = device->load(enabled.features); !loaded) return loaded.error();
   device->pipeline_statistics = with_statistics && device->fn.GetPipelineExecutablePropertiesKHR &&
@@ -60,6 +61,8 @@ Result<std::unique_ptr<Device>> Device::adopt(std::unique_ptr<Instance> instance
     return Error{ErrorCode::unsupported, "adopt: the instance or device is Vulkan 1.0; Fovea needs 1.1"};
   if (Result<void> checked = check_queue_family(*instance, host.physical_device, host.queue_family); !checked)
     return checked.error();
+  const Result<std::vector<VkExtensionProperties>> list = device_extensions(*instance, host.physical_device);
+  if (!list) return list.error();
   std::unique_ptr<Device> device(new Device);
   device->instance_ = std::move(instance);
   device->physical_device = host.physical_device;
@@ -67,16 +70,14 @@ Result<std::unique_ptr<Device>> Device::adopt(std::unique_ptr<Instance> instance
   device->queue = host.queue;
   device->queue_family = host.queue_family;
   device->allocator = host.allocator;
-  device->caps = query_caps(*device->instance_, host.physical_device, host.queue_family, host.enabled);
+  device->caps = query_caps(*device->instance_, host.physical_device, host.queue_family, host.enabled, Extensions(*list));
   if (Result<void> loaded = device->load(host.enabled.features); !loaded) return loaded.error();
   return device;
 }
 
 Result<void> Device::load(const Features& enabled) {
   const InstanceTable& instance_fn = instance_->fn();
-  Result<DeviceTable> table = load_device(instance_fn, handle);
-  if (!table) return table.error();
-  fn = *table;
+  if (Result<void> loaded = load_device(instance_fn, handle, fn); !loaded) return loaded;
   if (!fn.SetDebugUtilsObjectNameEXT || !fn.CmdBeginDebugUtilsLabelEXT || !fn.CmdEndDebugUtilsLabelEXT)
     caps.debug_utils = false;
   if (!fn.WaitSemaphores) caps.timeline_semaphore = false;
@@ -104,7 +105,24 @@ void Device::name_raw(VkObjectType type, std::uint64_t object, std::string_view 
   fn.SetDebugUtilsObjectNameEXT(handle, &info);
 }
 
+void Device::keep_loss(const Error& error) const {
+  const std::lock_guard lock(loss_mutex_);
+  if (loss_.empty()) loss_ = error.message;
+}
+
+bool Device::lost() const {
+  const std::lock_guard lock(loss_mutex_);
+  return !loss_.empty();
+}
+
+Result<void> Device::check_not_lost(std::string_view call) const {
+  const std::lock_guard lock(loss_mutex_);
+  if (loss_.empty()) return {};
+  return Error{ErrorCode::device_lost, cat(call, ": ", caps.device_name, " is lost since ", loss_)};
+}
+
 Result<void> Device::check_queue(std::string_view call) const {
+  if (Result<void> checked = check_not_lost(call); !checked) return checked;
   if (queue) return {};
   return Error{ErrorCode::invalid_argument, cat(call, ": the host that was adopted gave no queue")};
 }

@@ -10,13 +10,14 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <string_view>
 
 namespace fovea::vk {
 
 struct Candidate;
 
-// Not movable. Thread-safe: every member is read-only after creation, and the queue is used through submit() alone.
+// Not movable. Thread-safe: every public member is read-only after creation, and the queue is used through submit() alone.
 class Device {
  public:
   struct Options {
@@ -63,7 +64,17 @@ class Device {
     name_raw(type, (std::uint64_t)object, text);  // a pointer or a 64-bit integer, by platform
   }
 
-  // Error, in the name of the public call: the host that was adopted gave no queue.
+  // vk::error of one of this device's functions; keeps a loss in mind.
+  template <class... Values>
+  Error error(VkResult result, const Values&... what) const {
+    Error made = vk::error(result, what...);
+    if (made.code == ErrorCode::device_lost) keep_loss(made);
+    return made;
+  }
+  bool lost() const;
+  // Error, in the name of the public call: the device is lost, and which function said so first.
+  Result<void> check_not_lost(std::string_view call) const;
+  // The same, and: the host that was adopted gave no queue.
   Result<void> check_queue(std::string_view call) const;
   // Both need a queue; waiting is for everything submitted so far, by the host too.
   Result<void> submit(const VkSubmitInfo& info, VkFence fence) const;
@@ -73,9 +84,11 @@ class Device {
   Device() = default;
   Result<void> load(const Features& enabled);
   void name_raw(VkObjectType type, std::uint64_t object, std::string_view text) const;
+  void keep_loss(const Error& error) const;
 
   std::unique_ptr<Instance> instance_;
-  mutable std::mutex queue_mutex_;
+  mutable std::mutex queue_mutex_, loss_mutex_;
+  mutable std::string loss_;  // "vkQueueSubmit: VK_ERROR_DEVICE_LOST"; empty: not lost
   bool owned_ = false;
 };
 

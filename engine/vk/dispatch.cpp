@@ -24,23 +24,25 @@ Result<GlobalTable> load_global(PFN_vkGetInstanceProcAddr get_instance_proc_addr
   return table;
 }
 
-Result<InstanceTable> load_instance(PFN_vkGetInstanceProcAddr get_instance_proc_addr, VkInstance instance) {
+Result<void> load_instance(PFN_vkGetInstanceProcAddr get_instance_proc_addr, VkInstance instance, std::uint32_t api_version,
+                           InstanceTable& table) {
   const auto load = [&](const char* name) { return get_instance_proc_addr(instance, name); };
-  InstanceTable table;
   FOVEA_VK_INSTANCE(FOVEA_VK_REQUIRE)
   FOVEA_VK_INSTANCE_OPTIONAL(FOVEA_VK_LOAD)
-  return table;
+  if (api_version < VK_API_VERSION_1_1) return {};
+  if (!table.GetPhysicalDeviceFeatures2) return missing("vkGetPhysicalDeviceFeatures2");
+  if (!table.GetPhysicalDeviceProperties2) return missing("vkGetPhysicalDeviceProperties2");
+  return {};
 }
 
-Result<DeviceTable> load_device(const InstanceTable& instance, VkDevice device) {
+Result<void> load_device(const InstanceTable& instance, VkDevice device, DeviceTable& table) {
   const auto load = [&](const char* name) { return instance.GetDeviceProcAddr(device, name); };
-  DeviceTable table;
   FOVEA_VK_DEVICE(FOVEA_VK_REQUIRE)
   FOVEA_VK_DEVICE_OPTIONAL(FOVEA_VK_LOAD)
   // Vulkan 1.1 knows what later became core under the extension's name only.
   if (!table.WaitSemaphores) table.WaitSemaphores = reinterpret_cast<PFN_vkWaitSemaphores>(load("vkWaitSemaphoresKHR"));
   if (!table.ResetQueryPool) table.ResetQueryPool = reinterpret_cast<PFN_vkResetQueryPool>(load("vkResetQueryPoolEXT"));
-  return table;
+  return {};
 }
 
 }  // namespace fovea::vk

@@ -108,9 +108,11 @@ struct DeviceTable {
 
 #undef FOVEA_VK_MEMBER
 
-// Errors name the first function that is missing.
+// Errors name the first function that is missing, of Vulkan 1.1 too where the instance is of that version. A table then holds
+// those before it, the one that destroys the instance or device first of all.
 Result<GlobalTable> load_global(PFN_vkGetInstanceProcAddr get_instance_proc_addr);
-Result<InstanceTable> load_instance(PFN_vkGetInstanceProcAddr get_instance_proc_addr, VkInstance instance);
-Result<DeviceTable> load_device(const InstanceTable& instance, VkDevice device);
+Result<void> load_instance(PFN_vkGetInstanceProcAddr get_instance_proc_addr, VkInstance instance, std::uint32_t api_version,
+                           InstanceTable& table);
+Result<void> load_device(const InstanceTable& instance, VkDevice device, DeviceTable& table);
 
 }  // namespace fovea::vk

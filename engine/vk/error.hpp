@@ -13,6 +13,9 @@ namespace fovea::vk {
 // "VK_ERROR_DEVICE_LOST"; "VkResult -42" for one this build does not know.
 std::string to_string(VkResult result);
 
+// The function that makes objects of this type: "vkCreateFence".
+const char* creator_of(VkObjectType type);
+
 // "vkCreateBuffer arena: VK_ERROR_OUT_OF_DEVICE_MEMORY", with the ErrorCode that fits. Precondition: not VK_SUCCESS.
 template <class... Values>
 Error error(VkResult result, const Values&... what) {

@@ -12,6 +12,7 @@ namespace fovea::vk {
 template <class T, auto Destroy, VkObjectType type>
 class Handle {
  public:
+  static constexpr VkObjectType object_type = type;
   Handle() = default;
   Handle(const Device& device, T value, std::string_view name) : device_(&device), value_(value) {
     device.name(type, value, name);
@@ -53,7 +54,7 @@ template <class H, class Create, class Info>
 Result<H> make(const Device& device, Create DeviceTable::*create, const Info& info, std::string_view name) {
   std::remove_const_t<std::remove_pointer_t<decltype(std::declval<H>().address())>> value{};
   const VkResult result = (device.fn.*create)(device.handle, &info, device.allocator, &value);
-  if (result != VK_SUCCESS) return error(result, "creating ", name);
+  if (result != VK_SUCCESS) return device.error(result, creator_of(H::object_type), ' ', name);
   return H(device, value, name);
 }
 

@@ -6,7 +6,6 @@
 #include "vk/newer_headers.hpp"
 
 #include <algorithm>
-#include <optional>
 #include <string>
 
 namespace fovea::vk {
@@ -30,16 +29,20 @@ Result<std::vector<VkExtensionProperties>> list_extensions(const GlobalTable& gl
   return list;
 }
 
-// The version of Vulkan a layer was built for; nothing when it is not installed.
-std::optional<std::uint32_t> layer_version(const GlobalTable& global, std::string_view name) {
+// The version of Vulkan a layer was built for. Error: it is not installed.
+Result<std::uint32_t> layer_version(const GlobalTable& global, std::string_view name) {
+  std::vector<VkLayerProperties> layers;
   std::uint32_t count = 0;
-  if (global.EnumerateInstanceLayerProperties(&count, nullptr) != VK_SUCCESS) return std::nullopt;
-  std::vector<VkLayerProperties> layers(count);
-  if (global.EnumerateInstanceLayerProperties(&count, layers.data()) < VK_SUCCESS) return std::nullopt;
+  VkResult result = global.EnumerateInstanceLayerProperties(&count, nullptr);
+  if (result == VK_SUCCESS) {
+    layers.resize(count);
+    result = global.EnumerateInstanceLayerProperties(&count, layers.data());
+  }
+  if (result < VK_SUCCESS) return error(result, "vkEnumerateInstanceLayerProperties");
   layers.resize(count);
   for (const VkLayerProperties& layer : layers)
     if (name == layer.layerName) return layer.specVersion;
-  return std::nullopt;
+  return Error{ErrorCode::unsupported, cat(name, " is not installed")};
 }
 
 VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity,
@@ -106,11 +109,14 @@ Result<std::vector<const char*>> wanted_instance_extensions(const GlobalTable& g
 }
 
 Result<std::unique_ptr<Instance>> Instance::create(Options options) {
-  Result<Loader> loader = Loader::open();
-  if (!loader) return loader.error();
   std::unique_ptr<Instance> instance(new Instance);
-  instance->loader_ = std::move(*loader);
-  instance->get_instance_proc_addr_ = instance->loader_.get_instance_proc_addr();
+  instance->get_instance_proc_addr_ = options.get_instance_proc_addr;
+  if (!options.get_instance_proc_addr) {
+    Result<Loader> loader = Loader::open();
+    if (!loader) return loader.error();
+    instance->loader_ = std::move(*loader);
+    instance->get_instance_proc_addr_ = instance->loader_.get_instance_proc_addr();
+  }
   instance->log_ = options.log;
   instance->owned_ = true;
   if (Result<void> made = instance->make(options); !made) return made.error();
@@ -121,7 +127,10 @@ Result<void> Instance::make(const Options& options) {
   const Result<GlobalTable> global = load_global(get_instance_proc_addr_);
   if (!global) return global.error();
   std::uint32_t loader_version = VK_API_VERSION_1_0;
-  if (global->EnumerateInstanceVersion) global->EnumerateInstanceVersion(&loader_version);
+  if (global->EnumerateInstanceVersion) {
+    const VkResult result = global->EnumerateInstanceVersion(&loader_version);
+    if (result != VK_SUCCESS) return error(result, "vkEnumerateInstanceVersion");
+  }
   if (loader_version < VK_API_VERSION_1_1) return Error{ErrorCode::unsupported, "the Vulkan loader is older than 1.1"};
   api_version_ = std::min(loader_version, newest_version);
 
@@ -144,10 +153,10 @@ Result<void> Instance::make(const Options& options) {
 
   const auto own_extensions = static_cast<std::uint32_t>(extensions->size());
   SynchronizationValidation sync;
-  const std::optional<std::uint32_t> layer =
-      options.validation ? layer_version(*global, validation_layer) : std::nullopt;
+  Result<std::uint32_t> layer = Error{};
+  if (options.validation) layer = layer_version(*global, validation_layer);
   if (options.validation && !layer)
-    log_message(log_, LogLevel::warning, "validation was asked for, but ", validation_layer, " is not installed");
+    log_message(log_, LogLevel::warning, "validation was asked for, but ", layer.error().message);
   if (layer) {
     info.enabledLayerCount = 1;
     info.ppEnabledLayerNames = &validation_layer;
@@ -155,35 +164,37 @@ Result<void> Instance::make(const Options& options) {
   }
   info.enabledExtensionCount = static_cast<std::uint32_t>(extensions->size());
   info.ppEnabledExtensionNames = extensions->data();
-  VkResult result = global->CreateInstance(&info, nullptr, &handle_);
+  VkInstance made = VK_NULL_HANDLE;  // anything after a failure
+  VkResult result = global->CreateInstance(&info, nullptr, &made);
   if (result == VK_ERROR_EXTENSION_NOT_PRESENT && layer) {
     // A loader before 1.3.272 refuses the settings' extension by name although the layer lists it; the layer reads its
     // settings from the chain all the same.
     info.enabledExtensionCount = own_extensions;
-    result = global->CreateInstance(&info, nullptr, &handle_);
+    result = global->CreateInstance(&info, nullptr, &made);
   }
   if (result == VK_ERROR_INCOMPATIBLE_DRIVER)
     return Error{ErrorCode::unsupported,
                  "no Vulkan driver is installed: vkCreateInstance: VK_ERROR_INCOMPATIBLE_DRIVER"};
   if (result != VK_SUCCESS) return error(result, "vkCreateInstance");
+  handle_ = made;
 
-  Result<InstanceTable> table = load_instance(get_instance_proc_addr_, handle_);
-  if (!table) return table.error();
-  fn_ = *table;
+  if (Result<void> loaded = load_instance(get_instance_proc_addr_, handle_, api_version_, fn_); !loaded) return loaded;
   // Also without the option: the environment (VK_INSTANCE_LAYERS) may have turned a layer on.
-  if (debug_utils_ && fn_.CreateDebugUtilsMessengerEXT)
-    fn_.CreateDebugUtilsMessengerEXT(handle_, &messenger, nullptr, &messenger_);
+  if (!debug_utils_ || !fn_.CreateDebugUtilsMessengerEXT || !fn_.DestroyDebugUtilsMessengerEXT) return {};
+  VkDebugUtilsMessengerEXT made_messenger = VK_NULL_HANDLE;
+  result = fn_.CreateDebugUtilsMessengerEXT(handle_, &messenger, nullptr, &made_messenger);
+  if (result == VK_SUCCESS) messenger_ = made_messenger;
+  else log_message(log_, LogLevel::warning, error(result, "vkCreateDebugUtilsMessengerEXT").message);
   return {};
 }
 
 Result<std::unique_ptr<Instance>> Instance::adopt(PFN_vkGetInstanceProcAddr get_instance_proc_addr, VkInstance handle,
                                                   std::uint32_t api_version, const Extensions& enabled,
                                                   LogFunction log) {
-  Result<InstanceTable> table = load_instance(get_instance_proc_addr, handle);
-  if (!table) return table.error();
   std::unique_ptr<Instance> instance(new Instance);
   instance->get_instance_proc_addr_ = get_instance_proc_addr;
-  instance->fn_ = *table;
+  if (Result<void> loaded = load_instance(get_instance_proc_addr, handle, api_version, instance->fn_); !loaded)
+    return loaded.error();
   instance->handle_ = handle;
   instance->api_version_ = api_version;
   instance->debug_utils_ = enabled.has(VK_EXT_DEBUG_UTILS_EXTENSION_NAME);

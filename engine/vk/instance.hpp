@@ -20,6 +20,7 @@ class Instance {
   struct Options {
     bool validation = false;
     LogFunction log;
+    PFN_vkGetInstanceProcAddr get_instance_proc_addr = nullptr;  // null: of the system's loader
   };
   // Opens the system's loader. Errors: no loader, Vulkan 1.0 only, vkCreateInstance.
   static Result<std::unique_ptr<Instance>> create(Options options);

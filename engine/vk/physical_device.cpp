@@ -19,8 +19,8 @@ Result<std::vector<VkPhysicalDevice>> list_physical_devices(const Instance& inst
     list.resize(count);
     result = instance.fn().EnumeratePhysicalDevices(instance.handle(), &count, list.data());
   }
-  // A loader without any driver answers so.
-  if (result == VK_ERROR_INITIALIZATION_FAILED || result == VK_ERROR_INCOMPATIBLE_DRIVER) return list;
+  if (result == VK_ERROR_INITIALIZATION_FAILED || result == VK_ERROR_INCOMPATIBLE_DRIVER)  // of a loader without a driver
+    return Error{ErrorCode::unsupported, error(result, "no Vulkan driver that works: vkEnumeratePhysicalDevices").message};
   if (result != VK_SUCCESS) return error(result, "vkEnumeratePhysicalDevices");
   list.resize(count);
   return list;
@@ -84,10 +84,14 @@ Result<Candidates> find_candidates(const Instance& instance) {
       found.refused.push_back(cat(properties.deviceName, ": no queue family with compute"));
       continue;
     }
-    const std::vector<VkExtensionProperties> extensions = device_extensions(instance, handle);
+    const Result<std::vector<VkExtensionProperties>> list = device_extensions(instance, handle);
+    if (!list) {
+      found.refused.push_back(cat(properties.deviceName, ": ", list.error().message));
+      continue;
+    }
+    const Extensions available(*list);
     Candidate candidate{handle, *family, {}};
-    candidate.caps =
-        query_caps(instance, handle, *family, everything_available(instance, handle, Extensions(extensions)));
+    candidate.caps = query_caps(instance, handle, *family, everything_available(instance, handle, available), available);
     const std::array identity{candidate.caps.device_uuid, candidate.caps.driver_uuid};
     if (std::find(seen.begin(), seen.end(), identity) != seen.end()) continue;
     seen.push_back(identity);

@@ -32,6 +32,11 @@ Result<std::unique_ptr<PipelineStore>> PipelineStore::create(const Device& devic
     }
   }
   Result<PipelineCache> cache = make<PipelineCache>(device, &DeviceTable::CreatePipelineCache, info, "fovea pipelines");
+  if (!cache && info.initialDataSize > 0) {
+    log_message(device.log(), LogLevel::warning, "pipeline cache: ", cache.error().message, "; ignored");
+    info.initialDataSize = 0;
+    cache = make<PipelineCache>(device, &DeviceTable::CreatePipelineCache, info, "fovea pipelines");
+  }
   if (!cache) return cache.error();
   store->cache_ = std::move(*cache);
   return store;
@@ -86,7 +91,8 @@ Result<RawPipeline> PipelineStore::build(const PipelineRequest& request, const L
   VkPipeline pipeline = VK_NULL_HANDLE;
   const VkResult result =
       device_.fn.CreateComputePipelines(device_.handle, cache_.get(), 1, &info, device_.allocator, &pipeline);
-  if (result != VK_SUCCESS) return error(result, "vkCreateComputePipelines ", name);
+  if (result != VK_SUCCESS)
+    return device_.error(result, "vkCreateComputePipelines ", name, " on ", device_.caps.device_name);
   return RawPipeline(device_, pipeline, name);
 }
 
@@ -121,11 +127,15 @@ std::vector<std::byte> PipelineStore::save() const {
   VkResult result = VK_INCOMPLETE;
   // A pipeline made by another thread between the two calls makes the second one incomplete.
   while (result == VK_INCOMPLETE) {
-    if (device_.fn.GetPipelineCacheData(device_.handle, cache_.get(), &size, nullptr) != VK_SUCCESS) return {};
+    result = device_.fn.GetPipelineCacheData(device_.handle, cache_.get(), &size, nullptr);
+    if (result != VK_SUCCESS) break;
     payload.resize(size);
     result = device_.fn.GetPipelineCacheData(device_.handle, cache_.get(), &size, payload.data());
   }
-  if (result != VK_SUCCESS) return {};
+  if (result != VK_SUCCESS) {
+    log_message(device_.log(), LogLevel::warning, device_.error(result, "vkGetPipelineCacheData").message, "; not saved");
+    return {};
+  }
   payload.resize(size);
   return wrap_cache(cache_owner(device_.caps, device_.pipeline_cache_uuid), payload);
 }

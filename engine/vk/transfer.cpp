@@ -44,7 +44,7 @@ Result<CommandPair> make_commands(const Device& device, std::string_view name) {
   info.commandBufferCount = 1;
   VkCommandBuffer commands = VK_NULL_HANDLE;
   if (VkResult result = device.fn.AllocateCommandBuffers(device.handle, &info, &commands); result != VK_SUCCESS)
-    return error(result, "vkAllocateCommandBuffers ", name);
+    return device.error(result, "vkAllocateCommandBuffers ", name);
   device.name(VK_OBJECT_TYPE_COMMAND_BUFFER, commands, name);
   return CommandPair{std::move(*pool), commands};
 }
@@ -64,8 +64,9 @@ Result<void> submit_and_wait(const Device& device, VkCommandBuffer commands) {
   const VkResult result = device.fn.WaitForFences(device.handle, 1, fence->address(), VK_TRUE, UINT64_MAX);
   if (result == VK_SUCCESS) return {};
   // Fence, commands and staging go with this call: they must not be in use, and on a lost device they are not.
-  if (result != VK_ERROR_DEVICE_LOST) (void)device.wait_idle();
-  return error(result, "vkWaitForFences");
+  Error failed = device.error(result, "vkWaitForFences fovea copy");
+  if (!device.lost()) (void)device.wait_idle();
+  return failed;
 }
 
 Result<void> copy_now(const Device& device, VkBuffer from, VkBuffer to, const VkBufferCopy& region) {
@@ -75,13 +76,13 @@ Result<void> copy_now(const Device& device, VkBuffer from, VkBuffer to, const Vk
   info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
   info.flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT;
   if (VkResult result = device.fn.BeginCommandBuffer(pair->commands, &info); result != VK_SUCCESS)
-    return error(result, "vkBeginCommandBuffer fovea copy");
+    return device.error(result, "vkBeginCommandBuffer fovea copy");
   barrier(device, pair->commands, everything, copy);
   device.fn.CmdCopyBuffer(pair->commands, from, to, 1, &region);
   barrier(device, pair->commands, copy, everything);
   barrier(device, pair->commands, copy, host_read);
   if (VkResult result = device.fn.EndCommandBuffer(pair->commands); result != VK_SUCCESS)
-    return error(result, "vkEndCommandBuffer fovea copy");
+    return device.error(result, "vkEndCommandBuffer fovea copy");
   return submit_and_wait(device, pair->commands);
 }
 

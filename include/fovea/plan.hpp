@@ -126,8 +126,15 @@ class Plan {
   // Runs submitted one after another execute in order.
   // Errors: another plan's bindings, an adopted host that gave no queue, device_lost.
   Result<void> submit(const Bindings& bindings);
-  // Waits for everything submitted by this plan. Error: device lost, or timeout_ns passed.
+  // Waits for everything submitted by this plan. Errors: device_lost; timeout, when timeout_ns passed.
   Result<void> wait(std::uint64_t timeout_ns = UINT64_MAX);
+
+  // Runs under a watchdog: each dispatch in a submission of its own, waited for before the next. Slower than submit; for
+  // drivers and kernels that are not trusted yet. Vulkan cannot end a dispatch, so where one has not finished after
+  // budget_ns, those behind it are left out and the Error (timeout) names it. It goes on, and so does what waits for it:
+  // wait() and destructors. A GPU's own watchdog ends what never ends, as device_lost.
+  // Errors: timeout, also where an earlier run of this plan takes so long; as submit and wait.
+  Result<void> run_watched(const Bindings& bindings, std::uint64_t budget_ns);
 
   // Uploads the inputs, runs, waits, downloads every output in the order of ports().
   // Errors: as bind and submit; data missing, given twice, for no input, or not of the port's elements.

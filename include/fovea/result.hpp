@@ -13,6 +13,7 @@ enum class ErrorCode {
   out_of_memory,     // host or device memory, or a limit the caller set
   device,            // a Vulkan call failed; the message carries its name and VkResult
   device_lost,       // VK_ERROR_DEVICE_LOST: objects of the Context can only be destroyed, in any order
+  timeout,           // the caller's time has passed; what was submitted goes on, and destructors wait for it
   io,                // a file is missing, truncated, or not what it says it is
   internal,          // a defect of Fovea: please report the message
 };

@@ -129,7 +129,7 @@ std::vector<DeviceReport> list_devices() {
     report.absent = std::move(why);
     return report;
   };
-  Result<std::unique_ptr<vk::Instance>> instance = vk::Instance::create({false, log_or_stderr({})});
+  Result<std::unique_ptr<vk::Instance>> instance = vk::Instance::create({false, log_or_stderr({}), nullptr});
   if (!instance) return {absent("Vulkan", instance.error().message)};
   const Result<vk::Candidates> found = vk::find_candidates(**instance);
   if (!found) return {absent("Vulkan", found.error().message)};

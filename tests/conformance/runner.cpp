@@ -173,7 +173,7 @@ class CaseRun {
       if (!bytes) return bytes.error();
       inputs.push_back(std::move(*bytes));
     }
-    Result<test::GuardedRun> run = test::run_between_sentinels(context_, plan, inputs, options_.runs);
+    Result<test::GuardedRun> run = test::run_between_sentinels(context_, plan, inputs, options_.runs, options_.budget_ns);
     if (!run) return run.error();
     one.lines.insert(one.lines.end(), run->faults.begin(), run->faults.end());
     std::map<std::string, Value> values;

@@ -23,6 +23,7 @@ struct RunOptions {
   // The limits in force are below the floor that every device has: what is refused for them is skipped, not failed.
   bool below_floor = false;
   bool timestamps = false;  // the device's queue has them
+  std::uint64_t budget_ns = 0;  // for each dispatch: one that takes longer fails its case; 0: none
   std::function<void(compile::Program&)> alter{};  // what becomes of a compiled Program before it runs; null: nothing
 };
 

@@ -76,7 +76,8 @@ void inspect(std::vector<Guarded>& guarded, std::span<const Bytes> inputs, Guard
 
 }  // namespace
 
-Result<GuardedRun> run_between_sentinels(Context& context, Plan& plan, std::span<const Bytes> inputs, int runs) {
+Result<GuardedRun> run_between_sentinels(Context& context, Plan& plan, std::span<const Bytes> inputs, int runs,
+                                         std::uint64_t budget_ns) {
   Result<std::vector<Guarded>> guarded = make_guarded(context, plan, inputs);
   if (!guarded) return guarded.error();
   std::vector<run::NamedRange> ranges;
@@ -89,7 +90,8 @@ Result<GuardedRun> run_between_sentinels(Context& context, Plan& plan, std::span
   for (int i = 0; i < runs; ++i) {
     for (Guarded& one : *guarded)
       if (one.is_output()) one.fill_poison();
-    if (Result<void> done = plan.submit(*bindings); !done) return done.error();
+    const Result<void> begun = budget_ns ? plan.run_watched(*bindings, budget_ns) : plan.submit(*bindings);
+    if (!begun) return begun.error();
     if (Result<void> done = plan.wait(); !done) return done.error();
     inspect(*guarded, inputs, run, i == 0);
   }

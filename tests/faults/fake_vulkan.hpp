@@ -1,0 +1,26 @@
+#pragma once
+// A Vulkan driver that computes nothing, for faults that no driver can be asked for: what it is, and how far its queue gets,
+// a test says. Every submission that runs is done at once; a wait that would never end ends the program.
+
+#include <fovea/vulkan.hpp>
+
+#include <cstddef>
+
+namespace fovea::test {
+
+struct FakeVulkan {
+  bool timeline = true;       // timeline semaphores and host query reset
+  bool mapped = true;         // device memory is the host's, as on a CPU
+  std::size_t submitted = 0;  // submissions so far
+  std::size_t runs = SIZE_MAX;  // of which so many ever finish; raise it with release()
+};
+
+// Starts afresh. One at a time; the calls of one thread.
+PFN_vkGetInstanceProcAddr set_fake_vulkan(const FakeVulkan& what);
+FakeVulkan& fake_vulkan();
+// All that was submitted finishes, and all that will be.
+void release();
+// The instance and device of a host. `features` is filled, and outlives the description.
+HostDevice fake_host(PFN_vkGetInstanceProcAddr get_instance_proc_addr, VkPhysicalDeviceTimelineSemaphoreFeatures& features);
+
+}  // namespace fovea::test
