@@ -45,17 +45,38 @@ int orientation_of(Bytes tiff) {
   return 1;
 }
 
-// Whether every code table of a JPEG's DHT segment has at most 256 codes.
-bool are_code_tables_sound(Bytes segment) {
-  while (!segment.empty()) {
-    if (segment.size() < 17) return false;
-    std::size_t codes = 0;
-    for (const std::byte count : segment.subspan(1, 16)) codes += std::to_integer<std::size_t>(count);
-    if (codes > 256 || segment.size() < 17 + codes) return false;
-    segment = segment.subspan(17 + codes);
+// The code tables of a JPEG, by their four bits of class (0 or 16) and four of number.
+class CodeTables {
+ public:
+  // Takes those of a DHT segment. False where one has more than 256 codes.
+  bool define(Bytes segment) {
+    while (!segment.empty()) {
+      if (segment.size() < 17) return false;
+      std::size_t codes = 0;
+      for (const std::byte count : segment.subspan(1, 16)) codes += std::to_integer<std::size_t>(count);
+      if (codes > 256 || segment.size() < 17 + codes) return false;
+      defined_[number(segment, 0, 1) % defined_.size()] = true;
+      segment = segment.subspan(17 + codes);
+    }
+    return true;
   }
-  return true;
-}
+  // Whether a scan (an SOS segment: components, a table of each class for each, first and last coefficient, bit
+  // positions) uses what is defined. A progressive scan has one class, and refines the first coefficient without codes.
+  bool has_those_of(Bytes segment, bool progressive) const {
+    const std::size_t components = number(segment, 0, 1), end = 1 + 2 * components;
+    const std::size_t first = number(segment, end, 1), refined_bit = number(segment, end + 2, 1) >> 4;
+    const bool uses_first_class = !progressive || (first == 0 && refined_bit == 0), uses_second = !progressive || first != 0;
+    for (std::size_t i = 0; i < components; ++i) {
+      const std::size_t tables = number(segment, 2 + 2 * i, 1);
+      if (uses_first_class && !defined_[tables >> 4]) return false;
+      if (uses_second && !defined_[16 + (tables & 15)]) return false;
+    }
+    return true;
+  }
+
+ private:
+  std::array<bool, 32> defined_{};
+};
 
 // The checksum of PNG (ISO 3309): polynomial 0xedb88320, bits from the least significant on.
 std::uint32_t crc32(Bytes bytes) {
@@ -78,7 +99,8 @@ std::uint32_t crc32(Bytes bytes) {
 PictureScan scan_jpeg(Bytes file) {
   constexpr const char* damaged = "damaged: not the segments of a JPEG";
   int orientation = 1;
-  bool in_scan = false;
+  bool in_scan = false, progressive = false;
+  CodeTables tables;
   for (std::size_t at = 2; at + 1 < file.size();) {
     const std::size_t marker = number(file, at, 1) == 0xff ? number(file, at + 1, 1) : 0;
     if (marker == 0 || marker == 0xff) {  // compressed data; between segments only 0xff may fill
@@ -94,7 +116,9 @@ PictureScan scan_jpeg(Bytes file) {
       if (length < 2) return {damaged};
       if (at + 2 + length > file.size()) return {truncated};  // a thumbnail's end is inside a segment
       const Bytes segment = file.subspan(at + 4, length - 2);
-      if (marker == 0xc4 && !are_code_tables_sound(segment)) return {damaged};
+      progressive = progressive || marker == 0xc2;
+      if (marker == 0xc4 && !tables.define(segment)) return {damaged};
+      if (marker == 0xda && !tables.has_those_of(segment, progressive)) return {damaged};
       constexpr std::string_view exif("Exif\0\0", 6);
       if (marker == 0xe1 && begins_with(segment, exif)) orientation = orientation_of(segment.subspan(exif.size()));
       in_scan = marker == 0xda;

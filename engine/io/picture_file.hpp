@@ -14,7 +14,8 @@ struct PictureScan {
 };
 
 // From the first byte of a JPEG to its end marker. stb fills what a truncated picture lacks with grey (from 2.28 on
-// without an error), and before 2.28 writes past its own table where a code table has more than 256 codes.
+// without an error), before 2.28 writes past its own table where a code table has more than 256 codes, and reads past it
+// where a scan uses one that was never defined.
 PictureScan scan_jpeg(std::span<const std::byte> file);
 
 // From the first byte of a PNG to its end chunk. stb checks no checksum: those of all chunks that shape the pixels must

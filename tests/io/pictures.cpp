@@ -169,6 +169,18 @@ std::string with_exif(std::string jpeg, const std::string& exif) {
 
 }  // namespace
 
+TEST_CASE("a JPEG whose scan uses a code table that it does not define is damaged") {
+  const Folder folder;
+  std::string file = jpeg_of(noise(9, 7, 3));
+  const std::size_t scan = file.find("\xff\xda");
+  REQUIRE(scan != std::string::npos);
+  for (const char tables : {'\x02', '\x20', '\x33'}) {  // of its first component: the marker, the length, how many, which
+    file[scan + 6] = tables;
+    write_bytes(folder / "p.jpg", file);
+    check_error(io::read_picture(folder / "p.jpg"), ErrorCode::io, {"p.jpg: damaged"});
+  }
+}
+
 TEST_CASE("a JPEG is turned as its Exif orientation says") {
   // Four flat blocks of 8x8 pixels, which pass through a JPEG nearly unchanged: 20 at the upper left, then by rows.
   const Folder folder;
