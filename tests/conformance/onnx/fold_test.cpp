@@ -44,6 +44,9 @@ TEST_CASE("extents are computed with") {
   CHECK(fold("onnx.Sub", {line({1, 2}), Integers{{}, {1}}}) == List{0, 1});
   CHECK(fold("onnx.Mul", {Integers{{}, {3}}, line({1, 2})}) == List{3, 6});
   CHECK(fold("onnx.Neg", {line({1, -2})}) == List{-1, 2});
+  CHECK(fold("onnx.Neg", {line({INT64_MIN})}) == nothing);
+  CHECK(fold("onnx.Mul", {line({INT64_MAX}), line({2})}) == nothing);
+  CHECK(fold("onnx.Concat", {line(List(3000)), line(List(3000))}, R"({"axis":0})") == nothing);
 }
 
 TEST_CASE("what does not fit or is out of range is left to the operator") {
