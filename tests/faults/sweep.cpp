@@ -3,6 +3,7 @@
 
 #include "engine/api/internal.hpp"
 #include "tests/faults/fake_vulkan.hpp"
+#include "tests/support/programs.hpp"
 #include "tests/support/trap.hpp"
 #include "vk/error.hpp"
 
@@ -20,12 +21,14 @@ namespace {
 
 struct World {
   FakeVulkan driver;
-  bool adopted = false;  // the host's device, or one of Fovea's own
+  bool adopted = false;   // the host's device, or one of Fovea's own
+  bool compiles = false;  // a graph; otherwise a program made by hand, which is quicker
 };
 constexpr World worlds[] = {{{.timeline = true, .mapped = true}, false},
                             {{.timeline = false, .mapped = false}, false},
                             {{.timeline = false, .mapped = true}, true},
                             {{.timeline = true, .mapped = false}, true}};
+constexpr World compiling{{.timeline = true, .mapped = false}, false, true};
 
 // What a life has to say.
 struct Told {
@@ -52,16 +55,25 @@ Graph small_graph() {
   return graph;
 }
 
+Result<Plan> make_plan(Context& context, const World& world) {
+  const CompileOptions options{.timestamps = true, .poison_arena = true};
+  if (world.compiles) return context.compile(small_graph(), options);
+  compile::Program program = two_sums(20);
+  program.constants.resize(80);
+  program.dispatches[0].bindings[0].range = {compile::BufferKind::constant, 0, 0, 80};
+  return plan_from_program(context, std::move(program), options);
+}
+
 // All that a program does with a Context, but for its end.
-Result<void> work(Context& context) {
-  Result<Plan> plan = context.compile(small_graph(), {.timestamps = true, .poison_arena = true});
+Result<void> work(Context& context, const World& world) {
+  Result<Plan> plan = make_plan(context, world);
   if (!plan) return plan.error();
   std::vector<std::vector<std::byte>> bytes;
   std::vector<Buffer> buffers;
   std::vector<PortBuffer> ports;
   buffers.reserve(plan->ports().size());
   for (const Port& port : plan->ports()) {
-    Result<Buffer> buffer = context.make_buffer(port.bytes, port.name == "w", port.name);
+    Result<Buffer> buffer = context.make_buffer(port.bytes, buffers.size() == 1, port.name);
     if (!buffer) return buffer.error();
     buffers.push_back(std::move(*buffer));
     bytes.emplace_back(port.bytes);
@@ -74,7 +86,7 @@ Result<void> work(Context& context) {
     if (Result<void> done = plan->submit(*bindings); !done) return done;
   if (Result<void> done = plan->wait(1'000'000'000); !done) return done;
   if (Result<void> done = buffers.back().download(bytes.back()); !done) return done;
-  const PortData data[] = {{"x", bytes[0]}, {"w", bytes[1]}};
+  const PortData data[] = {{plan->ports()[0].name, bytes[0]}, {plan->ports()[1].name, bytes[1]}};
   for (int run = 0; run < 2; ++run)
     if (Result<std::vector<std::vector<std::byte>>> outputs = plan->run(data); !outputs) return outputs.error();
   if (plan->report().dispatches.empty()) return Error{ErrorCode::internal, "no report"};
@@ -95,9 +107,9 @@ struct Life {
       first = context.error();
       return;
     }
-    first = work(*context);
+    first = work(*context, world);
     trap().fail_at = trap().missing_at = Trap::never;
-    const Result<void> again = work(*context);
+    const Result<void> again = work(*context, world);
     recovered = trap().lost ? !again && again.error().code == ErrorCode::device_lost : static_cast<bool>(again);
   }
 };
@@ -144,6 +156,7 @@ TEST_CASE("wherever Vulkan fails, a message names the function and its result, n
   for (const World& world : worlds)
     for (const VkResult error : {VK_ERROR_OUT_OF_HOST_MEMORY, VK_ERROR_OUT_OF_DEVICE_MEMORY, VK_ERROR_INITIALIZATION_FAILED, VK_ERROR_UNKNOWN})
       CHECK(sweep(world, error) > 80);
+  CHECK(sweep(compiling, VK_ERROR_OUT_OF_DEVICE_MEMORY) > 80);
 }
 
 TEST_CASE("a device that is lost anywhere is said to be so by every later call, and is not waited for") {

@@ -113,6 +113,23 @@ TEST_CASE("a pipeline cache that is truncated, damaged or foreign is ignored wit
   CHECK(contains(message_for(noise), "not one of this version of Fovea"));
 }
 
+TEST_CASE("a pipeline cache of rubbish behind a header that is right does no harm") {
+  CHECK(sums_work(context()));
+  const vk::Device& device = *context().impl()->device;
+  const vk::CacheOwner owner = vk::cache_owner(device.caps, device.pipeline_cache_uuid);
+  const std::vector<std::byte> blob = context().pipeline_cache();
+  const std::vector<std::byte> payload(blob.begin() + 72, blob.end());
+  const auto try_payload = [&](std::span<const std::byte> bytes) { message_for(vk::wrap_cache(owner, bytes)); };  // checks the sums
+  try_payload({});
+  try_payload(std::vector<std::byte>(500, std::byte{0x77}));
+  for (const std::size_t size : {std::size_t{4}, std::size_t{31}, payload.size() / 2}) try_payload(std::span(payload).first(std::min(size, payload.size())));
+  for (std::size_t at = 0; at < payload.size(); at += payload.size() / 16 + 1) {
+    std::vector<std::byte> flipped = payload;
+    flipped[at] ^= std::byte{0x10};
+    try_payload(flipped);
+  }
+}
+
 TEST_CASE("bytes go to a buffer and come back, mapped or through staging, at any offset") {
   std::vector<std::byte> bytes(1000);
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 7);

@@ -5,6 +5,7 @@
 #include "vk/error.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 
@@ -223,4 +224,47 @@ TEST_CASE("a dispatch that is too slow for its budget is named; with time enough
   CHECK(wrong == 0);
   if (caps_of(context()).timestamp_period_ns > 0) CHECK(plan.report().milliseconds > 0);
   for (const std::string& message : take_validation_messages()) FAIL_CHECK(message);
+}
+
+TEST_CASE("a host's allocator that runs dry once is an error, gets all back, and serves the same Context afterwards") {
+  struct Heap {
+    std::size_t asked = 0, dry_at = Trap::never;
+    int live = 0;
+    static void* allocate(void* user, std::size_t size, std::size_t alignment, VkSystemAllocationScope) {
+      Heap& heap = *static_cast<Heap*>(user);
+      if (heap.asked++ == heap.dry_at) return nullptr;
+      ++heap.live;
+      return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    }
+    static void free(void* user, void* memory) {
+      if (memory) --static_cast<Heap*>(user)->live;
+      std::free(memory);
+    }
+  } heap;
+  VkAllocationCallbacks callbacks{};
+  callbacks.pUserData = &heap;
+  callbacks.pfnAllocation = Heap::allocate;
+  callbacks.pfnFree = Heap::free;
+  callbacks.pfnReallocation = [](void*, void*, std::size_t, std::size_t, VkSystemAllocationScope) -> void* { return nullptr; };
+  Host host(VK_API_VERSION_1_1);
+  // It crashes in vkCmdPipelineBarrier where a command finds no memory, which is vkEndCommandBuffer's to tell.
+  if (caps_of(context()).driver_info.starts_with("Mesa 22.")) return;
+  HostDevice description = host.description();
+  description.allocation_callbacks = &callbacks;
+  int errors = 0;
+  for (std::size_t at = 0;; ++at) {
+    heap = {.dry_at = at};
+    {
+      Result<Context> context = adopt(description, {.log = [](LogLevel, std::string_view) {}});
+      const Result<void> done = context ? work(*context) : Result<void>(context.error());
+      if (!done) CHECK_MESSAGE(done.error().code == ErrorCode::out_of_memory, done.error().message);
+      errors += !done;
+      if (heap.asked <= at) break;
+      heap.dry_at = Trap::never;
+      if (context) CHECK(work(*context));
+    }
+    CHECK(heap.live == 0);
+  }
+  CHECK(errors > 10);
+  for (const std::string& message : host.messages) FAIL_CHECK(message);
 }
