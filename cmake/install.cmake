@@ -1,10 +1,12 @@
-# `cmake --install` and find_package(fovea): fovea::fovea, and fovea::io where it was built; fovea-conformance.
+# `cmake --install` and find_package(fovea): fovea::fovea, fovea::io and fovea::linalg where they were built; fovea-conformance.
 include(CMakePackageConfigHelpers)
 
 set(fovea_targets fovea)
-if(TARGET fovea_io)
-  list(APPEND fovea_targets fovea_io)
-endif()
+foreach(target fovea_io fovea_linalg)
+  if(TARGET ${target})
+    list(APPEND fovea_targets ${target})
+  endif()
+endforeach()
 install(TARGETS ${fovea_targets} EXPORT fovea
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 if(TARGET fovea-conformance)

@@ -1,5 +1,7 @@
-// What a program that embeds Fovea sees: the public headers alone. Describes a graph and shows its error; needs no device.
+// What a program that embeds Fovea sees: the public headers alone. Describes a graph and shows its error, and solves an
+// equation; needs no device.
 #include <fovea/fovea.hpp>
+#include <fovea/linalg.hpp>
 #include <fovea/vulkan.hpp>
 
 #include <cstdio>
@@ -12,5 +14,7 @@ int main() {
   fovea::softmax(x, {.axis = 5});
   if (!graph.error()) return std::puts("a wrong axis was accepted"), 1;
   std::puts(graph.error()->message.c_str());
+  const auto solved = fovea::linalg::solve({1, 1, {2}}, {1, 1, {6}});
+  if (!solved || solved->values[0] != 3) return std::puts("2x = 6 has another solution than 3"), 1;
   return 0;
 }
