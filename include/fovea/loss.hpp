@@ -2,7 +2,7 @@
 // Losses: compositions of reductions and elementwise operators. All are computed and returned in f32, whatever the storage.
 //
 // Errors of them all: a tensor that is not f32 or f16, a target or weight of another shape, a number that is not finite or out
-// of its range.
+// of its range. At their kinks, x = t of l1 and t·x = margin of hinge, they have no gradient.
 
 #include <fovea/tensor.hpp>
 

@@ -44,7 +44,7 @@ struct AttentionDesc {
   // (i32 [6], ops/random.hpp), and is made again for the gradient. lse and the returned weights are those before it.
   float dropout = 0;
   Tensor dropout_state{};
-  std::int64_t dropout_stream = 0;  // 0 up to 2^31 - 1
+  std::int64_t dropout_stream = 0;  // 0 up to 2^31 - 1; one of its own, as of every draw
   bool return_lse = false;       // also log-sum-exp of the masked scores, natural log
   bool return_weights = false;   // also the softmax weights; computes and stores them all
 };
@@ -76,7 +76,7 @@ struct SoftmaxDesc {
   float temperature = 1;  // > 0: x is divided by it first
 };
 // exp(x - max) / sum exp(x - max) along one axis. What is masked, and a row of zeros, takes no gradient.
-// Errors: axis out of range, a temperature that is not positive and finite.
+// Errors: axis out of range, a mask that does not broadcast, a temperature that is not positive and finite.
 Tensor softmax(Tensor x, const SoftmaxDesc& desc = {}, CallSite site = CallSite::here());
 // Its logarithm, x - max - log sum exp(x - max): -inf where softmax's mask and its rule for empty rows give zero.
 Tensor log_softmax(Tensor x, const SoftmaxDesc& desc = {}, CallSite site = CallSite::here());
@@ -86,7 +86,8 @@ struct SparsemaxDesc {
   Tensor mask{};  // boolean, broadcasts to x: true = take part. A row with nothing to take part gives zeros
   bool zero_empty_rows = false;  // as softmax's
 };
-// The nearest point of the simplex: max(x - t, 0), t such that the axis sums to 1. (Martins & Astudillo 2016, alg. 1)
+// The nearest point of the simplex: max(x - t, 0), t such that the axis sums to 1. What is zero takes no gradient.
+// Errors: axis out of range, a mask that does not broadcast. (Martins & Astudillo 2016, alg. 1)
 Tensor sparsemax(Tensor x, const SparsemaxDesc& desc = {}, CallSite site = CallSite::here());
 // Between softmax and sparsemax: max(x/2 - t, 0)², t likewise. (Peters, Niculae & Martins 2019, alg. 2)
 Tensor entmax15(Tensor x, const SparsemaxDesc& desc = {}, CallSite site = CallSite::here());
@@ -96,7 +97,7 @@ struct RotaryDesc {
 };
 // Turns pairs of elements of x [..., L, D] by angles: cosine and sine [..., L, R/2] broadcast to x's leading axes; R <= D,
 // and elements from R on stay as they are. By position: index_select the rows of a table first. ONNX RotaryEmbedding.
-// (Su et al. 2021, eq. 34)
+// Errors: cosines and sines of two shapes, of more than D/2 columns, or that do not broadcast. (Su et al. 2021, eq. 34)
 Tensor rotary_embedding(Tensor x, Tensor cosine, Tensor sine, const RotaryDesc& desc = {}, CallSite site = CallSite::here());
 
 // ---- Products -----------------------------------------------------------------------------------------------------
@@ -111,9 +112,11 @@ struct MatmulDesc {
   float alpha = 1;                                // scales the product, before the bias; finite
 };
 // a [..., M, K] · b [..., K, N] -> [..., M, N]; leading axes broadcast. Rank-1 operands are a row (a) or a column (b)
-// and their axis is dropped from the result (NumPy's matmul). Errors: rank 0, K that differs.
+// and their axis is dropped from the result (NumPy's matmul).
+// Errors: operands of two types, rank 0, K that differs, leading axes or a bias that do not broadcast, transpose of a rank-1
+// operand, alpha that is not finite.
 Tensor matmul(Tensor a, Tensor b, const MatmulDesc& desc = {}, CallSite site = CallSite::here());
-// x [..., K], weight [N, K], bias [N] or absent -> [..., N]: x·weightᵀ + bias (PyTorch's Linear).
+// x [..., K], weight [N, K], bias [N] or absent -> [..., N]: x·weightᵀ + bias (PyTorch's Linear). Errors: other shapes.
 Tensor linear(Tensor x, Tensor weight, Tensor bias = {}, Activation activation = Activation::none,
               CallSite site = CallSite::here());
 // "bij,bjk->bik": each operand's axes by letter; letters that the result lacks are summed over. Without "->" the result has
@@ -131,7 +134,8 @@ struct Conv2dDesc {
   Activation activation = Activation::none;
 };
 // Cross-correlation. x [N,C,H,W], weight [O,C/groups,kh,kw] -> [N,O,Ho,Wo],
-// Ho = floor((H + top + bottom - dilation·(kh-1) - 1)/stride) + 1. Errors: extents that do not fit, an empty window.
+// Ho = floor((H + top + bottom - dilation·(kh-1) - 1)/stride) + 1. Errors: extents that do not fit, a window that reaches
+// further than the padded picture, attributes out of range.
 Tensor conv2d(Tensor x, Tensor weight, const Conv2dDesc& desc = {}, CallSite site = CallSite::here());
 
 // ---- Elementwise --------------------------------------------------------------------------------------------------
@@ -141,10 +145,10 @@ enum class Unary : std::uint8_t {
   softplus, elu, mish, hardswish, hardsigmoid, erf, floor, ceil, round, logical_not, exp2, log2
 };
 const char* to_string(Unary op);
-// round: half to even (no gradient, as floor, ceil and sign). relu, abs: no gradient at 0. gelu: x·Φ(x) with erf; gelu_tanh: Hendrycks & Gimpel's tanh form. hardsigmoid:
-// relu6(x+3)/6; hardswish: x·hardsigmoid(x). elu: alpha 1. softplus: log(1+eˣ), without overflow. logical_not: boolean.
-// sin, cos: full accuracy for |x| < 1e5, beyond it the driver's.
-// i32 accepts neg, abs, sign, square, relu; boolean accepts logical_not.
+// round: half to even (no gradient, as floor, ceil and sign). relu, abs: no gradient at 0. gelu: x·Φ(x) with erf; gelu_tanh:
+// Hendrycks & Gimpel's tanh form. hardsigmoid: relu6(x+3)/6, no gradient at ±3; hardswish: x·hardsigmoid(x). elu: alpha 1.
+// softplus: log(1+eˣ), without overflow. logical_not: boolean. sin, cos: full accuracy for |x| < 1e5, beyond it the driver's.
+// i32 accepts neg, abs, sign, square, relu; boolean accepts logical_not. Error: another type.
 Tensor unary(Unary op, Tensor x, CallSite site = CallSite::here());
 
 enum class Binary : std::uint8_t {
@@ -154,20 +158,22 @@ enum class Binary : std::uint8_t {
 const char* to_string(Binary op);
 // Broadcasting. Comparisons give boolean; logical_* take and give boolean; min and max propagate NaN, and of equals a takes
 // the gradient: min(max(x, low), high), a clamp, passes it on the closed interval; pow is the C
-// function; mod has the sign of the divisor and is exact for |a/b| < 2^24; leaky_relu is x < 0 ? slope·x : x (PReLU).
-// i32: all but pow, leaky_relu; div truncates toward zero.
+// function; mod has the sign of the divisor and is exact for |a/b| < 2^24; leaky_relu is x < 0 ? slope·x : x (PReLU), whose
+// gradient at 0 is the slope's. i32: all but pow, leaky_relu; div truncates toward zero.
+// Errors: operands of two types or of one that the operator lacks, shapes that do not broadcast.
 Tensor binary(Binary op, Tensor a, Tensor b, CallSite site = CallSite::here());
-// condition ? a : b, broadcasting; condition is boolean.
+// condition ? a : b, broadcasting; condition is boolean. Errors: a and b of two types, shapes that do not broadcast.
 Tensor select(Tensor condition, Tensor a, Tensor b, CallSite site = CallSite::here());
-// f32/f16 to i32 truncates toward zero and saturates, NaN gives 0; to boolean: x != 0.
+// f32/f16 to i32 truncates toward zero and saturates, NaN gives 0; to boolean: x != 0. Error: to bf16.
 Tensor cast(Tensor x, DType to, CallSite site = CallSite::here());
 // min(max(x, low), high); the gradient passes on the closed interval. Error: low above high, or NaN.
 Tensor clamp(Tensor x, float low, float high, CallSite site = CallSite::here());
 // x > 0 ? x : alpha·(eˣ - 1). Error: alpha that is not finite. (Clevert, Unterthiner & Hochreiter 2016)
 Tensor elu(Tensor x, float alpha, CallSite site = CallSite::here());
-// a·sigmoid(b) of the two halves a, b along an axis. Error: an odd extent. (Dauphin et al. 2017)
+// a·sigmoid(b) of the two halves a, b along an axis. Errors: axis out of range, an odd extent. (Dauphin et al. 2017)
 Tensor glu(Tensor x, std::int64_t axis = -1, CallSite site = CallSite::here());
-// The largest of each `pieces` neighbours along an axis, whose extent they divide; rank below 8. (Goodfellow et al. 2013)
+// The largest of each `pieces` neighbours along an axis; the first of equals takes the gradient. Errors: axis out of range,
+// an extent that `pieces` does not divide, rank 8. (Goodfellow et al. 2013)
 Tensor maxout(Tensor x, std::int64_t pieces, std::int64_t axis = -1, CallSite site = CallSite::here());
 // A scalar constant of rank 0, to combine by broadcasting.
 Tensor scalar(Tensor like, float value, CallSite site = CallSite::here());
@@ -210,20 +216,23 @@ struct ReduceDesc {
 // argmax/argmin: i32, the first of equals or of NaNs, counted row-major over the reduced axes; error over an empty axis.
 // max, min propagate NaN. With a mask the reduction is over what takes part, whatever stands elsewhere; argmax and argmin of
 // a row in which nothing does are the number of its elements, one past the end. A masked extreme that is infinite has no gradient.
+// l1 has none at 0, l2 none of a row of zeros, logsumexp none of a row of -inf.
+// Errors: axis out of range or named twice, a mask that does not broadcast, correction that is not finite.
 Tensor reduce(Reduce op, Tensor x, const ReduceDesc& desc = {}, CallSite site = CallSite::here());
 
 // ---- Layout -------------------------------------------------------------------------------------------------------
 // Any type; every bit arrives as it left.
 
-// Same elements in the same order; one extent may be -1. No copy. Error: element counts differ.
+// Same elements in the same order; one extent may be -1. No copy. Errors: element counts differ, two extents of -1, more
+// than 8 axes.
 Tensor reshape(Tensor x, std::span<const std::int64_t> shape, CallSite site = CallSite::here());
 Tensor reshape(Tensor x, std::initializer_list<std::int64_t> shape, CallSite site = CallSite::here());
-// Axis i of the result is axis order[i] of x; negative counts from the end.
+// Axis i of the result is axis order[i] of x; negative counts from the end. Errors: an axis out of range, missing or twice.
 Tensor permute(Tensor x, std::initializer_list<int> order, CallSite site = CallSite::here());
 Tensor permute(Tensor x, std::span<const int> order, CallSite site = CallSite::here());
-// Swaps two axes; negative count from the end.
+// Swaps two axes; negative count from the end. Error: axis out of range.
 Tensor transpose(Tensor x, int axis_a, int axis_b, CallSite site = CallSite::here());
-// Repeats axes of extent 1 up to `shape`.
+// Repeats axes of extent 1 up to `shape`. Error: x does not broadcast to it.
 Tensor broadcast_to(Tensor x, const Shape& shape, CallSite site = CallSite::here());
 
 struct SliceDesc {
@@ -233,10 +242,11 @@ struct SliceDesc {
   std::int64_t step = 1;                                         // not 0; negative walks backwards (NumPy)
 };
 // start, start + step, ... before stop, as Python's x[start:stop:step]. Walking backwards, the default stop is past the
-// first element: {.start = -1, .step = -1} reverses the axis. Nothing in range gives an empty axis.
+// first element: {.start = -1, .step = -1} reverses the axis. Nothing in range gives an empty axis. Errors: axis out of
+// range, step 0.
 Tensor slice(Tensor x, const SliceDesc& desc, CallSite site = CallSite::here());
-// Extents and types equal but for the extent along `axis`. Of no tensor at all: an absent one, and no error, as there is no
-// graph to tell.
+// Errors: types or extents that differ, but for the extent along `axis`; axis out of range. Of no tensor at all: an absent
+// one, and no error, as there is no graph to tell.
 Tensor concat(std::span<const Tensor> parts, std::int64_t axis, CallSite site = CallSite::here());
 Tensor concat(std::initializer_list<Tensor> parts, std::int64_t axis, CallSite site = CallSite::here());
 
@@ -249,14 +259,16 @@ struct PadDesc {
   float value = 0;  // of constant
 };
 // Crops come first, and what is left is padded. reflect does not repeat the edge and needs amounts below the extent;
-// circular may go around more than once; a constant is converted to x's type, as cast does.
+// circular may go around more than once; a constant is converted to x's type, as cast does. Errors: amounts for more axes
+// than x has, crops of more than there is, reflect by an extent or more, an empty axis to repeat.
 Tensor pad(Tensor x, const PadDesc& desc, CallSite site = CallSite::here());
 
 struct UnfoldDesc {
   std::array<std::int64_t, 2> kernel{1, 1}, stride{1, 1}, dilation{1, 1};
   std::array<std::int64_t, 4> padding{0, 0, 0, 0};  // top, left, bottom, right; zeros
 };
-// im2col: x [N,C,H,W] -> [N, C·kh·kw, Ho·Wo] (PyTorch's unfold).
+// im2col: x [N,C,H,W] -> [N, C·kh·kw, Ho·Wo], extents as conv2d's (PyTorch's unfold). Errors: a rank other than 4, a window
+// that reaches further than the padded picture, attributes out of range.
 Tensor unfold(Tensor x, const UnfoldDesc& desc, CallSite site = CallSite::here());
 struct FoldDesc {
   std::array<std::int64_t, 2> size{1, 1};  // H, W of the result

@@ -3,6 +3,9 @@
 //
 // Indices are i32. A negative index counts from the end of its axis; one that is out of range even so reads zero and
 // writes nowhere: no index makes a kernel touch memory outside its operands.
+//
+// Errors of them all: an axis out of range, an index that is not i32, an operand of another type than is said, or of
+// another than x's.
 
 #include <fovea/tensor.hpp>
 
@@ -17,20 +20,22 @@ namespace fovea {
 // Any type; every bit arrives as it left. The gradient adds up what each element gave, as scatter_add does.
 
 // y[..., i..., ...] = x[..., index[i...], ...] along `axis`, whose place the axes of `index` take (ONNX Gather, PyTorch's
-// index_select with an index of any rank). Errors: axis out of range, a result of more than 8 axes.
+// index_select with an index of any rank). Error: a result of more than 8 axes.
 Tensor index_select(Tensor x, Tensor index, std::int64_t axis = 0, CallSite site = CallSite::here());
 // y[i,j,k] = x[i,index[i,j,k],k] for axis 1 (PyTorch's gather, ONNX GatherElements). y has index's shape: as many axes
-// as x, none longer than x's but `axis`.
+// as x, none longer than x's but `axis`. Error: another rank or a longer axis (it is named).
 Tensor gather(Tensor x, Tensor index, std::int64_t axis, CallSite site = CallSite::here());
-// The same, with x and index broadcasting along the other axes (NumPy's take_along_axis).
+// The same, with x and index broadcasting along the other axes (NumPy's take_along_axis). Error: they do not.
 Tensor take_along(Tensor x, Tensor index, std::int64_t axis, CallSite site = CallSite::here());
 // x [a,b,...], index [..., m] of the leading m axes of x -> [..., rest of x's axes] (ONNX GatherND without batch axes).
+// Errors: an index of rank 0, m above x's rank, a result of more than 8 axes.
 Tensor gather_nd(Tensor x, Tensor index, CallSite site = CallSite::here());
 
 struct EmbeddingDesc {
   std::optional<std::int64_t> padding_index{};  // this row gets no gradient; negative counts from the end
 };
-// Rows of weight [V,D] by index [...] -> [...,D] (PyTorch's embedding).
+// Rows of weight [V,D] by index [...] -> [...,D] (PyTorch's embedding). Errors: a weight of another rank, a padding index
+// out of range, an index of 8 axes.
 Tensor embedding(Tensor weight, Tensor index, const EmbeddingDesc& desc = {}, CallSite site = CallSite::here());
 
 // ---- Scatter ------------------------------------------------------------------------------------------------------
@@ -39,17 +44,18 @@ Tensor embedding(Tensor weight, Tensor index, const EmbeddingDesc& desc = {}, Ca
 // (see sort); then log2(indices) steps an element of the result and one an update.
 
 // x, plus updates[i,j,k] at [i,index[i,j,k],k] for axis 1 (PyTorch's scatter_add). updates has index's shape: as many
-// axes as x, none longer than x's but `axis`.
+// axes as x, none longer than x's but `axis`. Error: another shape.
 Tensor scatter_add(Tensor x, Tensor index, Tensor updates, std::int64_t axis, CallSite site = CallSite::here());
-// The same, but updates replace; of several for one element the last stands.
+// The same, but updates replace; of several for one element the last stands, and takes the gradient alone.
 Tensor scatter(Tensor x, Tensor index, Tensor updates, std::int64_t axis, CallSite site = CallSite::here());
 // x, plus slice i of updates along `axis` at index[i]: index [n], updates as x but for n along the axis (PyTorch's
-// index_add).
+// index_add). Error: another shape.
 Tensor index_add(Tensor x, Tensor index, Tensor updates, std::int64_t axis = 0, CallSite site = CallSite::here());
 // Result s along `axis`, s < segments, is the sum of the slices i of x with ids[i] = s, in any order of ids. An id that is
-// negative or no segment adds nothing (JAX's segment_sum).
+// negative or no segment adds nothing (JAX's segment_sum). Errors: ids that are not one a slice, segments outside [0, 2^31).
 Tensor segment_sum(Tensor x, Tensor ids, std::int64_t segments, std::int64_t axis = 0, CallSite site = CallSite::here());
 // index [...] -> f32 [..., depth]: 1 at the index, 0 elsewhere. A negative index gives zeros, as one past the end does.
+// Errors: a depth outside [0, 2^30], an index of 8 axes.
 Tensor one_hot(Tensor index, std::int64_t depth, CallSite site = CallSite::here());
 
 // ---- Order --------------------------------------------------------------------------------------------------------
@@ -73,7 +79,7 @@ struct TopKDesc {
   std::int64_t axis = -1;
   bool largest = true;  // first the largest; false: first the smallest
 };
-// The first k of the sorted axis. As sort, but no run ever holds more than k.
+// The first k of the sorted axis. As sort, but no run ever holds more than k. Error: k outside [0, extent].
 Sorted top_k(Tensor x, const TopKDesc& desc = {}, CallSite site = CallSite::here());
 
 struct CumulativeSumDesc {
@@ -81,7 +87,7 @@ struct CumulativeSumDesc {
   bool exclusive = false;  // without the element itself
   bool reverse = false;    // from the end of the axis
 };
-// y[j] = x[0] + ... + x[j] along the axis; f32 and f16, summed in f32 and in that order.
+// y[j] = x[0] + ... + x[j] along the axis; f32 and f16, summed in f32 and in that order. Error: another type.
 Tensor cumulative_sum(Tensor x, const CumulativeSumDesc& desc = {}, CallSite site = CallSite::here());
 
 // Each of these axes read backwards; any type. Error: an axis named twice.
@@ -91,7 +97,7 @@ struct ReverseSequenceDesc {
   std::int64_t batch_axis = 0, sequence_axis = 1;
 };
 // The first lengths[b] elements along the sequence axis of sample b backwards, the rest as they are; lengths i32 [B], at
-// most the extent counts (ONNX ReverseSequence).
+// most the extent counts (ONNX ReverseSequence). Errors: both axes one, lengths of another shape or type.
 Tensor reverse_sequence(Tensor x, Tensor lengths, const ReverseSequenceDesc& desc = {}, CallSite site = CallSite::here());
 
 }  // namespace fovea

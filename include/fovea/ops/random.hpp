@@ -6,8 +6,14 @@
 // same words and uniform numbers on every device; normal and gumbel numbers go through its sine and square root, and agree
 // to some ulp. The state is i32 [6]: the key in two words (the seed), the counter in four. Group g
 // of four numbers is Philox of the counter plus {g, stream, 0, 0}, word by word, modulo 2^32: the host counts steps in
-// the last two words and leaves the first two zero. Draws of one graph that share a state need a stream each, or they
-// are the same numbers. No gradient goes through a draw.
+// the last two words and leaves the first two zero.
+//
+// Two draws of one state and one stream are made of the same words, whatever they are drawn for: two masks of one dropout
+// are one mask, and a normal number goes with the uniform one in its place. That is how a draw is repeated on purpose, and
+// nothing warns of it: draws that are to be independent need a stream each, those of attention's dropout among them, or a
+// state each. (The streams stand in Graph::to_text.) No gradient goes through a draw.
+//
+// Errors of them all: a state that is not i32 [6], a stream outside [0, 2^31).
 
 #include <fovea/tensor.hpp>
 
@@ -26,16 +32,16 @@ const char* to_string(Random kind);
 struct RandomDesc {
   std::int64_t stream = 0;  // 0 up to 2^31 - 1
 };
-// f32 (bits: i32) of this shape. Errors: a state that is not i32 [6], a stream out of range.
+// f32 (bits: i32) of this shape. Error: a negative extent.
 Tensor random(Random kind, Tensor state, const Shape& shape, const RandomDesc& desc = {}, CallSite site = CallSite::here());
-// boolean: true with this probability, to within 2^-23.
+// boolean: true with this probability, to within 2^-23. Error: a probability outside [0, 1].
 Tensor bernoulli(Tensor state, const Shape& shape, float probability, const RandomDesc& desc = {}, CallSite site = CallSite::here());
 struct CategoricalDesc {
   Tensor mask{};  // boolean, broadcasts to the logits: true = may be drawn
   std::int64_t stream = 0;
 };
 // i32 [...]: for each row of logits [..., K] a class, with the probabilities softmax(logits) (Gumbel's trick). K, one past
-// the end, where none may be drawn.
+// the end, where none may be drawn. Errors: K = 0, a mask that does not broadcast.
 Tensor categorical(Tensor logits, Tensor state, const CategoricalDesc& desc = {}, CallSite site = CallSite::here());
 
 struct GumbelSoftmaxDesc {
@@ -44,10 +50,11 @@ struct GumbelSoftmaxDesc {
   Tensor mask{};          // boolean, broadcasts to the logits: true = take part. A row without any is zeros
   std::int64_t stream = 0;
 };
-// softmax((logits + gumbel)/temperature) along the innermost axis. (Jang, Gu & Poole 2017; Maddison et al. 2017)
+// softmax((logits + gumbel)/temperature) along the innermost axis. Errors: as categorical; a temperature out of range.
+// (Jang, Gu & Poole 2017; Maddison et al. 2017)
 Tensor gumbel_softmax(Tensor logits, Tensor state, const GumbelSoftmaxDesc& desc = {}, CallSite site = CallSite::here());
-// x/(1 - p) with probability 1 - p, else 0; p in [0, 1]. What was kept is drawn again for the gradient, not stored.
-// (Srivastava et al. 2014)
+// x/(1 - p) with probability 1 - p, else 0. What was kept is drawn again for the gradient, not stored. Error: p outside
+// [0, 1]. (Srivastava et al. 2014)
 Tensor dropout(Tensor x, Tensor state, float p, const RandomDesc& desc = {}, CallSite site = CallSite::here());
 
 }  // namespace fovea

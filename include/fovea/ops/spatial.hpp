@@ -14,9 +14,9 @@ namespace fovea {
 // ---- Pooling ------------------------------------------------------------------------------------------------------
 
 enum class Pool : std::uint8_t {
-  max,      // padding counts as -inf; first of equals in scan order; NaN wins
+  max,      // padding counts as -inf; NaN wins; the first of equals in scan order takes the gradient
   average,
-  lp,       // (sum |x|^p)^(1/p) (ONNX LpPool)
+  lp,       // (sum |x|^p)^(1/p) (ONNX LpPool); no gradient at x = 0, nor of a window of zeros
 };
 const char* to_string(Pool kind);
 // Windows over the last 1, 2 or 3 axes of x [N,C,...]; every array is of that length.
@@ -26,24 +26,30 @@ struct PoolDesc {
   std::vector<std::int64_t> padding_begin{};  // empty: 0
   std::vector<std::int64_t> padding_end{};    // empty: as padding_begin
   std::vector<std::int64_t> dilation{};       // empty: 1
-  bool ceil_mode = false;          // round the output extent up; a last window that would start in the padding is dropped
+  bool ceil_mode = false;          // round the output extent up
   // average: padding counts in the divisor, the part beyond the padded input never does. ONNX's default; PyTorch's is true.
   bool count_include_pad = false;
   std::int64_t divisor = 0;        // average: divide by this instead; 0: the count
   float p = 2;                     // lp; > 0, finite
 };
+// f32 or f16 -> [N,C,...], extents floor((in + begin + end - dilation·(k-1) - 1)/stride) + 1, or ceil(...) + 1; in either mode
+// a last window that would start in the padding behind, at in + begin or later, is dropped.
+// Errors: a rank other than the axes' + 2, arrays of different lengths, attributes out of range, a window that reaches
+// further than the padded input, padding that a whole window fits into.
 Tensor pool(Pool kind, Tensor x, const PoolDesc& desc, CallSite site = CallSite::here());
 struct MaxPoolResult {
   Tensor values;
   Tensor indices;  // i32: flat index of the maximum within its own [D,H,W] plane of x
 };
 MaxPoolResult max_pool_with_indices(Tensor x, const PoolDesc& desc, CallSite site = CallSite::here());
-// Window i covers floor(i·in/out) .. ceil((i+1)·in/out): output extents as given, -1 keeps the input's.
+// Window i covers floor(i·in/out) .. ceil((i+1)·in/out): output extents as given, -1 keeps the input's. Errors: a rank other
+// than the extents' + 2, a negative extent, an empty axis.
 Tensor adaptive_pool(Pool kind, Tensor x, std::span<const std::int64_t> output, CallSite site = CallSite::here());
 Tensor adaptive_pool(Pool kind, Tensor x, std::initializer_list<std::int64_t> output, CallSite site = CallSite::here());
 MaxPoolResult adaptive_max_pool_with_indices(Tensor x, std::span<const std::int64_t> output, CallSite site = CallSite::here());
 MaxPoolResult adaptive_max_pool_with_indices(Tensor x, std::initializer_list<std::int64_t> output, CallSite site = CallSite::here());
-// One window over all spatial axes, extents 1.
+// One window over all spatial axes, extents 1. By log-sum-exp: reduce(Reduce::logsumexp, x, {.axes = {2, 3}, .keep_dims = true}).
+// Errors: a rank below 3, p that is not positive and finite.
 Tensor global_pool(Pool kind, Tensor x, float p = 2, CallSite site = CallSite::here());
 // The values of max pooling back at their maxima, zeros elsewhere: x and indices (i32, as max_pool_with_indices gives
 // them) are of the pooled shape, `window` is that of the pooling and `output` the spatial extents it was of. Where several
@@ -70,6 +76,8 @@ struct GridSampleDesc {
 // A texel outside counts as zero (zeros), or the coordinate is clipped to the picture (border) or folded at its edges
 // (reflection) first; cubic clips or folds each of its texels instead. x is f32 or f16, the grid f32 or as x, coordinates
 // f32. A NaN coordinate is outside, or clipped to texel 0; cubic gives NaN for NaN and infinity.
+// The gradient of a coordinate at a texel's centre is the one to its right; it is 0 where the coordinate is clipped, on the
+// edge too, changes sign with every fold, and nearest has none.
 // Errors: extents that do not fit, an empty picture, cubic in 3-D. (Jaderberg et al. 2015, eq. 3-5; Keys 1981)
 Tensor grid_sample(Tensor x, Tensor grid, const GridSampleDesc& desc = {}, CallSite site = CallSite::here());
 
@@ -103,7 +111,8 @@ struct RoiAlignDesc {
 };
 // x [N,C,H,W], rois f32 [R,4] of (x0,y0,x1,y1), batch i32 [R]: the picture of each -> [R,C,bins]. Samples are bilinear; one
 // more than a pixel outside x is 0, as is a region of a picture that x does not have. The gradient is of x alone: regions
-// are constants. Errors: extents that do not fit. (He et al. 2017, section 3; ONNX RoiAlign)
+// are constants; of a maximum the first of equals takes it. Errors: extents that do not fit, an empty picture, bins outside
+// [1, 2^14], samples or scale out of range. (He et al. 2017, section 3; ONNX RoiAlign)
 Tensor roi_align(Tensor x, Tensor rois, Tensor batch, const RoiAlignDesc& desc, CallSite site = CallSite::here());
 
 // ---- Resizing -----------------------------------------------------------------------------------------------------

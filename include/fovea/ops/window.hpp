@@ -41,11 +41,13 @@ struct LocalWindow {
 // (Luong, Pham & Manning 2015, section 3.2) Errors: extents that do not fit, half_width outside [0, 2^20].
 LocalWindow local_window(Tensor centre, std::int64_t length, const LocalWindowDesc& desc = {}, CallSite site = CallSite::here());
 // x [B,length,...] at the positions of the window -> [B,Lq,2D+1,...]; zeros where there is no such key of x. Any type; the
-// gradient adds up what each key gave. `length` of the window and of x are the same.
+// gradient adds up what each key gave. `length` of the window and of x are the same. Errors: a window of another B, or whose
+// positions and validity differ in shape; x of rank 1 or 8.
 Tensor local_gather(Tensor x, const LocalWindow& window, CallSite site = CallSite::here());
 // p·exp(-(s - c)²/2σ²), not normalised again: positions s, i32 or float, and centre c, float, broadcast to p. Differentiable
 // in p, s and c: dL/dc = sum of g·y·(s - c)/σ². One launch. On weights it is local-p; on scores before the softmax the
-// variant normLocalAttn of the authors' code. (Luong, Pham & Manning 2015, eq. 10) Errors: sigma that is not positive.
+// variant normLocalAttn of the authors' code. (Luong, Pham & Manning 2015, eq. 10) Errors: operands that do not broadcast to
+// p, sigma that is not positive and finite.
 Tensor gaussian_window(Tensor p, Tensor positions, Tensor centre, float sigma, CallSite site = CallSite::here());
 
 }  // namespace fovea
