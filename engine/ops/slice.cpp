@@ -1,5 +1,6 @@
-// A range of one axis, with a step; a negative step walks backwards.
+// A range of one axis, with a step; a negative step walks backwards. All ranges of an axis: split.
 
+#include "ops/compose.hpp"
 #include "ops/strided_copy.hpp"
 #include "ops/vjp.hpp"
 
@@ -109,6 +110,45 @@ extern constexpr OpDef slice_op{
 Tensor slice(Tensor x, const SliceDesc& desc, CallSite site) {
   return ops::append_one(ops::slice_op, {x},
                          ir::Attrs::of(ops::SliceAttrs{desc.axis, desc.start, desc.stop, desc.step}), site);
+}
+
+std::vector<Tensor> split(Tensor x, std::span<const std::int64_t> sizes, std::int64_t axis, CallSite site) {
+  const auto none = [&](Tensor piece) { return std::vector<Tensor>(sizes.size(), piece); };
+  if (ops::nothing_to_do("split", {x}, site)) return none(ops::poisoned(x));
+  const auto refuse = [&](const auto&... why) { return none(ops::refuse(x, site, "split: ", why...)); };
+  const auto along = ir::normalize_axis(axis, x.shape().rank());
+  if (!along) return refuse("axis ", axis, " is out of range for x ", to_string(x.shape()));
+  const std::int64_t extent = x.dim(*along);
+  std::int64_t left = extent;
+  for (std::int64_t size : sizes) {
+    if (size < 0) return refuse("size ", size, " is negative");
+    if (size > left) left = -1;
+    if (left < 0) break;
+    left -= size;
+  }
+  if (left != 0) return refuse("the sizes do not sum to the ", extent, " of axis ", axis, " of x ", to_string(x.shape()));
+  std::vector<Tensor> pieces;
+  std::int64_t start = 0;
+  for (std::int64_t size : sizes) {
+    pieces.push_back(slice(x, {.axis = *along, .start = start, .stop = start + size}, site));
+    start += size;
+  }
+  return pieces;
+}
+std::vector<Tensor> split(Tensor x, std::initializer_list<std::int64_t> sizes, std::int64_t axis, CallSite site) {
+  return split(x, std::span(sizes.begin(), sizes.size()), axis, site);
+}
+
+std::vector<Tensor> split(Tensor x, std::int64_t pieces, std::int64_t axis, CallSite site) {
+  constexpr std::int64_t most = 1 << 16;
+  const auto count = static_cast<std::size_t>(std::clamp<std::int64_t>(pieces, 0, most));
+  if (ops::nothing_to_do("split", {x}, site)) return std::vector<Tensor>(count, ops::poisoned(x));
+  const auto refuse = [&](const auto&... why) { return std::vector<Tensor>(count, ops::refuse(x, site, "split: ", why...)); };
+  const auto along = ir::normalize_axis(axis, x.shape().rank());
+  if (!along) return refuse("axis ", axis, " is out of range for x ", to_string(x.shape()));
+  if (pieces < 1 || pieces > most) return refuse(pieces, " pieces, not 1 to 2^16");
+  if (x.dim(*along) % pieces != 0) return refuse(pieces, " pieces do not divide axis ", axis, " of x ", to_string(x.shape()));
+  return split(x, std::vector<std::int64_t>(count, x.dim(*along) / pieces), axis, site);
 }
 
 }  // namespace fovea

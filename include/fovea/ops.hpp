@@ -245,6 +245,12 @@ struct SliceDesc {
 // first element: {.start = -1, .step = -1} reverses the axis. Nothing in range gives an empty axis. Errors: axis out of
 // range, step 0.
 Tensor slice(Tensor x, const SliceDesc& desc, CallSite site = CallSite::here());
+// x cut along `axis` into pieces of these extents, in order: what concat puts together again. Errors: axis out of range, a
+// negative extent, extents whose sum is not x's. After an error there are as many pieces, of nothing.
+std::vector<Tensor> split(Tensor x, std::span<const std::int64_t> sizes, std::int64_t axis, CallSite site = CallSite::here());
+std::vector<Tensor> split(Tensor x, std::initializer_list<std::int64_t> sizes, std::int64_t axis, CallSite site = CallSite::here());
+// Into so many equal ones. Errors: axis out of range, an extent that `pieces` does not divide, pieces outside [1, 2^16].
+std::vector<Tensor> split(Tensor x, std::int64_t pieces, std::int64_t axis, CallSite site = CallSite::here());
 // Errors: types or extents that differ, but for the extent along `axis`; axis out of range. Of no tensor at all: an absent
 // one, and no error, as there is no graph to tell.
 Tensor concat(std::span<const Tensor> parts, std::int64_t axis, CallSite site = CallSite::here());

@@ -74,6 +74,7 @@ const std::vector<RightCall>& right_calls() {
       {"transpose", {any({2, 3})}, [](auto& in) { transpose(in[0], 0, 1); }},
       {"broadcast_to", {any({1, 3})}, [](auto& in) { broadcast_to(in[0], {2, 3}); }},
       {"slice", {any({2, 3})}, [](auto& in) { slice(in[0], {.axis = 1, .start = 1}); }},
+      {"split", {any({2, 3})}, [](auto& in) { split(in[0], {1, 2}, 1); }},
       {"concat", {real({2, 3}), real({2, 3})}, [](auto& in) { concat({in[0], in[1]}, 1); }},
       {"pad", {any({2, 3})}, [](auto& in) { pad(in[0], {.amounts = {{1, 1}}}); }},
       {"unfold", {any({1, 2, 4, 4})}, [](auto& in) { unfold(in[0], {.kernel = {2, 2}}); }},

@@ -98,4 +98,42 @@ TEST_CASE("slice: errors name the axis") {
   check_error([](Graph& graph) { slice(graph.input("x", Shape{}), {}); }, {"slice", "axis 0 is out of range", "[]"});
 }
 
+TEST_CASE("split: pieces of any extents along every axis, empty ones too, and equal ones") {
+  const auto pieces = [](const auto& x, int axis, const std::vector<std::int64_t>& sizes) {
+    std::vector<std::decay_t<decltype(x)>> all;
+    std::int64_t start = 0;
+    for (std::int64_t size : sizes) {
+      Shape shape = x.shape;
+      shape[axis] = size;
+      auto& y = all.emplace_back(shape);
+      for (std::int64_t i = 0; i < y.size(); ++i) {
+        auto index = unflatten(i, shape);
+        index[static_cast<std::size_t>(axis)] += start;
+        y[i] = x[broadcast_offset(index, x.shape)];
+      }
+      start += size;
+    }
+    return all;
+  };
+  const CheckOptions exact{.exact = true, .gradient = true};
+  const std::vector<std::vector<std::int64_t>> sizes{{1, 4}, {6, 0}, {2, 3, 2}};
+  for (const int axis : {0, 1, 2})
+    check("slice", {random({5, 6, 7})},
+          [&](Graph&, const auto& in) { return split(in[0], sizes[static_cast<std::size_t>(axis)], axis); },
+          [&](const auto& in) { return pieces(in[0], axis, sizes[static_cast<std::size_t>(axis)]); }, exact);
+  check("slice", {random({5, 6})}, [](Graph&, const auto& in) { return split(in[0], 3, -1); },
+        [&](const auto& in) { return pieces(in[0], 1, {2, 2, 2}); }, exact);
+  check("slice", {random({4, 3})}, [](Graph&, const auto& in) { return std::vector{concat(split(in[0], {1, 0, 3}, 0), 0)}; },
+        [](const auto& in) { return std::vector{in[0]}; }, exact);
+}
+
+TEST_CASE("split: after an error there are as many pieces as were asked for") {
+  Graph graph;
+  const Tensor x = graph.input("x", {2, 3});
+  CHECK(split(x, {1, 1}, 1).size() == 2);
+  CHECK(graph.error());
+  CHECK(split(x, 3, 1).size() == 3);
+  CHECK(split(Tensor(), 3, 1).size() == 3);
+}
+
 }  // namespace fovea::test
