@@ -1,4 +1,4 @@
-// What the kernels of matmul share: y[m,n] = activation(alpha * sum_k a[m,k] b[k,n] + bias[m,n]) for every batch.
+// What the kernels of matmul share: y[m,n] = activation(alpha * sum_k a[m,k] b[k,n] + beta * bias[m,n]) for every batch.
 #ifndef FOVEA_MATMUL_H
 #define FOVEA_MATMUL_H
 #include "lib/shared.h"
@@ -47,7 +47,7 @@ struct MatmulParams {
   uint M;
   uint N;
   uint K;
-  float alpha;
+  float alpha, beta;
   uint bias_m;   // step of the bias along m
   uint batches;
   uint k_part;   // length of a part of K; without PARTIAL it is K

@@ -1,4 +1,4 @@
-// The last step of a product whose K was split: y = activation(alpha * sum over the parts + bias), an element a lane.
+// The last step of a product whose K was split: y = activation(alpha * sum over the parts + beta * bias), an element a lane.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require

@@ -47,7 +47,8 @@ void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<MatmulAttrs>();
   if (!check_operands(context, attrs)) return;
   if (!is_enumerator(attrs.activation)) return context.fail(no_enumerator("the activation", attrs.activation));
-  if (!std::isfinite(attrs.alpha)) return context.fail("alpha is ", attrs.alpha, ", not a finite number");
+  for (const auto& [name, factor] : {std::pair{"alpha", attrs.alpha}, {"beta", attrs.beta}})
+    if (!std::isfinite(factor)) return context.fail(name, " is ", factor, ", not a finite number");
   const Shape &a = context.shape(0), &b = context.shape(1);
   const Matrix left = matrix_of(a, attrs.transpose_a, true), right = matrix_of(b, attrs.transpose_b, false);
   const int a_axis = a.rank() - (attrs.transpose_a ? 2 : 1);
@@ -70,7 +71,7 @@ void infer(InferContext& context) {
 bool absorb(const NodeView& node, const Follower& follower, std::vector<Tensor>& in, ir::Attrs& attrs) {
   MatmulAttrs changed = node.attrs<MatmulAttrs>();
   if (changed.activation != Activation::none || (follower.added && node.has(2))) return false;
-  if (follower.added) in.resize(3), in[2] = follower.added;
+  if (follower.added) in.resize(3), in[2] = follower.added, changed.beta = 1;
   changed.activation = follower.activation;
   attrs = ir::Attrs::of(changed);
   return true;
@@ -137,7 +138,7 @@ extern constexpr OpDef matmul_op{
 }  // namespace ops
 
 Tensor matmul(Tensor a, Tensor b, const MatmulDesc& desc, CallSite site) {
-  const ops::MatmulAttrs attrs{desc.transpose_a, desc.transpose_b, desc.activation, desc.alpha};
+  const ops::MatmulAttrs attrs{desc.transpose_a, desc.transpose_b, desc.activation, desc.alpha, desc.beta};
   return ops::append_one(ops::matmul_op, {a, b, desc.bias}, ir::Attrs::of(attrs), site);
 }
 

@@ -13,7 +13,7 @@ namespace fovea::ops {
 struct MatmulAttrs {
   bool transpose_a = false, transpose_b = false;
   Activation activation = Activation::none;
-  float alpha = 1;
+  float alpha = 1, beta = 1;
 };
 template <class F>
 void describe(const MatmulAttrs& attrs, F&& field) {
@@ -21,6 +21,7 @@ void describe(const MatmulAttrs& attrs, F&& field) {
   field("transpose_b", attrs.transpose_b);
   field("activation", attrs.activation);
   field("alpha", attrs.alpha);
+  field("beta", attrs.beta);
 }
 
 // A node as kernels take it: batches of [M,K]·[K,N], with as few batches as possible.

@@ -26,6 +26,7 @@ MatmulParams params_of(const NodeView& node, const MatmulProblem& problem, bool 
   MatmulParams params{};
   params.M = u32(problem.M), params.N = u32(problem.N), params.K = u32(problem.K);
   params.alpha = node.attrs<MatmulAttrs>().alpha;
+  params.beta = node.attrs<MatmulAttrs>().beta;
   params.bias_m = u32(problem.bias_m);
   params.batches = u32(problem.batches);
   params.k_part = params.K;

@@ -23,10 +23,10 @@ bool matmul_vjp(Vjp& vjp) {
   const CallSite site = vjp.site;
   const Tensor a_given = vjp.in(0), b_given = vjp.in(1), bias = vjp.in(2);
   const auto before_activation = [&] {
-    return matmul(a_given, b_given, {attrs.transpose_a, attrs.transpose_b, bias, Activation::none, attrs.alpha}, site);
+    return matmul(a_given, b_given, {attrs.transpose_a, attrs.transpose_b, bias, Activation::none, attrs.alpha, attrs.beta}, site);
   };
   Tensor d = activation_vjp(attrs.activation, vjp.d(), vjp.out(), before_activation, site);
-  if (vjp.wants(2)) vjp.give(2, d);
+  if (vjp.wants(2)) vjp.give(2, attrs.beta == 1 ? d : binary(Binary::mul, d, scalar(d, attrs.beta, site), site));
   if (d.shape().elements() == 0 || a_given.shape().elements() == 0) return true;  // empty, or zero: K is 0
 
   const Tensor a = as_matrix(a_given, true, site), b = as_matrix(b_given, false, site);

@@ -110,11 +110,12 @@ struct MatmulDesc {
   Tensor bias{};                                  // broadcasts to the result; added before the activation
   Activation activation = Activation::none;
   float alpha = 1;                                // scales the product, before the bias; finite
+  float beta = 1;                                 // scales the bias; finite
 };
 // a [..., M, K] · b [..., K, N] -> [..., M, N]; leading axes broadcast. Rank-1 operands are a row (a) or a column (b)
-// and their axis is dropped from the result (NumPy's matmul).
+// and their axis is dropped from the result (NumPy's matmul). alpha·a·b + beta·c of BLAS: c is the bias.
 // Errors: operands of two types, rank 0, K that differs, leading axes or a bias that do not broadcast, transpose of a rank-1
-// operand, alpha that is not finite.
+// operand, alpha or beta that is not finite.
 Tensor matmul(Tensor a, Tensor b, const MatmulDesc& desc = {}, CallSite site = CallSite::here());
 // x [..., K], weight [N, K], bias [N] or absent -> [..., N]: x·weightᵀ + bias (PyTorch's Linear). Errors: other shapes.
 Tensor linear(Tensor x, Tensor weight, Tensor bias = {}, Activation activation = Activation::none,

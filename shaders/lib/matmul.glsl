@@ -28,7 +28,7 @@ Base base_of(uint batch) {
 }
 
 float finish(float sum, uint bias_at) {
-  return activate(ACTIVATION, p.alpha * sum + (BIAS != 0 ? LOAD(bias, bias_at) : 0.0));
+  return activate(ACTIVATION, p.alpha * sum + (BIAS != 0 ? p.beta * LOAD(bias, bias_at) : 0.0));
 }
 
 #endif

@@ -105,6 +105,7 @@ const std::vector<Row>& rows() {
       {"attention", [](Source& x) { attention(x({1, 2, 3, 8}), x({1, 2, 3, 8}), x({1, 2, 3, 8}), {.softcap = nan}); }, {"attention", "softcap is nan"}},
       {"attention", [](Source& x) { attention(x({1, 2, 3, 8}), x({1, 2, 3, 8}), x({1, 2, 3, 8}), {.scale = infinity}); }, {"attention", "scale is inf"}},
       {"matmul", [](Source& x) { matmul(x({2, 3}), x({3, 4}), {.alpha = nan}); }, {"matmul", "alpha is nan"}},
+      {"matmul", [](Source& x) { matmul(x({2, 3}), x({3, 4}), {.beta = nan}); }, {"matmul", "beta is nan"}},
       {"matmul", [](Source& x) { matmul(x({2, 3}), x({3, 4}), {.alpha = -infinity}); }, {"matmul", "alpha is -inf"}},
       {"matmul", [](Source& x) { matmul(x({2, 3}), x({3, 4}), {.activation = none<Activation>}); }, {"matmul", "the activation is enumerator 99"}},
       {"linear", [](Source& x) { linear(x({2, 3}), x({4, 3}), {}, none<Activation>); }, {"linear", "the activation is enumerator 99"}},

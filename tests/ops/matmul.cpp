@@ -10,10 +10,10 @@ namespace {
 struct Flags {
   bool transpose_a = false, transpose_b = false;
   Activation activation = Activation::none;
-  float alpha = 1;
+  float alpha = 1, beta = 1;
 };
 
-// The definition, element by element: y[..., m, n] = activation(alpha * sum over k of a[..., m, k] b[..., k, n] + bias).
+// The definition, element by element: y[..., m, n] = activation(alpha * sum over k of a[..., m, k] b[..., k, n] + beta * bias).
 template <class T>
 Array<T> reference(const std::vector<Array<T>>& in, const Flags& flags, const Shape& out) {
   const Array<T>&a = in[0], &b = in[1];
@@ -43,7 +43,7 @@ Array<T> reference(const std::vector<Array<T>>& in, const Flags& flags, const Sh
     T sum = 0;
     for (std::int64_t k = 0; k < K; ++k) sum += at(a, m, k, flags.transpose_a) * at(b, k, n, flags.transpose_b);
     T value = static_cast<T>(flags.alpha) * sum;
-    if (in.size() > 2) value += in[2][broadcast_offset(unflatten(i, out), in[2].shape)];
+    if (in.size() > 2) value += static_cast<T>(flags.beta) * in[2][broadcast_offset(unflatten(i, out), in[2].shape)];
     y[i] = activated(flags.activation, value);
   }
   return y;
@@ -57,7 +57,7 @@ void check_matmul(const std::vector<Operand>& in, const Shape& out, const Flags&
   check(
       "matmul", in,
       [&](Graph&, const auto& x) {
-        const MatmulDesc desc{flags.transpose_a, flags.transpose_b, x.size() > 2 ? x[2] : Tensor(), flags.activation, flags.alpha};
+        const MatmulDesc desc{flags.transpose_a, flags.transpose_b, x.size() > 2 ? x[2] : Tensor(), flags.activation, flags.alpha, flags.beta};
         return std::vector{matmul(x[0], x[1], desc)};
       },
       [&](const auto& x) { return std::vector{reference(x, flags, out)}; }, {.f16 = f16, .extra_ulps = extra, .gradient = gradient});
@@ -155,6 +155,22 @@ TEST_CASE("matmul: the bias is any shape that broadcasts to the result") {
     check_matmul({a, b, random(bias, -1, 1, 10)}, {2, 5, 6});
     check_matmul({a, shared, random(bias, -1, 1, 11)}, {2, 5, 6}, {.alpha = -0.5f});
   }
+}
+
+TEST_CASE("matmul: beta scales a bias of any shape, and nothing where there is none") {
+  const Operand a = random({2, 5, 7}), b = random({7, 6}, -1, 1, 2);
+  for (const Shape& bias : {Shape{2, 5, 6}, Shape{6}, Shape{5, 1}, Shape{}})
+    for (const float beta : {-0.5f, 0.0f})
+      check_matmul({a, b, random(bias, -1, 1, 3)}, {2, 5, 6}, {.alpha = 2, .beta = beta});
+  check_matmul({random({2, 3}), random({3, 2}, -1, 1, 2), random({2}, -1, 1, 3)}, {2, 2}, {.activation = Activation::tanh, .beta = 3}, true, true);
+  check_matmul({random({2, 300}), random({300, 3}, -1, 1, 2), random({2, 3}, -1, 1, 3)}, {2, 3}, {.beta = -2});  // K split
+  check_matmul({a, b}, {2, 5, 6}, {.beta = 4});
+}
+
+TEST_CASE("matmul: what is fused behind a product that has a beta and no bias is not scaled by it") {
+  check("matmul", {random({3, 4}), random({4, 5}, -1, 1, 2), random({5}, -1, 1, 3)},
+        [](Graph&, const auto& x) { return std::vector{matmul(x[0], x[1], {.beta = 4}) + x[2]}; },
+        [](const auto& x) { return std::vector{reference(x, {}, {3, 5})}; });
 }
 
 TEST_CASE("matmul: every activation after alpha and bias") {

@@ -13,6 +13,7 @@ constexpr Fault matmul[] = {
     {"columns of a quad are exchanged", "matmul_row", "store4(rows, m + 1, n, base.bias, vec4(s0.y, s1.y, s2.y, s3.y));", "store4(rows, m + 1, n, base.bias, vec4(s1.y, s0.y, s2.y, s3.y));", "op_matmul/2d"},
     {"the second operand has the strides of the first", "matmul_row", "base.b += at * p.words[strides + RANK];", "base.b += at * p.words[strides];", "op_matmul/bcast", "", "lib/matmul.glsl"},
     {"the bias of a neighbouring column", "matmul_row", "store(at + 1, sums.y, bias_at + BIAS_N);", "store(at + 1, sums.y, bias_at);", "op_matmul/linear"},
+    {"the bias is not scaled", "matmul_row", "p.beta * LOAD(bias, bias_at)", "LOAD(bias, bias_at)", "ops/matmul.cpp: matmul: beta scales a bias of any shape, and nothing where there is none", "", "lib/matmul.glsl"},
     {"tiles: one row longer than the result", "matmul_tile", "if (m < p.M && n < p.N) {", "if (m <= p.M && n < p.N) {", "op_matmul/2d", "matmul=matmul_tile"},
     {"tiles: one k more than there is", "matmul_tile", "if (m < p.M && kk < k_end) x = LOAD(a,", "if (m < p.M && kk <= k_end) x = LOAD(a,", "op_matmul/2d", "matmul=matmul_tile"},
     {"tiles: a shared row is one word shorter", "matmul_tile", "a_tile[j * (BM + 1) + i] = x;", "a_tile[j * BM + i] = x;", "op_matmul/2d", "matmul=matmul_tile"},
