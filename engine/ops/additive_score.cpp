@@ -70,7 +70,7 @@ void fill(Launch& launch, const NodeView& node, const DeviceCaps& caps, const ch
   launch.shader = shader_for(stem, node.in(0).dtype);
   launch.set_constants(spec);
   launch.set_push(shader::AdditiveScoreParams{u32(static_cast<std::int64_t>(groups)), u32(owned), u32(others), u32(step),
-                                              u32(other_step), u32(heads_of(node))});
+                                              u32(other_step), u32(heads_of(node)), 1, u32(others), 0});
   launch.operands = {in(owns_queries ? 0 : 1), in(owns_queries ? 1 : 0), in(2)};
   launch.groups = flat_groups(groups, 1, caps);
 }
@@ -101,37 +101,113 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   launch.operands.push_back(out(0));
 }
 
-bool supports_backward(const NodeView& node, const DeviceCaps& caps) {
-  const AdditiveShape shape(node);
-  return loops_fit(caps, std::max(shape.Lq, shape.Lk));
-}
-
-void plan_backward(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
+// One side of the gradient: the rows summed for, and those summed over.
+struct Side {
+  bool owns_queries;
+  std::int64_t owned, others;
+  shader::AdditiveScoreSpec spec;
+  std::uint64_t groups;  // without parts
+};
+Side side_of(const NodeView& node, const DeviceCaps& caps, bool owns_queries) {
   const AdditiveShape shape(node);
   const auto& attrs = node.attrs<AdditiveScoreBackwardAttrs>();
-  const auto launch = [&](bool owns_queries, LaunchOperand d_rows, LaunchOperand d_v) {
-    const std::int64_t owned = owns_queries ? shape.Lq : shape.Lk;
-    shader::AdditiveScoreSpec spec;
-    spec.WG = is_cpu(caps) ? 16 : 64;
-    spec.A = u32(shape.A);
-    spec.ROWS = even_block(owned, rows_a_lane);
-    spec.ACTIVATION = additive_activation(attrs.activation);
-    spec.D_ROWS = d_rows.kind != LaunchOperand::Kind::none;
-    spec.D_V = d_v.kind != LaunchOperand::Kind::none;
-    const std::uint64_t groups = static_cast<std::uint64_t>(shape.B) * blocks((shape.A + 3) / 4, spec.WG) * blocks(owned, spec.ROWS);
-    Launch& one = plan.launches.emplace_back();
-    fill(one, node, caps, "additive_score_backward", spec, owns_queries, groups);
-    one.operands.insert(one.operands.end(), {in(3), d_rows, d_v});
+  Side side{owns_queries, owns_queries ? shape.Lq : shape.Lk, owns_queries ? shape.Lk : shape.Lq, {}, 0};
+  side.spec.WG = is_cpu(caps) ? 16 : 64;
+  side.spec.A = u32(shape.A);
+  side.spec.ROWS = even_block(side.owned, rows_a_lane);
+  side.spec.ACTIVATION = additive_activation(attrs.activation);
+  side.spec.D_ROWS = owns_queries ? attrs.d_q : attrs.d_k;
+  side.spec.D_V = owns_queries && attrs.d_v;
+  side.groups = static_cast<std::uint64_t>(shape.B) * blocks((shape.A + 3) / 4, side.spec.WG) * blocks(side.owned, side.spec.ROWS);
+  return side;
+}
+bool is_wanted(const Side& side) { return side.spec.D_ROWS || side.spec.D_V; }
+
+// Parts of the other side: while groups are too few to fill the device and parts stay long, or where a loop's limit wants it.
+struct Parts {
+  std::int64_t count = 1, length = 0;
+};
+Parts parts_of(const Side& side, const DeviceCaps& caps) {
+  const auto wanted = static_cast<std::int64_t>(ceil_div(is_cpu(caps) ? 16 : 512, std::max<std::uint64_t>(1, side.groups)));
+  const std::int64_t least = caps.max_loop_iterations ? side.others / (caps.max_loop_iterations / 2) + 1 : 1;
+  const std::int64_t count = std::max({std::int64_t{2}, least, std::min(wanted, side.others / 64)});
+  const std::int64_t length = std::max<std::int64_t>((side.others + count - 1) / count, 1);
+  return {std::max<std::int64_t>((side.others + length - 1) / length, 1), length};
+}
+bool gains_by_parts(const Side& side, const DeviceCaps& caps) {
+  if (!is_wanted(side) || side.groups == 0) return false;
+  return !loops_fit(caps, side.others) || (side.others >= (is_cpu(caps) ? 16384 : 256) && side.groups < (is_cpu(caps) ? 4 : 128));
+}
+std::uint64_t bytes_of_parts(const NodeView& node, const Side& side, const Parts& parts) {
+  const AdditiveShape shape(node);
+  return 8 * static_cast<std::uint64_t>(parts.count * shape.B * side.owned * shape.A);
+}
+
+void add_side(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan, Side side, const Parts& parts, LaunchOperand d_rows,
+              LaunchOperand d_v) {
+  const std::int64_t rows = AdditiveShape(node).B * side.owned;
+  side.spec.PARTIAL = parts.count > 1;
+  const std::uint64_t groups = side.groups * static_cast<std::uint64_t>(parts.count);
+  Launch& walk = plan.launches.emplace_back();
+  fill(walk, node, caps, "additive_score_backward", side.spec, side.owns_queries, groups);
+  auto params = shader::AdditiveScoreParams{u32(static_cast<std::int64_t>(groups)), u32(side.owned), u32(side.others),
+      u32(side.owns_queries ? side.others : 1), u32(side.owns_queries ? 1 : side.owned), u32(heads_of(node)), u32(parts.count),
+      u32(parts.length), u32(rows)};
+  walk.set_push(params);
+  if (parts.count == 1) {
+    walk.operands.insert(walk.operands.end(), {in(3), d_rows, d_v});
+    return;
+  }
+  const auto scratch = static_cast<std::uint32_t>(plan.scratch_bytes.size());
+  plan.scratch_bytes.push_back(bytes_of_parts(node, side, parts));
+  walk.operands.insert(walk.operands.end(), {in(3), unused(Access::write), scratch_write(scratch)});
+  Launch& sum = plan.launches.emplace_back();
+  sum.shader = shader_for("additive_score_sum", node.in(0).dtype);
+  side.spec.WG = 64;
+  sum.set_constants(side.spec);
+  sum.set_push(params);
+  sum.operands = {scratch_read(scratch), in(2), d_rows, d_v};
+  sum.groups = flat_groups(static_cast<std::uint64_t>(rows) * side.spec.A, side.spec.WG, caps);
+}
+
+// in_parts: sides that gain by it are split, or all where none does.
+void plan_sides(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan, bool in_parts) {
+  const auto& attrs = node.attrs<AdditiveScoreBackwardAttrs>();
+  const Side queries = side_of(node, caps, true), keys = side_of(node, caps, false);
+  const bool any = !gains_by_parts(queries, caps) && !gains_by_parts(keys, caps);
+  const auto parts = [&](const Side& side) {
+    return in_parts && (any || gains_by_parts(side, caps)) ? parts_of(side, caps) : Parts{1, side.others};
   };
   std::uint32_t next = 0;
   const LaunchOperand none = unused(Access::write);
   const LaunchOperand d_q = attrs.d_q ? out(next++) : none, d_k = attrs.d_k ? out(next++) : none, d_v = attrs.d_v ? out(next) : none;
-  if (attrs.d_q || attrs.d_v) launch(true, d_q, d_v);
-  if (attrs.d_k) launch(false, d_k, none);
+  if (is_wanted(queries)) add_side(node, caps, plan, queries, parts(queries), d_q, d_v);
+  if (is_wanted(keys)) add_side(node, caps, plan, keys, parts(keys), d_k, none);
 }
 
+bool supports_backward(const NodeView& node, const DeviceCaps& caps) {
+  const AdditiveShape shape(node);
+  return loops_fit(caps, std::max(shape.Lq, shape.Lk));
+}
+void plan_backward(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) { plan_sides(node, caps, plan, false); }
+
+bool supports_split(const NodeView& node, const DeviceCaps& caps) {
+  for (const bool owns_queries : {true, false}) {
+    const Side side = side_of(node, caps, owns_queries);
+    if (is_wanted(side) && (side.groups == 0 || bytes_of_parts(node, side, parts_of(side, caps)) > caps.max_storage_range)) return false;
+  }
+  return true;
+}
+bool prefers_split(const NodeView& node, const DeviceCaps& caps) {
+  return gains_by_parts(side_of(node, caps, true), caps) || gains_by_parts(side_of(node, caps, false), caps);
+}
+void plan_split(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) { plan_sides(node, caps, plan, true); }
+
 constexpr Kernel kernels[] = {{"additive_score", supports, plan}};
-constexpr Kernel backward_kernels[] = {{"additive_score_backward", supports_backward, plan_backward}};
+constexpr Kernel backward_kernels[] = {
+    {"additive_score_backward_split", supports_split, plan_split, prefers_split},
+    {"additive_score_backward", supports_backward, plan_backward},
+};
 
 // ---- The same with the sums of pairs stored -----------------------------------------------------------------------
 

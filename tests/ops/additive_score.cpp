@@ -123,6 +123,10 @@ TEST_CASE("additive_score backward: every activation, heads, and operands that a
   }
 }
 
+TEST_CASE("additive_score backward: few rows of many on the other side, which is walked in parts") {
+  for (const auto& [Lq, Lk] : {std::pair{1, 300}, {300, 1}, {2, 333}}) check_backward(qkv({1, Lq, 3}, Lk), Unary::tanh, Lq == 2);
+}
+
 TEST_CASE("additive_score backward: saturated sums have gradients of zero") {
   check_backward({values({1, 2, 1}, {30, -40}), values({1, 2, 1}, {1, 5}), values({1}, {1})});
 }

@@ -12,6 +12,8 @@ constexpr Fault sequences[] = {
     {"lstm backward: the gradient of the cell state does not arrive", "recurrent_step_backward", "float dc = c_passed + dh", "float dc = dh", "op_rnn/lstm"},
     {"lstm backward: a gate's slope without its value", "recurrent_step_backward", "dc * c * forget * (1.0 - forget)", "dc * c * (1.0 - forget)", "op_rnn/lstmcell"},
     {"additive score: the vector is forgotten", "additive_score", "weight * activations_of", "activations_of", scores},
+    {"additive score backward: a part begins with the last row of the one before", "additive_score_backward", "j = in_turn * p.part;", "j = max(in_turn * p.part, 1) - 1;", "ops/additive_score.cpp: additive_score backward: few rows of many on the other side, which is walked in parts"},
+    {"additive score backward: the last part is left out", "additive_score_sum", "k < p.parts; ++k", "k + 1 < p.parts; ++k", "ops/additive_score.cpp: additive_score backward: few rows of many on the other side, which is walked in parts"},
     {"additive score backward: the slope of tanh", "additive_score_backward", "return 1.0 - y * y;", "return 1.0 - y;", scores, "", "lib/additive.glsl"},
 };
 
