@@ -17,6 +17,7 @@ struct DeformParams {
   uint H, W, KH, KW, HO, WO;
   uint stride_y, stride_x, dilation_y, dilation_x, top, left;
   uint block;  // channels of a group an invocation takes
+  uint list;   // samples of a group that deform_texels is given: all, or a piece of the sorted list
 };
 
 FOVEA_SHADER_END

@@ -12,7 +12,7 @@ layout(push_constant) uniform Push { DeformParams p; };
 layout(set = 0, binding = 0) readonly buffer D { float d[]; };
 layout(set = 0, binding = 1) readonly buffer Offset { float offset[]; };
 layout(set = 0, binding = 2) readonly buffer Mask { float mask[]; };
-layout(set = 0, binding = 3) readonly buffer Cells { int cells[]; };  // sorted, [N·G, taps·windows]
+layout(set = 0, binding = 3) readonly buffer Cells { int cells[]; };  // sorted, [N·G, list]
 layout(set = 0, binding = 4) readonly buffer Order { uint order[]; };
 layout(set = 0, binding = 5) writeonly buffer DX { float d_x[]; };
 #include "lib/deform.glsl"
@@ -22,13 +22,13 @@ void main() {
   if (n >= p.n) return;
   uint plane = p.H * p.W, blocks = (p.C + DEFORM_CHANNELS - 1) / DEFORM_CHANNELS;
   uint texel = n % plane, block = n / plane % blocks, group = n / plane / blocks;
-  uint taps = p.KH * p.KW, pixels = p.HO * p.WO, samples = taps * pixels, first = group * samples;
+  uint taps = p.KH * p.KW, pixels = p.HO * p.WO, first = group * p.list;
   float sum[DEFORM_CHANNELS];
   [[unroll]] for (uint c = 0; c < DEFORM_CHANNELS; ++c) sum[c] = 0.0;
 
   for (uint k = 0; k < 4; ++k) {  // the texel is the cell's lower right, lower left, upper right, upper left one
     int cell = int((texel / p.W + k / 2) * (p.W + 1) + texel % p.W + k % 2);
-    uint j = 0, end = samples;
+    uint j = 0, end = p.list;
     while (j < end) {
       uint middle = (j + end) / 2;
       if (cells[first + middle] < cell)
@@ -36,7 +36,7 @@ void main() {
       else
         end = middle;
     }
-    for (; j < samples; ++j) {
+    for (; j < p.list; ++j) {
       if (cells[first + j] != cell) break;
       uint at = order[first + j], t = at / pixels, l = at % pixels;
       Sample s = sample_of(group, t, l);

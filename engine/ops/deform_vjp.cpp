@@ -4,6 +4,8 @@
 #include "ops/deform.hpp"
 #include "ops/vjp.hpp"
 
+#include <algorithm>
+
 namespace fovea::ops {
 namespace {
 
@@ -14,11 +16,11 @@ Shape samples_of(const DeformAttrs& attrs, const Shape& offset) {
 }
 
 void plan_launch(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan, const char* shader, const Shape& offset, std::int64_t n,
-                 bool mask, std::vector<LaunchOperand> operands) {
+                 bool mask, std::vector<LaunchOperand> operands, std::uint32_t list = 0) {
   shader::DeformSpec spec;
   spec.MASK = mask;
   shader::DeformParams p = deform_params(node.attrs<DeformAttrs>(), offset);
-  p.n = u32(n);
+  p.n = u32(n), p.list = list;
   Launch& launch = plan.launches.emplace_back();
   launch.shader = find_shader(shader);
   launch.set_constants(spec);
@@ -61,18 +63,47 @@ void infer_texels(InferContext& context) {
   const auto& attrs = context.attrs.as<DeformAttrs>();
   context.out = {{Shape{context.shape(1)[0], attrs.channels, attrs.size[0], attrs.size[1]}, DType::f32}};
 }
-// At worst a texel has all samples of its group, and four bisections.
+// At worst all samples are in one cell, whose four texels walk them; where these are lanes of one vector, it does so in turn.
 bool takes_samples(const NodeView& node, const DeviceCaps& caps) {
-  return caps.max_loop_iterations == 0 || node.in(2).shape[1] + 4 * 40 < caps.max_loop_iterations;
+  return caps.max_loop_iterations == 0 || 4 * (node.in(2).shape[1] + 40) < caps.max_loop_iterations;
 }
 void plan_texels(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   const auto& attrs = node.attrs<DeformAttrs>();
   const std::int64_t blocks = (attrs.channels / attrs.offset_groups + DEFORM_CHANNELS - 1) / DEFORM_CHANNELS;
   const std::int64_t n = node.in(1).shape[0] * attrs.offset_groups * blocks * attrs.size[0] * attrs.size[1];
   plan_launch(node, caps, plan, "deform_texels", node.in(1).shape, n, node.has(4),
-              {in(0), in(1), node.has(4) ? in(4) : unused(), in(2), in(3), out(0)});
+              {in(0), in(1), node.has(4) ? in(4) : unused(), in(2), in(3), out(0)}, u32(node.in(2).shape[1]));
+}
+
+// Pieces of the sorted list one after another: for drivers that cut loops.
+bool decompose_texels(Builder& builder, const NodeView& node, std::span<const Tensor> in, std::span<Tensor> out) {
+  constexpr std::int64_t piece = (1 << 14) - 64;
+  const std::int64_t count = in[2].dim(1);
+  if (count <= piece) return false;
+  const CallSite site = builder.site;
+  const auto attrs = ir::Attrs::of(node.attrs<DeformAttrs>());
+  for (std::int64_t first = 0; first < count; first += piece) {
+    const auto part = [&](Tensor list) { return slice(list, {.axis = 1, .start = first, .stop = std::min(first + piece, count)}, site); };
+    const Tensor d_x = append_one(deform_texels_op, {in[0], in[1], part(in[2]), part(in[3]), in[4]}, attrs, site);
+    out[0] = first == 0 ? d_x : binary(Binary::add, out[0], d_x, site);
+  }
+  return true;
 }
 constexpr Kernel texels_kernels[] = {{"deform_texels", takes_samples, plan_texels}};
+
+// The sum of g·d_x is that of d·(columns sampled of g).
+bool texels_vjp(Vjp& vjp) {
+  const auto attrs = ir::Attrs::of(vjp.attrs<DeformAttrs>());
+  const Tensor d = vjp.in(0), offset = vjp.in(1), mask = vjp.in(4), g = vjp.d();
+  if (vjp.wants(0)) vjp.give(0, append_one(deform_unfold_op, {g, offset, mask}, attrs, vjp.site));
+  if (vjp.wants(1) || vjp.wants(4)) {
+    const Tensor operands[] = {d, g, offset, mask};
+    const std::vector<Tensor> slopes = append(deform_slopes_op, operands, attrs, vjp.site);
+    if (vjp.wants(1)) vjp.give(1, slopes[0]);
+    if (vjp.wants(4)) vjp.give(4, slopes[1]);
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -81,7 +112,8 @@ extern constexpr OpDef deform_cells_op{
 extern constexpr OpDef deform_slopes_op{
     .name = "deform_slopes", .infer = infer_slopes, .required_inputs = 3, .kernels = slopes_kernels, .no_gradient = no_second};
 extern constexpr OpDef deform_texels_op{
-    .name = "deform_texels", .infer = infer_texels, .required_inputs = 4, .kernels = texels_kernels, .no_gradient = no_second};
+    .name = "deform_texels", .infer = infer_texels, .required_inputs = 4, .decompose = decompose_texels, .kernels = texels_kernels,
+    .vjp = texels_vjp};
 
 bool deform_unfold_vjp(Vjp& vjp) {
   const auto attrs = ir::Attrs::of(vjp.attrs<DeformAttrs>());

@@ -1,4 +1,5 @@
 #include "tests/support/check.hpp"
+#include "tests/support/gradient.hpp"
 
 #include <cmath>
 
@@ -128,6 +129,59 @@ TEST_CASE("deform_conv2d: an offset that is not a number samples nothing") {
 
 TEST_CASE("deform_conv2d: more columns than are held at a time") {
   check_deform({2, 8, 360, 330}, {1, 8, 3, 3}, {.padding = {1, 1, 1, 1}}, {}, 2, false, false);    // 34 MB an image
+}
+
+// The gradient of one channel of x for that of y, a sample at a time. in: x, offset, weight [1,1,3,3], the gradient of y,
+// and the mask where given.
+template <class T>
+static Array<T> naive_gradient(const std::vector<Array<T>>& in) {
+  const Array<T>&x = in[0], &offset = in[1], &w = in[2], &dy = in[3];
+  Array<T> d(x.shape);
+  for (std::int64_t t = 0; t < 9; ++t)
+    for (std::int64_t i = 0; i < dy.dim(2); ++i)
+      for (std::int64_t j = 0; j < dy.dim(3); ++j) {
+        const T y = T(i + t / 3) + offset.at({0, 2 * t, i, j}), z = T(j + t % 3) + offset.at({0, 2 * t + 1, i, j});
+        const T y0 = std::floor(y), z0 = std::floor(z), m = in.size() > 4 ? in[4].at({0, t, i, j}) : T(1);
+        for (int k = 0; k < 4; ++k) {
+          const auto a = static_cast<std::int64_t>(y0) + k / 2, b = static_cast<std::int64_t>(z0) + k % 2;
+          if (a < 0 || b < 0 || a >= x.dim(2) || b >= x.dim(3)) continue;
+          d.at({0, 0, a, b}) += (k / 2 ? y - y0 : 1 - (y - y0)) * (k % 2 ? z - z0 : 1 - (z - z0)) * w[t] * m * dy.at({0, 0, i, j});
+        }
+      }
+  return d;
+}
+
+TEST_CASE("deform_conv2d backward: the gradient of x has one itself") {
+  std::vector<test::Operand> in{random({1, 1, 5, 4}), offsets({1, 18, 3, 2}, 2), random({1, 1, 3, 3}, -1, 1, 2), random({1, 1, 3, 2}, -1, 1, 5),
+                                random({1, 9, 3, 2}, 0, 1, 3)};
+  for (const bool masked : {true, false}) {
+    if (!masked) in.pop_back();
+    check_gradient(
+        in,
+        [](Graph&, const std::vector<Tensor>& t) {
+          return grad(deform_conv2d(t[0], t[1], t[2], {.mask = t.size() > 4 ? t[4] : Tensor()}), {t[0]}, {.seed = t[3]});
+        },
+        [](const std::vector<Array<double>>& arrays) { return std::vector{naive_gradient(arrays)}; }, {});
+  }
+}
+
+TEST_CASE("deform_conv2d backward: more samples than some drivers walk in one loop, spread out and all in one cell") {
+  constexpr std::int64_t side = 86;  // 9 * 86 * 86 = 66,564 samples
+  for (const bool one_cell : {false, true}) {
+    CAPTURE(one_cell);
+    test::Operand offset = offsets({1, 18, side, side}, 2);
+    if (one_cell)
+      for (std::int64_t at = 0; at < offset.array.size(); ++at) {
+        const std::int64_t l = at % (side * side), t = at / (side * side) / 2;
+        offset.array.values[static_cast<std::size_t>(at)] = (at / (side * side) % 2 ? 40.375 - static_cast<double>(l % side + t % 3)
+                                                                                    : 30.625 - static_cast<double>(l / side + t / 3));
+      }
+    check("deform_texels", {random({1, 1, side + 2, side + 2}), offset, random({1, 1, 3, 3}, 0.5, 1), random({1, 1, side, side}, -1, 1, 5)},
+          [](Graph&, const std::vector<Tensor>& in) {
+            return grad(deform_conv2d(in[0], in[1], in[2]), {in[0]}, {.seed = in[3]});
+          },
+          [](const auto& arrays) { return std::vector{naive_gradient(arrays)}; }, {.f16 = false});
+  }
 }
 
 TEST_CASE("deform_conv2d: no images, no channels") {
