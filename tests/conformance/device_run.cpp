@@ -110,8 +110,12 @@ void run_device(const Work& work, const Options& options, const std::string& dev
     report.messages = messages.take();  // of making the device
 
     const DeviceCaps& caps = caps_of(*context);
-    const RunOptions run_options{options.variants, options.all_variants, options.replays,
-                                 !options.limits.empty() && below_floor(caps), caps.timestamp_period_ns > 0};
+    const RunOptions run_options{.variants = options.variants,
+                                 .all_variants = options.all_variants,
+                                 .runs = options.replays,
+                                 .below_floor = !options.limits.empty() && below_floor(caps),
+                                 .timestamps = caps.timestamp_period_ns > 0,
+                                 .budget_ns = static_cast<std::uint64_t>(options.budget.value_or(0) * 1e9)};
     work(*context, run_options, [&] { return messages.take(); }, [&](const CaseResult& result) {
       listener.result(result);
       report.results.push_back(result);

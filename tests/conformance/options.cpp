@@ -69,6 +69,8 @@ Result<void> check_graphs(const Options& options) {
 }
 
 Result<void> check(Options& options, const std::string& limits) {
+  if (options.budget && !(*options.budget >= 1e-3 && *options.budget < 1e9))
+    return wrong(fmt::format("--budget {}: SECONDS is a number from 0.001 on", *options.budget));
   if (Result<void> checked = check_outputs(options); !checked) return checked;
   if (Result<void> checked = check_graphs(options); !checked) return checked;
   if (!options.merge.empty()) {
@@ -117,6 +119,7 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
   app.add_option("--replays", options.replays, "Runs of each case, which must agree bit for bit")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
+  app.add_option("--budget", options.budget, "Fails a case of which a dispatch takes more than so many SECONDS, and names it");
   app.add_option("--limits", limits, "JSON file of lower limits, which emulate a smaller device");
   app.add_option("--json", options.json, "Writes the whole report as JSON");
   app.add_option("--junit", options.junit, "Writes a JUnit XML for continuous integration");
