@@ -2,6 +2,7 @@
 // (lib/attention_backward.glsl). A lane an element; the products q_i·k_j and dO_i·v_j are made again for each pair.
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #pragma variant WEIGHTS whole dropped
 #pragma variant DTYPE f32 f16
 #define ATTENTION_BACKWARD
@@ -26,8 +27,9 @@ float d_score(uint b, uint h, uint i, uint j) {
   uint group = p.heads / p.key_heads, pair = b * p.key_heads + h / group, row = h % group * p.queries + i;
   uint query = pair * p.rows + row, key = pair * p.keys + j;
   float product = 0.0, d_weight = 0.0;
-  for (uint n = 0; n < QUADS; ++n) product += dot(load_q(query, n), load_k(key, n));
-  for (uint n = 0; n < V_QUADS; ++n) d_weight += dot(load_d_out(query, n), load_v(key, n));
+  // Unrolled, Honeykrisp spills.
+  [[dont_unroll]] for (uint n = 0; n < QUADS; ++n) product += dot(load_q(query, n), load_k(key, n));
+  [[dont_unroll]] for (uint n = 0; n < V_QUADS; ++n) d_weight += dot(load_d_out(query, n), load_v(key, n));
   return pair_of(product, d_weight, query_row(pair, row), j, summed_stats[query].xyz, in_band(i, j)).d_score;
 }
 
