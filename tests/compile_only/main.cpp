@@ -99,11 +99,12 @@ std::vector<std::string> kernels_never_made() {
   return faults;
 }
 
-// "26.1.6" of "..., radv Mesa 26.1.6-1, ..."; empty when no version of Mesa is named.
+// "26.1.6" of "..., turnip Mesa driver Mesa 26.1.6-1, ..."; empty when no version of Mesa is named.
 std::string mesa_version() {
-  const std::size_t word = device.find("Mesa ");
-  if (word == std::string::npos) return {};
-  const std::size_t begin = word + 5;
+  constexpr std::string_view word = "Mesa ";
+  const std::size_t at = device.rfind(word);
+  if (at == std::string::npos) return {};
+  const std::size_t begin = at + word.size();
   return device.substr(begin, device.find_first_not_of("0123456789.", begin) - begin);
 }
 
