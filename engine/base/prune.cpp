@@ -14,11 +14,6 @@ using namespace spirv;
 
 using Id = std::uint32_t;
 
-struct Instruction {
-  std::uint32_t op = 0;
-  Words words;
-};
-
 // Which operands of an instruction in a function are ids: all but those of [literals, literals_end).
 struct Operands {
   bool gives = false;  // the first two are a type and the id of the result
@@ -81,8 +76,10 @@ struct Function {
   std::vector<Block> blocks;
   std::set<Id> own;                 // ids that it defines
   std::set<Id> variables;           // of its own, that begin with no value
-  std::map<Id, std::size_t> reads;  // how often a pointer is loaded from
-  std::map<Id, std::size_t> stores, uses;
+  struct Uses {
+    std::size_t all = 0, loads = 0, stores = 0;
+  };
+  std::map<Id, Uses> uses;
 };
 
 struct Constant {
@@ -97,7 +94,7 @@ class Pruner {
 
   std::vector<std::uint32_t> run() {
     const std::vector<std::uint32_t> as_it_is(code_.begin(), code_.end());
-    if (code_.size() < header_words || !parse()) return as_it_is;
+    if (!parse()) return as_it_is;
     next_id_ = code_[bound_word];
     copy_of(entry_, Bound(functions_.at(entry_).parameters.size()));
     if (failed_) return as_it_is;
@@ -131,6 +128,7 @@ class Pruner {
           entry_ = words[1];
         }
       }
+      return true;
     });
     return whole && !function && !failed_ && functions_.contains(entry_);
   }
@@ -176,9 +174,9 @@ class Pruner {
     if (op == op_phi || (operands && operands->gives)) function.own.insert(words[1]);
     if (!operands) return;
     for (std::size_t i = operands->gives ? 2 : 0; i < words.size(); ++i)
-      if (i < operands->literals || i >= operands->literals_end) ++function.uses[words[i]];
-    if (op == op_load) ++function.reads[words[2]];
-    if (op == op_store) ++function.stores[words[0]];
+      if (i < operands->literals || i >= operands->literals_end) ++function.uses[words[i]].all;
+    if (op == op_load) ++function.uses[words[2]].loads;
+    if (op == op_store) ++function.uses[words[0]].stores;
     if (op == op_variable && words.size() == 3) function.variables.insert(words[1]);
   }
 
@@ -189,28 +187,28 @@ class Pruner {
     const Function& callee = functions_.at(function);
     const Id pointer = callee.parameters[parameter].words[1];
     const auto [at, fresh] = only_read_.try_emplace(pointer, false);
-    if (fresh) at->second = count(callee.uses, pointer) == reads(callee, pointer);
+    if (fresh) at->second = uses_of(callee, pointer).all == reads(callee, pointer);
     return at->second;
   }
   // A variable of the function that holds, wherever it is read, what its one store put there.
   bool stored_once(const Function& function, Id variable) {
-    if (!function.variables.contains(variable) || count(function.stores, variable) != 1) return false;
+    if (!function.variables.contains(variable) || uses_of(function, variable).stores != 1) return false;
     const auto [at, fresh] = stored_once_.try_emplace(variable, false);
-    if (fresh) at->second = count(function.uses, variable) == 1 + reads(function, variable);
+    if (fresh) at->second = uses_of(function, variable).all == 1 + reads(function, variable);
     return at->second;
   }
   // Loads, and calls of what only reads it.
   std::size_t reads(const Function& function, Id pointer) {
-    std::size_t found = count(function.reads, pointer);
+    std::size_t found = uses_of(function, pointer).loads;
     for (const Block& block : function.blocks)
       for (const auto& [op, words] : block.body)
         if (op == op_function_call)
           for (std::size_t i = 3; i < words.size(); ++i) found += words[i] == pointer && only_read(words[2], i - 3);
     return found;
   }
-  static std::size_t count(const std::map<Id, std::size_t>& counts, Id id) {
-    const auto at = counts.find(id);
-    return at == counts.end() ? 0 : at->second;
+  static Function::Uses uses_of(const Function& function, Id id) {
+    const auto at = function.uses.find(id);
+    return at == function.uses.end() ? Function::Uses{} : at->second;
   }
 
   // --- A copy of a function for the constants it is called with -------------------------------------------------------
@@ -275,10 +273,7 @@ class Pruner {
     const auto [at, fresh] = ids_.try_emplace(constant, next_id_);
     if (fresh) {
       ++next_id_;
-      if (scalars_[constant.type] == op_type_bool)
-        emit(more_constants_, constant.value ? op_constant_true : op_constant_false, std::array{constant.type, at->second});
-      else
-        emit(more_constants_, op_constant, std::array{constant.type, at->second, constant.value});
+      emit_constant(more_constants_, scalars_[constant.type] == op_type_bool, constant.type, at->second, constant.value);
     }
     return at->second;
   }
@@ -440,11 +435,6 @@ class Pruner {
   }
 
   // --- Writing --------------------------------------------------------------------------------------------------------
-
-  static void emit(std::vector<std::uint32_t>& out, std::uint32_t op, Words words) {
-    out.push_back(static_cast<std::uint32_t>(words.size() + 1) << 16 | op);
-    out.insert(out.end(), words.begin(), words.end());
-  }
 
   std::vector<std::uint32_t> assemble() {
     std::set<Id> own;

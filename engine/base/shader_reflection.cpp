@@ -1,6 +1,7 @@
 #include "base/device_caps.hpp"
 #include "base/shader_table.hpp"
 #include "base/shader_workgroup.hpp"
+#include "base/spirv.hpp"
 
 #include <algorithm>
 #include <map>
@@ -9,41 +10,10 @@
 namespace fovea {
 namespace {
 
-// Numbers of the SPIR-V specification 1.6, sections 3.20 (decorations), 3.31 (capabilities), 3.49 (instructions).
-namespace spirv {
-constexpr std::uint32_t magic = 0x07230203;
-constexpr std::size_t header_words = 5;
-constexpr std::uint32_t op_execution_mode = 16, op_capability = 17, op_type_int = 21, op_type_float = 22, op_type_vector = 23,
-                        op_type_matrix = 24, op_type_array = 28, op_type_runtime_array = 29, op_type_struct = 30,
-                        op_type_pointer = 32, op_constant = 43, op_constant_composite = 44, op_spec_constant = 50,
-                        op_spec_constant_composite = 51, op_variable = 59, op_decorate = 71, op_member_decorate = 72,
-                        op_execution_mode_id = 331;
-constexpr std::uint32_t spec_id = 1, buffer_block = 3, array_stride = 6, matrix_stride = 7, built_in = 11,
-                        non_writable = 24, binding = 33, descriptor_set = 34, offset = 35;
-constexpr std::uint32_t uniform = 2, workgroup = 4, push_constant = 9, storage_buffer = 12;  // storage classes
-constexpr std::uint32_t local_size = 17, local_size_id = 38;  // execution modes
-constexpr std::uint32_t workgroup_size = 25;                  // what is built in
-constexpr std::uint32_t whole = UINT32_MAX;  // our own: the member of a decoration that is on the whole object
-}  // namespace spirv
+using spirv::Instruction;
+using spirv::Words;
 
-using Words = std::span<const std::uint32_t>;
-
-// Calls visit(opcode, operands) for each instruction, until it returns false or the module ends or makes no sense.
-template <class Visit>
-void for_each_instruction(Words code, Visit visit) {
-  if (code.size() < spirv::header_words || code[0] != spirv::magic) return;
-  for (std::size_t at = spirv::header_words; at < code.size();) {
-    const std::size_t length = code[at] >> 16;
-    if (length == 0 || at + length > code.size()) return;
-    if (!visit(code[at] & 0xffff, code.subspan(at + 1, length - 1))) return;
-    at += length;
-  }
-}
-
-struct Instruction {
-  std::uint32_t opcode = 0;
-  Words operands;  // [0] is the result of a type, [1] of a constant or variable
-};
+constexpr std::uint32_t whole_object = UINT32_MAX;  // the member of a decoration that is on the whole object
 
 // The declarations of a module, by result id.
 struct Module {
@@ -51,11 +21,11 @@ struct Module {
   std::map<std::uint32_t, Instruction> declarations;
   std::vector<Words> variables;
   Words local_size, local_size_ids;  // literals, or constants
-  // (id, member or `whole`, decoration) -> first literal, 0 without one
+  // (id, member or `whole_object`, decoration) -> first literal, 0 without one
   std::map<std::array<std::uint32_t, 3>, std::uint32_t> decorations;
 
   explicit Module(Words code) {
-    for_each_instruction(code, [&](std::uint32_t opcode, Words operands) { return add(opcode, operands), true; });
+    spirv::for_each_instruction(code, [&](std::uint32_t opcode, Words operands) { return add(opcode, operands), true; });
   }
 
   void add(std::uint32_t opcode, Words operands) {
@@ -67,7 +37,7 @@ struct Module {
     } else if (opcode == spirv::op_capability && n >= 1) {
       capabilities.push_back(operands[0]);
     } else if (opcode == spirv::op_decorate && n >= 2) {
-      decorations[{operands[0], spirv::whole, operands[1]}] = n > 2 ? operands[2] : 0;
+      decorations[{operands[0], whole_object, operands[1]}] = n > 2 ? operands[2] : 0;
     } else if (opcode == spirv::op_member_decorate && n >= 3) {
       decorations[{operands[0], operands[1], operands[2]}] = n > 3 ? operands[3] : 0;
     } else if (opcode >= spirv::op_type_int && opcode <= spirv::op_type_pointer && n >= 2) {
@@ -84,15 +54,15 @@ struct Module {
 
   const Instruction* find(std::uint32_t id, std::uint32_t opcode, std::size_t operands) const {
     const auto at = declarations.find(id);
-    if (at == declarations.end() || at->second.opcode != opcode || at->second.operands.size() < operands) return nullptr;
+    if (at == declarations.end() || at->second.op != opcode || at->second.words.size() < operands) return nullptr;
     return &at->second;
   }
   // Of a constant of 32 bits; 0 where the id is none.
   std::uint32_t constant(std::uint32_t id) const {
     const auto at = declarations.find(id);
     const bool is_one = at != declarations.end() &&
-                        (at->second.opcode == spirv::op_constant || at->second.opcode == spirv::op_spec_constant);
-    return is_one ? at->second.operands[2] : 0;
+                        (at->second.op == spirv::op_constant || at->second.op == spirv::op_spec_constant);
+    return is_one ? at->second.words[2] : 0;
   }
   bool decorated(std::uint32_t id, std::uint32_t member, std::uint32_t decoration) const {
     return decorations.contains({id, member, decoration});
@@ -104,16 +74,16 @@ struct Module {
   // What a pointer type points to, arrays of blocks taken off; 0 when it is no pointer.
   std::uint32_t pointee(std::uint32_t pointer) const {
     const Instruction* type = find(pointer, spirv::op_type_pointer, 3);
-    std::uint32_t id = type ? type->operands[2] : 0;
-    while (const Instruction* array = find(id, spirv::op_type_array, 2)) id = array->operands[1];
-    while (const Instruction* array = find(id, spirv::op_type_runtime_array, 2)) id = array->operands[1];
+    std::uint32_t id = type ? type->words[2] : 0;
+    while (const Instruction* array = find(id, spirv::op_type_array, 2)) id = array->words[1];
+    while (const Instruction* array = find(id, spirv::op_type_runtime_array, 2)) id = array->words[1];
     return id;
   }
   bool written(std::uint32_t variable, std::uint32_t block) const {
-    if (decorated(variable, spirv::whole, spirv::non_writable)) return false;
+    if (decorated(variable, whole_object, spirv::non_writable)) return false;
     const Instruction* type = find(block, spirv::op_type_struct, 1);
     if (!type) return true;
-    for (std::uint32_t member = 0; member + 1 < type->operands.size(); ++member)
+    for (std::uint32_t member = 0; member + 1 < type->words.size(); ++member)
       if (!decorated(block, member, spirv::non_writable)) return true;
     return false;
   }
@@ -123,16 +93,16 @@ struct Module {
 std::uint32_t size_of_type(const Module& module, std::uint32_t id, int depth = 0) {
   const auto at = module.declarations.find(id);
   if (at == module.declarations.end() || depth > 16) return 0;
-  const Words operands = at->second.operands;
-  switch (at->second.opcode) {
+  const Words operands = at->second.words;
+  switch (at->second.op) {
     case spirv::op_type_int:
     case spirv::op_type_float: return operands[1] / 8;
     case spirv::op_type_vector:
       return operands.size() < 3 ? 0 : operands[2] * size_of_type(module, operands[1], depth + 1);
     case spirv::op_type_array: {
       const auto length = operands.size() < 3 ? module.declarations.end() : module.declarations.find(operands[2]);
-      if (length == module.declarations.end() || length->second.operands.size() < 3) return 0;
-      return length->second.operands[2] * module.decoration(id, spirv::whole, spirv::array_stride);
+      if (length == module.declarations.end() || length->second.words.size() < 3) return 0;
+      return length->second.words[2] * module.decoration(id, whole_object, spirv::array_stride);
     }
     case spirv::op_type_struct: {
       std::uint32_t bytes = 0;
@@ -140,7 +110,7 @@ std::uint32_t size_of_type(const Module& module, std::uint32_t id, int depth = 0
         const std::uint32_t stride = module.decoration(id, member, spirv::matrix_stride);
         const Instruction* matrix = module.find(operands[member + 1], spirv::op_type_matrix, 3);
         const std::uint32_t size =
-            matrix ? stride * matrix->operands[2] : size_of_type(module, operands[member + 1], depth + 1);
+            matrix ? stride * matrix->words[2] : size_of_type(module, operands[member + 1], depth + 1);
         bytes = std::max(bytes, module.decoration(id, member, spirv::offset) + size);
       }
       return bytes;
@@ -161,8 +131,8 @@ constexpr std::uint32_t round_up(std::uint32_t size, std::uint32_t alignment) {
 Extent shared_extent(const Module& module, std::uint32_t id, int depth = 0) {
   const auto at = module.declarations.find(id);
   if (at == module.declarations.end() || depth > 16) return {4, 4};  // a boolean is declared by no operands
-  const Words operands = at->second.operands;
-  switch (at->second.opcode) {
+  const Words operands = at->second.words;
+  switch (at->second.op) {
     case spirv::op_type_int:
     case spirv::op_type_float: return {operands[1] / 8, operands[1] / 8};
     case spirv::op_type_vector: {
@@ -174,7 +144,7 @@ Extent shared_extent(const Module& module, std::uint32_t id, int depth = 0) {
     case spirv::op_type_array: {
       if (operands.size() < 3) return {};
       const Extent element = shared_extent(module, operands[1], depth + 1);
-      const std::uint32_t count = at->second.opcode == spirv::op_type_matrix ? operands[2] : module.constant(operands[2]);
+      const std::uint32_t count = at->second.op == spirv::op_type_matrix ? operands[2] : module.constant(operands[2]);
       return {count * round_up(element.size, element.alignment), element.alignment};
     }
     case spirv::op_type_struct: {
@@ -226,7 +196,7 @@ ShaderReflection reflect(std::span<const std::uint32_t> code) {
   ShaderReflection out;
   out.capabilities = module.capabilities;
   for (const auto& [key, literal] : module.decorations)
-    if (key[1] == spirv::whole && key[2] == spirv::spec_id) out.constant_ids.push_back(literal);
+    if (key[1] == whole_object && key[2] == spirv::spec_id) out.constant_ids.push_back(literal);
   std::sort(out.constant_ids.begin(), out.constant_ids.end());
 
   std::map<std::pair<std::uint32_t, std::uint32_t>, bool> bindings;  // (set, binding) -> written
@@ -235,10 +205,10 @@ ShaderReflection reflect(std::span<const std::uint32_t> code) {
     if (storage == spirv::push_constant) out.push_bytes = (size_of_type(module, block) + 3) / 4 * 4;
     const bool is_buffer =
         storage == spirv::storage_buffer ||
-        (storage == spirv::uniform && module.decorated(block, spirv::whole, spirv::buffer_block));
+        (storage == spirv::uniform && module.decorated(block, whole_object, spirv::buffer_block));
     if (!is_buffer) continue;
-    bool& written = bindings[{module.decoration(id, spirv::whole, spirv::descriptor_set),
-                              module.decoration(id, spirv::whole, spirv::binding)}];
+    bool& written = bindings[{module.decoration(id, whole_object, spirv::descriptor_set),
+                              module.decoration(id, whole_object, spirv::binding)}];
     written = written || module.written(id, block);
   }
   for (const auto& [place, written] : bindings) out.bindings.push_back({place.first, place.second, written});
@@ -251,8 +221,8 @@ Workgroup reflect_workgroup(std::span<const std::uint32_t> code) {
   for (const auto& [key, literal] : module.decorations) {  // it overrides the execution mode
     const auto at = module.declarations.find(key[0]);
     if (key[2] == spirv::built_in && literal == spirv::workgroup_size && at != module.declarations.end() &&
-        at->second.operands.size() >= 5)
-      ids = at->second.operands.subspan(2, 3);
+        at->second.words.size() >= 5)
+      ids = at->second.words.subspan(2, 3);
   }
   Workgroup out;
   for (std::size_t axis = 0; axis < 3; ++axis) {
@@ -262,7 +232,7 @@ Workgroup reflect_workgroup(std::span<const std::uint32_t> code) {
   for (Words variable : module.variables) {
     const Instruction* type = module.find(variable[0], spirv::op_type_pointer, 3);
     if (variable[2] != spirv::workgroup || !type) continue;
-    const Extent extent = shared_extent(module, type->operands[2]);
+    const Extent extent = shared_extent(module, type->words[2]);
     out.shared_bytes = round_up(out.shared_bytes, extent.alignment) + extent.size;
   }
   return out;
@@ -274,7 +244,7 @@ const char* find_missing_feature(const DeviceCaps& caps, const ShaderInfo& shade
   constexpr std::uint32_t vulkan_1_1 = 1u << 22 | 1u << 12;
   if (vulkan_for(shader.code[1]) > std::max(caps.api_version, vulkan_1_1)) return "a newer Vulkan version";
   const char* missing = nullptr;
-  for_each_instruction(shader.code, [&](std::uint32_t opcode, Words operands) {
+  spirv::for_each_instruction(shader.code, [&](std::uint32_t opcode, Words operands) {
     if (opcode != spirv::op_capability || operands.empty()) return false;  // capabilities come first
     return !(missing = find_missing_feature(caps, operands[0]));
   });

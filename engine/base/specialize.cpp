@@ -2,6 +2,7 @@
 
 #include "base/spirv.hpp"
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <optional>
@@ -17,24 +18,17 @@ class Specializer {
   Specializer(Words code, Words constants) : code_(code), constants_(constants) {}
 
   std::vector<std::uint32_t> run() {
-    if (code_.size() < header_words) return {code_.begin(), code_.end()};
-    out_.assign(code_.begin(), code_.begin() + header_words);
-    if (!for_each_instruction(code_, [&](std::uint32_t op, Words words) { add(op, words); }))
+    out_.assign(code_.begin(), code_.begin() + static_cast<std::ptrdiff_t>(std::min(code_.size(), header_words)));
+    if (!for_each_instruction(code_, [&](std::uint32_t op, Words words) { return add(op, words), true; }))
       return {code_.begin(), code_.end()};  // the driver will say so
     return std::move(out_);
   }
 
  private:
-  void emit(std::uint32_t op, Words operands) {
-    out_.push_back(static_cast<std::uint32_t>(operands.size() + 1) << 16 | op);
-    out_.insert(out_.end(), operands.begin(), operands.end());
-  }
+  void emit(std::uint32_t op, Words words) { spirv::emit(out_, op, words); }
   void define(std::uint32_t type, std::uint32_t id, std::uint32_t value) {
     values_[id] = value;
-    if (kinds_[type] == op_type_bool)
-      emit(value ? op_constant_true : op_constant_false, std::array{type, id});
-    else
-      emit(op_constant, std::array{type, id, value});
+    emit_constant(out_, kinds_[type] == op_type_bool, type, id, value);
   }
   // What the caller asked for, for a constant with a SpecId.
   std::optional<std::uint32_t> chosen(std::uint32_t id) const {

@@ -1,5 +1,7 @@
 #include "base/spirv.hpp"
 
+#include <array>
+
 namespace fovea::spirv {
 
 std::optional<std::uint32_t> fold(std::uint32_t op, std::uint32_t a, std::uint32_t b, std::uint32_t c) {
@@ -39,6 +41,16 @@ std::optional<std::uint32_t> fold(std::uint32_t op, std::uint32_t a, std::uint32
     case op_shift_left_logical: return b < 32 ? std::optional(a << b) : std::nullopt;
     default: return std::nullopt;
   }
+}
+
+void emit(std::vector<std::uint32_t>& out, std::uint32_t op, Words words) {
+  out.push_back(static_cast<std::uint32_t>(words.size() + 1) << 16 | op);
+  out.insert(out.end(), words.begin(), words.end());
+}
+
+void emit_constant(std::vector<std::uint32_t>& out, bool boolean, std::uint32_t type, std::uint32_t id, std::uint32_t value) {
+  if (boolean) emit(out, value ? op_constant_true : op_constant_false, std::array{type, id});
+  else emit(out, op_constant, std::array{type, id, value});
 }
 
 }  // namespace fovea::spirv

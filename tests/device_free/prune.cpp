@@ -1,6 +1,7 @@
 #include "base/prune.hpp"
 #include "base/shader_table.hpp"
 #include "base/specialize.hpp"
+#include "base/spirv.hpp"
 #include "pruned.comp.h"
 
 #include <doctest/doctest.h>
@@ -9,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 #include <string>
 
@@ -18,25 +20,29 @@ namespace {
 
 using Code = std::vector<std::uint32_t>;
 
+template <class Visit>
+void for_each(const Code& code, Visit visit) {
+  REQUIRE(spirv::for_each_instruction(code, [&](std::uint32_t op, spirv::Words words) { return visit(op, words), true; }));
+}
+
 // How often an instruction stands in the module.
-std::size_t count(const Code& code, std::uint32_t op) {
+std::size_t count(const Code& code, std::uint32_t asked) {
   std::size_t found = 0;
-  for (std::size_t at = 5; at < code.size(); at += code[at] >> 16) found += (code[at] & 0xffff) == op;
+  for_each(code, [&](std::uint32_t op, spirv::Words) { found += op == asked; });
   return found;
 }
-constexpr std::uint32_t op_function = 54, op_switch = 251;
 
 // The numbers of pruned.comp, each of which stands in one place of it, that a function still uses.
 std::set<std::uint32_t> marks(const Code& code) {
-  std::set<std::uint32_t> used, marks;
+  std::map<std::uint32_t, std::uint32_t> values;
+  std::set<std::uint32_t> marks;
   bool in_function = false;
-  for (std::size_t at = 5; at < code.size(); at += code[at] >> 16) {
-    in_function = in_function || (code[at] & 0xffff) == op_function;
-    for (std::size_t i = at + 1; in_function && i < at + (code[at] >> 16); ++i) used.insert(code[i]);
-  }
-  for (std::size_t at = 5; at < code.size(); at += code[at] >> 16)
-    if ((code[at] & 0xffff) == 43 && code[at + 3] > 100 && code[at + 3] < 120 && used.contains(code[at + 2]))
-      marks.insert(code[at + 3]);
+  for_each(code, [&](std::uint32_t op, spirv::Words words) {
+    in_function = in_function || op == spirv::op_function;
+    if (op == spirv::op_constant && words[2] > 100 && words[2] < 120) values[words[1]] = words[2];
+    for (std::size_t i = 0; in_function && i < words.size(); ++i)
+      if (const auto at = values.find(words[i]); at != values.end()) marks.insert(at->second);
+  });
   return marks;
 }
 
@@ -73,8 +79,8 @@ TEST_CASE("a chain of elementwise operations keeps the functions of its own oper
   const Code whole = specialize(find_shader("elementwise.word")->code, std::initializer_list<std::uint32_t>{128, 1, 2, 1, 0, 2, 0, 0, 1, 0});
   const Code left = prune(whole);
   CHECK(left.size() < whole.size() / 2);
-  CHECK(count(left, op_function) < 12);
-  CHECK(count(left, op_switch) <= 2);
+  CHECK(count(left, spirv::op_function) < 12);
+  CHECK(count(left, spirv::op_switch) <= 2);
 }
 
 TEST_CASE("what is no whole module, or holds an instruction that is not known, stays as it is") {
@@ -86,8 +92,8 @@ TEST_CASE("what is no whole module, or holds an instruction that is not known, s
   CHECK(prune(cut) == cut);
   CHECK(prune({}).empty());
   Code unknown = whole;  // 4999 in the place of each return
-  for (std::size_t at = 5; at < unknown.size(); at += unknown[at] >> 16)
-    if ((unknown[at] & 0xffff) == 253) unknown[at] = 1u << 16 | 4999;
+  for (std::size_t at = spirv::header_words; at < unknown.size(); at += unknown[at] >> 16)
+    if ((unknown[at] & 0xffff) == spirv::op_return) unknown[at] = 1u << 16 | 4999;
   CHECK(prune(unknown) == unknown);
 }
 

@@ -1,5 +1,6 @@
 #include "base/shader_table.hpp"
 #include "base/specialize.hpp"
+#include "base/spirv.hpp"
 #include "weighted_sum.comp.h"
 
 #include <doctest/doctest.h>
@@ -14,29 +15,29 @@ namespace {
 using Code = std::vector<std::uint32_t>;
 
 void append(Code& code, std::uint32_t op, std::initializer_list<std::uint32_t> operands) {
-  code.push_back(static_cast<std::uint32_t>(operands.size() + 1) << 16 | op);
-  code.insert(code.end(), operands);
+  spirv::emit(code, op, {operands.begin(), operands.size()});
 }
 
 template <class Visit>
 void for_each(const Code& code, Visit visit) {
-  for (std::size_t at = 5; at < code.size(); at += code[at] >> 16) visit(code[at] & 0xffff, &code[at + 1]);
+  REQUIRE(spirv::for_each_instruction(code, [&](std::uint32_t op, spirv::Words words) { return visit(op, words), true; }));
 }
 
-// Values of the plain 32-bit constants (43) and booleans (41, 42), by id.
+// Values of the plain 32-bit constants and booleans, by id.
 std::map<std::uint32_t, std::uint32_t> constants_of(const Code& code) {
   std::map<std::uint32_t, std::uint32_t> values;
-  for_each(code, [&](std::uint32_t op, const std::uint32_t* words) {
-    if (op == 43) values[words[1]] = words[2];
-    if (op == 41 || op == 42) values[words[1]] = op == 41;
+  for_each(code, [&](std::uint32_t op, spirv::Words words) {
+    if (op == spirv::op_constant) values[words[1]] = words[2];
+    if (op == spirv::op_constant_true || op == spirv::op_constant_false) values[words[1]] = op == spirv::op_constant_true;
   });
   return values;
 }
 
 bool has_specialization(const Code& code) {
   bool found = false;
-  for_each(code, [&](std::uint32_t op, const std::uint32_t* words) {
-    found = found || (op >= 48 && op <= 52) || (op == 71 && words[1] == 1);
+  for_each(code, [&](std::uint32_t op, spirv::Words words) {
+    found = found || (op >= spirv::op_spec_constant_true && op <= spirv::op_spec_constant_op) ||
+            (op == spirv::op_decorate && words[1] == spirv::spec_id);
   });
   return found;
 }
@@ -94,7 +95,7 @@ TEST_CASE("a vector of constants becomes plain with its parts, and its parts can
   const Code plain = specialize(code, {});
   CHECK(constants_of(plain)[13] == 8);
   int composites = 0, left = 0;
-  for_each(plain, [&](std::uint32_t op, const std::uint32_t*) { composites += op == 44, left += op >= 48 && op <= 52; });
+  for_each(plain, [&](std::uint32_t op, spirv::Words) { composites += op == 44, left += op >= 48 && op <= 52; });
   CHECK(composites == 1);
   CHECK(left == 1);
 }
