@@ -61,16 +61,23 @@ bool is_cpu(const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
 
 constexpr std::int64_t rows_a_lane = 4;  // 8 gain nothing and compile half as long again
 
-// Scores of one side's rows with the other's; `groups` workgroups.
+// Parts of the other side that groups take each: one, or several whose sums are added up afterwards.
+struct Parts {
+  std::int64_t count = 1, length = 0;
+};
+
+// Scores of one side's rows with the other's; `groups` workgroups for each part.
 void fill(Launch& launch, const NodeView& node, const DeviceCaps& caps, const char* stem, const shader::AdditiveScoreSpec& spec,
-          bool owns_queries, std::uint64_t groups) {
+          bool owns_queries, std::uint64_t groups, const Parts& parts) {
   const AdditiveShape shape(node);
   const std::int64_t owned = owns_queries ? shape.Lq : shape.Lk, others = owns_queries ? shape.Lk : shape.Lq;
   const std::int64_t step = owns_queries ? shape.Lk : 1, other_step = owns_queries ? 1 : shape.Lk;
+  groups *= static_cast<std::uint64_t>(parts.count);
   launch.shader = shader_for(stem, node.in(0).dtype);
   launch.set_constants(spec);
   launch.set_push(shader::AdditiveScoreParams{u32(static_cast<std::int64_t>(groups)), u32(owned), u32(others), u32(step),
-                                              u32(other_step), u32(heads_of(node)), 1, u32(others), 0});
+                                              u32(other_step), u32(heads_of(node)), u32(parts.count), u32(parts.length),
+                                              u32(shape.B * owned)});
   launch.operands = {in(owns_queries ? 0 : 1), in(owns_queries ? 1 : 0), in(2)};
   launch.groups = flat_groups(groups, 1, caps);
 }
@@ -97,7 +104,7 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   spec.ACTIVATION = additive_activation(node.attrs<AdditiveScoreAttrs>().activation);
   const std::uint64_t groups = static_cast<std::uint64_t>(shape.B) * blocks(longer, spec.WG * spec.OWN) * blocks(shorter, spec.ROWS);
   Launch& launch = plan.launches.emplace_back();
-  fill(launch, node, caps, "additive_score", spec, shape.Lq > shape.Lk, groups);
+  fill(launch, node, caps, "additive_score", spec, shape.Lq > shape.Lk, groups, {1, shorter});
   launch.operands.push_back(out(0));
 }
 
@@ -123,10 +130,7 @@ Side side_of(const NodeView& node, const DeviceCaps& caps, bool owns_queries) {
 }
 bool is_wanted(const Side& side) { return side.spec.D_ROWS || side.spec.D_V; }
 
-// Parts of the other side: while groups are too few to fill the device and parts stay long, or where a loop's limit wants it.
-struct Parts {
-  std::int64_t count = 1, length = 0;
-};
+// While groups are too few to fill the device and parts stay long, or where a loop's limit wants it.
 Parts parts_of(const Side& side, const DeviceCaps& caps) {
   const auto wanted = static_cast<std::int64_t>(ceil_div(is_cpu(caps) ? 16 : 512, std::max<std::uint64_t>(1, side.groups)));
   const std::int64_t least = caps.max_loop_iterations ? side.others / (caps.max_loop_iterations / 2) + 1 : 1;
@@ -145,15 +149,9 @@ std::uint64_t bytes_of_parts(const NodeView& node, const Side& side, const Parts
 
 void add_side(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan, Side side, const Parts& parts, LaunchOperand d_rows,
               LaunchOperand d_v) {
-  const std::int64_t rows = AdditiveShape(node).B * side.owned;
   side.spec.PARTIAL = parts.count > 1;
-  const std::uint64_t groups = side.groups * static_cast<std::uint64_t>(parts.count);
   Launch& walk = plan.launches.emplace_back();
-  fill(walk, node, caps, "additive_score_backward", side.spec, side.owns_queries, groups);
-  auto params = shader::AdditiveScoreParams{u32(static_cast<std::int64_t>(groups)), u32(side.owned), u32(side.others),
-      u32(side.owns_queries ? side.others : 1), u32(side.owns_queries ? 1 : side.owned), u32(heads_of(node)), u32(parts.count),
-      u32(parts.length), u32(rows)};
-  walk.set_push(params);
+  fill(walk, node, caps, "additive_score_backward", side.spec, side.owns_queries, side.groups, parts);
   if (parts.count == 1) {
     walk.operands.insert(walk.operands.end(), {in(3), d_rows, d_v});
     return;
@@ -161,13 +159,14 @@ void add_side(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan, Si
   const auto scratch = static_cast<std::uint32_t>(plan.scratch_bytes.size());
   plan.scratch_bytes.push_back(bytes_of_parts(node, side, parts));
   walk.operands.insert(walk.operands.end(), {in(3), unused(Access::write), scratch_write(scratch)});
+  const std::vector<std::byte> push = walk.push;
   Launch& sum = plan.launches.emplace_back();
   sum.shader = shader_for("additive_score_sum", node.in(0).dtype);
   side.spec.WG = 64;
   sum.set_constants(side.spec);
-  sum.set_push(params);
+  sum.push = push;
   sum.operands = {scratch_read(scratch), in(2), d_rows, d_v};
-  sum.groups = flat_groups(static_cast<std::uint64_t>(rows) * side.spec.A, side.spec.WG, caps);
+  sum.groups = flat_groups(static_cast<std::uint64_t>(AdditiveShape(node).B * side.owned) * side.spec.A, side.spec.WG, caps);
 }
 
 // in_parts: sides that gain by it are split, or all where none does.

@@ -108,9 +108,8 @@ bool vjp(Vjp& vjp) {
   const CallSite site = vjp.site;
   const Shape& x = vjp.in_shape(0);
   const int axis = *ir::normalize_axis(attrs.axis, x.rank());
-  Tensor index = vjp.in(1), d = vjp.d();
+  Tensor index = wrapped_index(vjp.in(1), x[axis], site), d = vjp.d();
   if (attrs.no_gradient_to >= 0) {
-    index = wrapped_index(index, x[axis], site);
     const Tensor excluded = binary(Binary::equal, index, constant_i32(vjp.graph, attrs.no_gradient_to), site);
     index = select(excluded, constant_i32(vjp.graph, x[axis]), index, site);
   }
@@ -128,7 +127,6 @@ bool vjp(Vjp& vjp) {
     PadDesc reach;
     for (int k = 0; k < x.rank(); ++k) reach.amounts.push_back({0, k == axis ? 0 : x[k] - index.shape()[k]});
     d = pad(d, reach, site);
-    index = wrapped_index(index, x[axis], site);
     reach.value = static_cast<float>(INT32_MAX);
     index = pad(index, reach, site);
   }

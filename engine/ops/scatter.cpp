@@ -22,7 +22,7 @@ static void describe(const ScatterAttrs& attrs, F&& field) {
 
 namespace {
 
-// Operands. `index` is as the caller gave it, wrapped; with `order` and `sorted` the kernel reads those in its place.
+// Operands. No index is negative; with `order` and `sorted` the kernel reads those in its place.
 enum : std::size_t { UPDATES, INDEX, ORDER, SORTED_INDEX, X };
 
 std::string title(const ir::Attrs& attrs) {
@@ -146,7 +146,6 @@ Tensor scatter_onto(Tensor x, Tensor index, Tensor updates, const ScatterAttrs& 
   const char* name = attrs.mode == ScatterMode::add ? "scatter_add" : "scatter";
   if (nothing_to_do(name, {index, updates}, site)) return poisoned(updates);
   constexpr std::int64_t walked = 32;  // a list up to here is walked by every element
-  index = wrapped_index(index, attrs.extent, site);
   const auto axis = ir::normalize_axis(attrs.shared ? 0 : attrs.axis, index.shape().rank());
   Sorted sorted;
   if (index.dtype() == DType::i32 && axis && index.dim(*axis) > walked) sorted = sort(index, {.axis = *axis}, site);
@@ -173,10 +172,11 @@ Tensor scatter_lines(Tensor x, Tensor index, Tensor updates, std::int64_t asked,
     reaches = reaches && missing == 0;
     reach.amounts.push_back({0, missing});
   }
+  index = wrapped_index(index, shape[*axis], site);
   if (!reaches) {
     updates = pad(updates, reach, site);
     reach.value = static_cast<float>(INT32_MAX);
-    index = pad(wrapped_index(index, shape[*axis], site), reach, site);
+    index = pad(index, reach, site);
   }
   return scatter_onto(x, index, updates, {.mode = mode, .axis = *axis, .extent = shape[*axis]}, site);
 }
@@ -201,7 +201,8 @@ Tensor index_add(Tensor x, Tensor index, Tensor updates, std::int64_t axis, Call
   if (expected != x.shape() || index.dtype() != DType::i32 || index.shape() != Shape{updates.dim(*found)})
     return ops::refuse(x, site, "index_add: index ", to_string(index.dtype()), to_string(index.shape()), " and updates ", to_string(updates.shape()),
                        " do not fit x ", to_string(x.shape()), " along axis ", *found);
-  return ops::scatter_onto(x, index, updates, {.axis = *found, .extent = x.dim(*found), .shared = true}, site);
+  return ops::scatter_onto(x, ops::wrapped_index(index, x.dim(*found), site), updates,
+                           {.axis = *found, .extent = x.dim(*found), .shared = true}, site);
 }
 
 Tensor segment_sum(Tensor x, Tensor ids, std::int64_t segments, std::int64_t axis, CallSite site) {

@@ -15,7 +15,7 @@ struct ScatterAttrs {
   bool shared = false;      // index [n] serves every line along the axis; else it has the shape of updates
 };
 
-// Updates onto x, or onto zeros where x is absent.
+// Updates onto x, or onto zeros where x is absent. No index is negative; one from `extent` on writes nowhere.
 Tensor scatter_onto(Tensor x, Tensor index, Tensor updates, const ScatterAttrs& attrs, CallSite site);
 
 // Negative indices counted from the end; what is out of range becomes `extent`.
