@@ -1,6 +1,7 @@
 #include "vk/caps.hpp"
 
 #include "base/text.hpp"
+#include "vk/enumerate.hpp"
 #include "vk/error.hpp"
 #include "vk/quirks.hpp"
 
@@ -118,14 +119,10 @@ std::uint32_t usable_version(const Instance& instance, VkPhysicalDevice physical
 
 Result<std::vector<VkExtensionProperties>> device_extensions(const Instance& instance, VkPhysicalDevice physical_device) {
   std::vector<VkExtensionProperties> list;
-  std::uint32_t count = 0;
-  VkResult result = instance.fn().EnumerateDeviceExtensionProperties(physical_device, nullptr, &count, nullptr);
-  if (result == VK_SUCCESS) {
-    list.resize(count);
-    result = instance.fn().EnumerateDeviceExtensionProperties(physical_device, nullptr, &count, list.data());
-  }
-  if (result < VK_SUCCESS) return error(result, "vkEnumerateDeviceExtensionProperties");
-  list.resize(count);
+  const VkResult result = enumerate(list, [&](std::uint32_t* count, VkExtensionProperties* data) {
+    return instance.fn().EnumerateDeviceExtensionProperties(physical_device, nullptr, count, data);
+  });
+  if (result != VK_SUCCESS) return error(result, "vkEnumerateDeviceExtensionProperties");
   return list;
 }
 

@@ -1,6 +1,7 @@
 #include "vk/instance.hpp"
 
 #include "base/log.hpp"
+#include "vk/enumerate.hpp"
 #include "vk/error.hpp"
 #include "vk/features.hpp"
 #include "vk/newer_headers.hpp"
@@ -16,30 +17,18 @@ constexpr std::uint32_t newest_version = VK_API_VERSION_1_3;  // of which Fovea 
 
 Result<std::vector<VkExtensionProperties>> list_extensions(const GlobalTable& global, const char* layer) {
   std::vector<VkExtensionProperties> list;
-  std::uint32_t count = 0;
-  VkResult result = VK_INCOMPLETE;
-  while (result == VK_INCOMPLETE) {
-    result = global.EnumerateInstanceExtensionProperties(layer, &count, nullptr);
-    if (result != VK_SUCCESS) break;
-    list.resize(count);
-    result = global.EnumerateInstanceExtensionProperties(layer, &count, list.data());
-  }
+  const VkResult result = enumerate(list, [&](std::uint32_t* count, VkExtensionProperties* data) {
+    return global.EnumerateInstanceExtensionProperties(layer, count, data);
+  });
   if (result != VK_SUCCESS) return error(result, "vkEnumerateInstanceExtensionProperties");
-  list.resize(count);
   return list;
 }
 
 // The version of Vulkan a layer was built for. Error: it is not installed.
 Result<std::uint32_t> layer_version(const GlobalTable& global, std::string_view name) {
   std::vector<VkLayerProperties> layers;
-  std::uint32_t count = 0;
-  VkResult result = global.EnumerateInstanceLayerProperties(&count, nullptr);
-  if (result == VK_SUCCESS) {
-    layers.resize(count);
-    result = global.EnumerateInstanceLayerProperties(&count, layers.data());
-  }
-  if (result < VK_SUCCESS) return error(result, "vkEnumerateInstanceLayerProperties");
-  layers.resize(count);
+  const VkResult result = enumerate(layers, global.EnumerateInstanceLayerProperties);
+  if (result != VK_SUCCESS) return error(result, "vkEnumerateInstanceLayerProperties");
   for (const VkLayerProperties& layer : layers)
     if (name == layer.layerName) return layer.specVersion;
   return Error{ErrorCode::unsupported, cat(name, " is not installed")};

@@ -1,5 +1,6 @@
 #include "vk/physical_device.hpp"
 
+#include "vk/enumerate.hpp"
 #include "vk/error.hpp"
 
 #include <algorithm>
@@ -11,18 +12,12 @@ namespace {
 
 Result<std::vector<VkPhysicalDevice>> list_physical_devices(const Instance& instance) {
   std::vector<VkPhysicalDevice> list;
-  std::uint32_t count = 0;
-  VkResult result = VK_INCOMPLETE;
-  while (result == VK_INCOMPLETE) {
-    result = instance.fn().EnumeratePhysicalDevices(instance.handle(), &count, nullptr);
-    if (result != VK_SUCCESS) break;
-    list.resize(count);
-    result = instance.fn().EnumeratePhysicalDevices(instance.handle(), &count, list.data());
-  }
+  const VkResult result = enumerate(list, [&](std::uint32_t* count, VkPhysicalDevice* data) {
+    return instance.fn().EnumeratePhysicalDevices(instance.handle(), count, data);
+  });
   if (result == VK_ERROR_INITIALIZATION_FAILED || result == VK_ERROR_INCOMPATIBLE_DRIVER)  // of a loader without a driver
     return Error{ErrorCode::unsupported, error(result, "no Vulkan driver that works: vkEnumeratePhysicalDevices").message};
   if (result != VK_SUCCESS) return error(result, "vkEnumeratePhysicalDevices");
-  list.resize(count);
   return list;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/prune.hpp"
 #include "base/specialize.hpp"
+#include "vk/enumerate.hpp"
 
 #include <string>
 
@@ -122,21 +123,14 @@ Result<Pipeline> PipelineStore::get(const PipelineRequest& request) {
 }
 
 std::vector<std::byte> PipelineStore::save() const {
-  std::vector<std::byte> payload;
-  std::size_t size = 0;
-  VkResult result = VK_INCOMPLETE;
-  // A pipeline made by another thread between the two calls makes the second one incomplete.
-  while (result == VK_INCOMPLETE) {
-    result = device_.fn.GetPipelineCacheData(device_.handle, cache_.get(), &size, nullptr);
-    if (result != VK_SUCCESS) break;
-    payload.resize(size);
-    result = device_.fn.GetPipelineCacheData(device_.handle, cache_.get(), &size, payload.data());
-  }
+  std::vector<std::byte> payload;  // it may grow, by a pipeline that another thread makes
+  const VkResult result = enumerate<std::size_t>(payload, [&](std::size_t* size, std::byte* data) {
+    return device_.fn.GetPipelineCacheData(device_.handle, cache_.get(), size, data);
+  });
   if (result != VK_SUCCESS) {
     log_message(device_.log(), LogLevel::warning, device_.error(result, "vkGetPipelineCacheData").message, "; not saved");
     return {};
   }
-  payload.resize(size);
   return wrap_cache(cache_owner(device_.caps, device_.pipeline_cache_uuid), payload);
 }
 
