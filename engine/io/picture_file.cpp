@@ -78,7 +78,8 @@ class CodeTables {
   std::array<bool, 32> defined_{};
 };
 
-// The checksum of PNG (ISO 3309): polynomial 0xedb88320, bits from the least significant on.
+}  // namespace
+
 std::uint32_t crc32(Bytes bytes) {
   static const auto table = [] {
     std::array<std::uint32_t, 256> values{};
@@ -93,8 +94,6 @@ std::uint32_t crc32(Bytes bytes) {
   for (const std::byte byte : bytes) sum = (sum >> 8) ^ table[(sum ^ std::to_integer<std::uint32_t>(byte)) & 0xff];
   return ~sum;
 }
-
-}  // namespace
 
 PictureScan scan_jpeg(Bytes file) {
   constexpr const char* damaged = "damaged: not the segments of a JPEG";

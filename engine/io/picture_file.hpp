@@ -3,6 +3,7 @@
 // whole.
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 namespace fovea::io {
@@ -21,5 +22,8 @@ PictureScan scan_jpeg(std::span<const std::byte> file);
 // From the first byte of a PNG to its end chunk. stb checks no checksum: those of all chunks that shape the pixels must
 // be right here. (PNG, third edition, 5.3 and annex D)
 PictureScan scan_png(std::span<const std::byte> file);
+
+// The checksum of PNG (ISO 3309): polynomial 0xedb88320, bits from the least significant on.
+std::uint32_t crc32(std::span<const std::byte> bytes);
 
 }  // namespace fovea::io

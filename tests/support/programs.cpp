@@ -57,6 +57,13 @@ compile::Program two_sums(std::int64_t n) {
   return program;
 }
 
+compile::Program two_sums_of_zeros(std::int64_t n) {
+  compile::Program program = two_sums(n);
+  program.constants.resize(bytes_of(n));
+  program.dispatches[0].bindings[0].range = {compile::BufferKind::constant, 0, 0, bytes_of(n)};
+  return program;
+}
+
 std::vector<float> numbers(std::int64_t n, std::uint32_t seed) {
   std::vector<float> values(static_cast<std::size_t>(n));
   for (float& value : values) value = static_cast<float>((seed = seed * 1664525u + 1013904223u) >> 22) - 512;

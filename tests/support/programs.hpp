@@ -19,6 +19,8 @@ compile::Dispatch weighted_sum(std::int64_t n, std::uint32_t weight, float bias,
 
 // t = 2 (a + b) + 1 in the arena, then y = 3 (t + b): the second dispatch reads what the first wrote.
 compile::Program two_sums(std::int64_t n);
+// The same with `a` zeros, a constant of the program.
+compile::Program two_sums_of_zeros(std::int64_t n);
 inline float two_sums_of(float a, float b) {
   return 3 * (2 * (a + b) + 1 + b);
 }

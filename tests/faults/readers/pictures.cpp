@@ -1,3 +1,4 @@
+#include "io/picture_file.hpp"
 #include "tests/faults/readers/reader.hpp"
 #include <fovea/io.hpp>
 
@@ -25,12 +26,8 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
     std::size_t length = 0;
     for (std::size_t i = 0; i < 4; ++i) length = length * 256 + data[at + i];
     if (length > size - at - 12) break;
-    std::uint32_t sum = 0xffffffffu;
-    for (std::size_t i = at + 4; i < at + 8 + length; ++i) {
-      sum ^= data[i];
-      for (int bit = 0; bit < 8; ++bit) sum = (sum >> 1) ^ ((sum & 1) != 0 ? 0xedb88320u : 0u);
-    }
-    for (std::size_t i = 0; i < 4; ++i) data[at + 8 + length + i] = static_cast<std::uint8_t>(~sum >> (24 - 8 * i));
+    const std::uint32_t sum = io::crc32(test::bytes_of(data + at + 4, 4 + length));
+    for (std::size_t i = 0; i < 4; ++i) data[at + 8 + length + i] = static_cast<std::uint8_t>(sum >> (24 - 8 * i));
     at += 12 + length;
   }
   return size;
