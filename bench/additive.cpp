@@ -1,6 +1,6 @@
 // Additive scores and attention by features beside sum, activation, and product or softmax: B,Lq,Lk,A.
 
-#include "bench/pair.hpp"
+#include "bench/row.hpp"
 
 namespace bench {
 namespace {
@@ -15,34 +15,37 @@ struct Shape {
   fovea::Shape rows(std::int64_t count) const { return {batch, count, features}; }
 };
 
-Pair score(const Shape& s) {
+Row score(const Shape& s) {
   const auto build = [=](fovea::Graph& graph) {
     const std::vector<fovea::Tensor> in{graph.input("q", s.rows(s.queries)), graph.input("k", s.rows(s.keys)),
                                         graph.input("v", {s.features})};
     put_out(graph, fovea::additive_score(in[0], in[1], in[2]), in, s.gradient);
   };
-  return {"additive_score/" + s.name(), build, {"additive_score=decompose", "additive_score_backward=decompose"}, s.flops()};
+  return {"additive_score/" + s.name(),
+          fused_and_not(build, {"additive_score=decompose", "additive_score_backward=decompose"}), s.flops()};
 }
 
-Pair feature(const Shape& s) {
+Row feature(const Shape& s) {
   const auto build = [=](fovea::Graph& graph) {
     const std::vector<fovea::Tensor> in{graph.input("q", s.rows(s.queries)), graph.input("k", s.rows(s.keys)),
                                         graph.input("x", s.rows(s.keys))};
-    put_out(graph, fovea::feature_attention(in[0], in[1], in[2], {.scale = 5, .side = fovea::KeySide::before}), in, s.gradient);
+    put_out(graph, fovea::feature_attention(in[0], in[1], in[2], {.scale = 5, .side = fovea::KeySide::before}), in,
+            s.gradient);
   };
-  return {"feature_attention/" + s.name(), build, {"feature_attention=decompose", "feature_attention_backward=decompose"}, s.flops()};
+  return {"feature_attention/" + s.name(),
+          fused_and_not(build, {"feature_attention=decompose", "feature_attention_backward=decompose"}), s.flops()};
 }
 
 }  // namespace
 
-std::vector<Pair> additive_pairs() {
-  std::vector<Pair> pairs;
+std::vector<Row> additive_rows() {
+  std::vector<Row> rows;
   for (const bool gradient : {false, true}) {
-    pairs.push_back(score({8, 64, 64, 256, gradient}));   // a pointer network
-    pairs.push_back(score({64, 1, 256, 512, gradient}));  // one step of a decoder
-    pairs.push_back(feature({4, 64, 64, 300, gradient}));  // DiSAN
+    rows.push_back(score({8, 64, 64, 256, gradient}));    // a pointer network
+    rows.push_back(score({64, 1, 256, 512, gradient}));   // one step of a decoder
+    rows.push_back(feature({4, 64, 64, 300, gradient}));  // DiSAN
   }
-  return pairs;
+  return rows;
 }
 
 }  // namespace bench
