@@ -88,11 +88,11 @@ const char* to_string(Verdict verdict) {
   return "absent";
 }
 
-double Judgement::margin() const {
-  if (!(reached > 0)) return 0;
-  if (goal.relation == "at-least") return reached / goal.value;
-  if (goal.relation == "at-most") return goal.value / reached;
-  return goal.value / std::max(std::abs(reached - 1), 1e-3);
+double Judgement::margin(double value) const {
+  if (!(value > 0)) return 0;
+  if (goal.relation == "at-least") return value / goal.value;
+  if (goal.relation == "at-most") return goal.value / value;
+  return goal.value / std::max(std::abs(value - 1), 1e-3);
 }
 
 // The side of that name or, of a peer with several settings (`name:setting`), the fastest. Null: none has times, and
@@ -147,8 +147,9 @@ std::vector<Judgement> judge(const Report& report, const std::vector<Goal>& goal
 
 // ---- Tables -------------------------------------------------------------------------------------------------------
 
-static std::string number(double value) {
-  return value <= 0 ? "-" : value < 9.995 ? fmt::format("{:.2f}", value) : fmt::format("{:.0f}", value);
+std::string short_number(double value) {
+  if (!(value > 0)) return "-";
+  return fmt::format("{:.{}f}", value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
 }
 
 std::string goals_table(const Report& report, const std::vector<Judgement>& judgements) {
@@ -158,9 +159,9 @@ std::string goals_table(const Report& report, const std::vector<Judgement>& judg
                   "against", "ours ms", "theirs ms", "reached", "processor", "goal");
   for (const Judgement& j : judgements)
     text += fmt::format("{:<38} {:<8} {:>10} {:>10} {:>9} {:>9} {:>14}  {}{}\n", j.goal.row, j.goal.against,
-                        number(j.ours), number(j.theirs), number(j.reached), number(j.reached_processor),
-                        j.goal.relation + ' ' + fmt::format("{:g}", j.goal.value), to_string(j.verdict),
-                        j.note.empty() ? "" : " (" + j.note + ")");
+                        short_number(j.ours), short_number(j.theirs), short_number(j.reached),
+                        short_number(j.reached_processor), j.goal.relation + ' ' + fmt::format("{:g}", j.goal.value),
+                        to_string(j.verdict), j.note.empty() ? "" : " (" + j.note + ")");
   return text;
 }
 

@@ -61,13 +61,15 @@ struct Judgement {
   double reached = 0, reached_processor = 0;  // what is compared with the goal, by the clock and by processor time
   Verdict verdict = Verdict::absent;
   std::string note{};  // the faster setting of a peer; why there is nothing to judge
-  // How far past the goal: 1 is met exactly, above is better.
-  double margin() const;
+  // How far past the goal what was `reached` is: 1 is met exactly, above is better. 0: nothing was.
+  double margin() const { return margin(reached); }
+  double margin(double reached) const;
 };
 // Of the goals for the report's driver. `rows`: the names of those that could have been measured.
 std::vector<Judgement> judge(const Report& report, const std::vector<Goal>& goals, const std::set<std::string>& rows);
 
-// For people: the goals, and all sides of a row.
+// For people: a figure in few digits, the goals, and all sides of a row.
+std::string short_number(double value);
 std::string goals_table(const Report& report, const std::vector<Judgement>& judgements);
 std::string row_table(const RowResult& row);
 // One picture of several drivers' goals, SVG, that fetches nothing.
