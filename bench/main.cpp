@@ -238,6 +238,7 @@ class Bench {
 
 std::vector<Row> rows_asked_for(const Options& options, const std::vector<Goal>& goals) {
   std::vector<Row> rows;
+  const std::regex asked_for(options.rows);
   const auto has_goal = [&](const Row* row) {
     return std::any_of(goals.begin(), goals.end(), [&](const Goal& goal) {
       return goal.driver == options.driver && (row == nullptr || goal.row == row->name);
@@ -245,8 +246,7 @@ std::vector<Row> rows_asked_for(const Options& options, const std::vector<Goal>&
   };
   const bool goals_choose = options.rows.empty() && has_goal(nullptr);
   for (Row& row : all_rows())
-    if (goals_choose ? has_goal(&row) : std::regex_search(row.name, std::regex(options.rows)))
-      rows.push_back(std::move(row));
+    if (goals_choose ? has_goal(&row) : std::regex_search(row.name, asked_for)) rows.push_back(std::move(row));
   return rows;
 }
 
@@ -260,15 +260,16 @@ int fail(const std::string& message, int status = 1) {
   return status;
 }
 
-int measure(const Options& options, const std::vector<Goal>& goals, Report& report) {
+int measure(const Options& options, const std::vector<Goal>& goals) {
   if (!context()) return fail(context().error().message);
   const std::vector<Row> rows = rows_asked_for(options, goals);
   if (rows.empty()) return fail("no row matches '" + options.rows + "'", 2);
   const fs::path folder = fs::temp_directory_path() / fmt::format("fovea-bench-{}", getpid());
-  report.driver = options.driver;
-  report.device = context()->device().name, report.version = context()->device().driver;
-  report.date = fmt::format("{:%Y-%m-%d %H:%M}", fmt::localtime(std::time(nullptr)));
-  report.load_before = load();
+  Report report{.driver = options.driver,
+                .device = context()->device().name,
+                .version = context()->device().driver,
+                .date = fmt::format("{:%Y-%m-%d %H:%M}", fmt::localtime(std::time(nullptr))),
+                .load_before = load()};
   {
     Bench bench(options, folder);
     for (const Row& row : rows) {
@@ -286,6 +287,21 @@ int measure(const Options& options, const std::vector<Goal>& goals, Report& repo
   return done ? 0 : fail(done.error().message);
 }
 
+int conclude(const Options& options, const std::vector<Goal>& goals) {
+  std::set<std::string> names;
+  for (const Row& row : all_rows()) names.insert(row.name);
+  std::vector<std::pair<Report, std::vector<Judgement>>> reports;
+  for (const std::string& path : options.merge) {
+    const Result<Report> report = read_report(path);
+    if (!report) return fail(report.error().message);
+    reports.emplace_back(*report, judge(*report, goals, names));
+    if (!reports.back().second.empty()) std::fputs(goals_table(*report, reports.back().second).c_str(), stdout);
+  }
+  if (options.page.empty()) return 0;
+  const Result<void> done = fovea::io::write_text(options.page, page(reports));
+  return done ? 0 : fail(done.error().message);
+}
+
 int run(const Options& options) {
   std::vector<Goal> goals;
   if (!options.goals.empty()) {
@@ -293,27 +309,7 @@ int run(const Options& options) {
     if (!read) return fail(read.error().message);
     goals = std::move(*read);
   }
-  std::vector<std::pair<Report, std::vector<Judgement>>> reports;
-  for (const std::string& path : options.merge) {
-    Result<Report> read = read_report(path);
-    if (!read) return fail(read.error().message);
-    reports.emplace_back(std::move(*read), std::vector<Judgement>{});
-  }
-  if (options.merge.empty()) {
-    Report report;
-    if (const int status = measure(options, goals, report); status != 0) return status;
-    reports.emplace_back(std::move(report), std::vector<Judgement>{});
-  }
-  std::set<std::string> names;
-  for (const Row& row : all_rows()) names.insert(row.name);
-  for (auto& [report, judgements] : reports) {
-    judgements = judge(report, goals, names);
-    if (!judgements.empty()) std::fputs(goals_table(report, judgements).c_str(), stdout);
-  }
-  if (!options.page.empty())
-    if (Result<void> done = fovea::io::write_text(options.page, page(reports)); !done)
-      return fail(done.error().message);
-  return 0;
+  return options.merge.empty() ? measure(options, goals) : conclude(options, goals);
 }
 
 }  // namespace
@@ -336,10 +332,15 @@ int main(int argc, char** argv) {
   app.add_option("--peer", options.peers, "NAME=COMMAND of a peer, or of one of its settings: NAME:SETTING=COMMAND");
   app.add_option("--limits", options.limits, "Command of the peer that measures the machine's limits");
   app.add_option("--json", options.json, "Writes what was measured");
-  app.add_option("--page", options.page, "Writes the goals and what was reached, as SVG");
-  app.add_option("--merge", options.merge, "Reads JSON instead of measuring");
+  app.add_option("--page", options.page, "With --merge: writes the goals and what was reached, as SVG");
+  app.add_option("--merge", options.merge,
+                 "Reads JSON instead of measuring, and prints the goals and what was reached");
   CLI11_PARSE(app, argc, arguments.data());
   for (const std::string& peer : options.peers)
-    if (peer.find('=') == std::string::npos) return bench::fail("--peer: no NAME=COMMAND: " + peer, 2);
-  return bench::run(options);
+    if (peer.find('=') == std::string::npos) return bench::fail("--peer: '" + peer + "' is not NAME=COMMAND", 2);
+  try {
+    return bench::run(options);
+  } catch (const std::regex_error& error) {
+    return bench::fail("--rows: '" + options.rows + "' is no regular expression: " + error.what(), 2);
+  }
 }
