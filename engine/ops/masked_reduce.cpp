@@ -5,6 +5,8 @@
 #include "ops/compose.hpp"
 #include "ops/term.hpp"
 
+#include <fovea/autodiff.hpp>
+
 #include <cmath>
 #include <limits>
 
@@ -41,6 +43,25 @@ Term position(Reduce op, Term x, Term part, std::int64_t n, const Along& along) 
   return choose(none, Term{constant_i32(*x.tensor.graph(), n), x.site}, first);
 }
 
+// The largest or smallest of those that take part, which alone takes the gradient: what stands in for the others may equal it.
+Term extreme(Reduce op, Term x, Term taken, Term part, std::vector<std::int64_t> axes, const Along& along) {
+  const Term y = along(op, taken);
+  const auto rule = [=](Tensor d) {
+    if (x.tensor.shape().elements() == 0) return std::vector{Tensor()};
+    const Term arrives{d, x.site}, equal = of(Binary::equal, x, y);
+    Term goes = arrives;
+    if (along.desc.ties == Ties::share) {
+      const Term found = in(DType::f32, of(Binary::logical_and, part, equal));
+      goes = arrives * found / along(Reduce::sum, found);
+    } else if (x.tensor.shape() != y.tensor.shape()) {
+      const Term found = in(DType::f32, of(Binary::logical_and, part, of(Binary::logical_or, equal, of(Binary::not_equal, x, x))));
+      goes = {at_first(found.tensor, d, Reduce::max, {.axes = axes, .keep_dims = true}, x.site), x.site};
+    }
+    return std::vector{choose(part, goes, 0).tensor};
+  };
+  return {custom_gradient(y.tensor, {x.tensor}, rule, x.site), x.site};
+}
+
 }  // namespace
 
 Tensor masked_reduce(Reduce op, Tensor x, const ReduceDesc& desc, CallSite site) {
@@ -50,11 +71,11 @@ Tensor masked_reduce(Reduce op, Tensor x, const ReduceDesc& desc, CallSite site)
   if (!fault.empty()) return refuse(x, site, "reduce ", to_string(op), ": ", fault);
   if (!std::isfinite(desc.correction))
     return refuse(x, site, "reduce ", to_string(op), ": correction is ", desc.correction, ", not a finite number");
-  std::vector<std::int64_t> kept;  // the shape without the reduced axes
-  std::int64_t n = 1;              // elements of those
+  std::vector<std::int64_t> axes, kept;  // the reduced ones, and the shape without them
+  std::int64_t n = 1;                    // elements of those
   for (int axis = 0; axis < x.shape().rank(); ++axis) {
     if (reduced[static_cast<std::size_t>(axis)])
-      n *= x.shape()[axis];
+      n *= x.shape()[axis], axes.push_back(axis);
     else
       kept.push_back(x.shape()[axis]);
   }
@@ -69,6 +90,8 @@ Tensor masked_reduce(Reduce op, Tensor x, const ReduceDesc& desc, CallSite site)
       const Term squares = of(Unary::square, choose(part, whole - mean, 0));
       y = along(Reduce::sum, squares) / of(Binary::max, count + -desc.correction, 0);
     }
+  } else if (op == Reduce::max || op == Reduce::min) {
+    y = extreme(op, whole, taken, part, axes, along);
   } else {
     y = finds_position(op) ? position(op, taken, part, n, along) : along(op, taken);
   }

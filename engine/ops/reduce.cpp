@@ -250,33 +250,6 @@ Tensor prod_vjp(Tensor x, Tensor d, const ReduceDesc& along, CallSite site) {
   return select(binary(Binary::equal, zeros, zero, site), binary(Binary::div, others, filled, site), at_zero, site);
 }
 
-// d, with extents of 1 along the reduced axes, at the place of each row's first extreme; zeros elsewhere.
-Tensor at_first(Tensor x, Tensor d, Reduce op, const ReduceDesc& along, CallSite site) {
-  const Shape shape = x.shape();  // a copy: the graph grows
-  // The reduced axes as one, where the first of them stands, and the kept ones around it.
-  std::vector<int> order;
-  std::vector<std::int64_t> lines, apart;
-  std::int64_t n = 1;
-  const auto first = static_cast<int>(along.axes[0]);
-  for (int axis = 0; axis < shape.rank(); ++axis) {
-    const bool reduced = std::find(along.axes.begin(), along.axes.end(), axis) != along.axes.end();
-    if (reduced) n *= shape[axis];
-    if (axis == first) {
-      order.insert(order.end(), along.axes.begin(), along.axes.end());
-      lines.push_back(1);
-    } else if (!reduced) {
-      order.push_back(axis);
-      lines.push_back(shape[axis]);
-    }
-  }
-  const Tensor position = reduce(op == Reduce::max ? Reduce::argmax : Reduce::argmin, x, along, site);
-  const Tensor scattered = scatter_onto({}, reshape(position, lines, site), reshape(d, lines, site), {.axis = first, .extent = n}, site);
-  std::vector<int> back(order.size());
-  for (std::size_t i = 0; i < order.size(); ++i) apart.push_back(shape[order[i]]), back[static_cast<std::size_t>(order[i])] = static_cast<int>(i);
-  const Tensor whole = reshape(scattered, apart, site);
-  return std::is_sorted(order.begin(), order.end()) ? whole : permute(whole, back, site);
-}
-
 // Everything with the reduced axes kept as extents of 1.
 bool vjp(Vjp& vjp) {
   const auto& attrs = vjp.attrs<ReduceAttrs>();
@@ -341,6 +314,32 @@ bool vjp(Vjp& vjp) {
 }
 
 }  // namespace
+
+Tensor at_first(Tensor x, Tensor d, Reduce op, const ReduceDesc& along, CallSite site) {
+  const Shape shape = x.shape();  // a copy: the graph grows
+  // The reduced axes as one, where the first of them stands, and the kept ones around it.
+  std::vector<int> order;
+  std::vector<std::int64_t> lines, apart;
+  std::int64_t n = 1;
+  const auto first = static_cast<int>(along.axes[0]);
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    const bool reduced = std::find(along.axes.begin(), along.axes.end(), axis) != along.axes.end();
+    if (reduced) n *= shape[axis];
+    if (axis == first) {
+      order.insert(order.end(), along.axes.begin(), along.axes.end());
+      lines.push_back(1);
+    } else if (!reduced) {
+      order.push_back(axis);
+      lines.push_back(shape[axis]);
+    }
+  }
+  const Tensor position = reduce(op == Reduce::max ? Reduce::argmax : Reduce::argmin, x, along, site);
+  const Tensor scattered = scatter_onto({}, reshape(position, lines, site), reshape(d, lines, site), {.axis = first, .extent = n}, site);
+  std::vector<int> back(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i) apart.push_back(shape[order[i]]), back[static_cast<std::size_t>(order[i])] = static_cast<int>(i);
+  const Tensor whole = reshape(scattered, apart, site);
+  return std::is_sorted(order.begin(), order.end()) ? whole : permute(whole, back, site);
+}
 
 extern constexpr OpDef reduce_op{.name = "reduce", .infer = infer, .title = title, .kernels = kernels, .vjp = vjp, .flops = flops};
 

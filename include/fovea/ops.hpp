@@ -216,7 +216,7 @@ struct ReduceDesc {
 // Over no elements: sum, l1, l2, sum_square 0; prod 1; max -inf; min +inf; logsumexp, log_sum -inf; mean, variance NaN.
 // argmax/argmin: i32, the first of equals or of NaNs, counted row-major over the reduced axes; error over an empty axis.
 // max, min propagate NaN. With a mask the reduction is over what takes part, whatever stands elsewhere; argmax and argmin of
-// a row in which nothing does are the number of its elements, one past the end. A masked extreme that is infinite has no gradient.
+// a row in which nothing does are the number of its elements, one past the end.
 // l1 has none at 0, l2 none of a row of zeros, logsumexp none of a row of -inf.
 // Errors: axis out of range or named twice, a mask that does not broadcast, correction that is not finite.
 Tensor reduce(Reduce op, Tensor x, const ReduceDesc& desc = {}, CallSite site = CallSite::here());

@@ -92,6 +92,51 @@ TEST_CASE("what takes no part may be NaN or infinite; a row without any is one o
   for (Reduce op : every_reduction) check_masked(op, x, part, {.axes = {2}}, {1, 3, 1}, false);
 }
 
+// The gradient of a row's extreme, for the arriving d: to the first element that takes part and equals it, or in equal parts.
+template <class T>
+Array<T> extreme_gradient(Reduce op, Ties ties, const Array<T>& x, const Array<T>& part, const Array<T>& d) {
+  Array<T> gradient(x.shape);
+  const std::int64_t n = x.dim(-1);
+  for (std::int64_t row = 0; row < x.size() / n; ++row) {
+    std::vector<std::int64_t> extremes;
+    for (std::int64_t i = row * n; i < (row + 1) * n; ++i) {
+      if (part[i] == 0) continue;
+      if (!extremes.empty() && (op == Reduce::max ? x[i] > x[extremes[0]] : x[i] < x[extremes[0]])) extremes.clear();
+      if (extremes.empty() || x[i] == x[extremes[0]]) extremes.push_back(i);
+    }
+    if (ties == Ties::first && !extremes.empty()) extremes.resize(1);
+    for (std::int64_t i : extremes) gradient[i] = d[row] / static_cast<T>(extremes.size());
+  }
+  return gradient;
+}
+
+TEST_CASE("an extreme's gradient goes to what takes part, be the extreme infinite, and what does not the same or NaN") {
+  const Operand x = values({2, 3, 4}, {-inf, -inf, 1, -inf, inf, -inf, inf, inf, nan, inf, -inf, nan,  //
+                                       -inf, -inf, -inf, -inf, inf, inf, inf, inf, 2, 2, 1, 2});
+  const Operand part = values({2, 3, 4}, {0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 1, 0,  //
+                                          0, 0, 0, 0, 1, 0, 1, 0, 0, 1, 1, 1}, DType::boolean);
+  for (Reduce op : {Reduce::max, Reduce::min})
+    for (Ties ties : {Ties::first, Ties::share}) {
+      INFO(to_string(op), ' ', to_string(ties));
+      check("scatter", {x, part, random({2, 3})},
+            [&](Graph&, const std::vector<Tensor>& in) {
+              const Tensor y = reduce(op, in[0], {.axes = {-1}, .ties = ties, .mask = in[1]});
+              return std::vector{y, grad(y, {in[0]}, {.seed = in[2]})[0]};
+            },
+            [&](const auto& in) {
+              using A = std::decay_t<decltype(in[0])>;
+              A y(Shape{2, 3});
+              for (std::int64_t row = 0; row < 6; ++row) {
+                std::vector<std::decay_t<decltype(in[0][0])>> taken;
+                for (std::int64_t i = 4 * row; i < 4 * row + 4; ++i)
+                  if (in[1][i] != 0) taken.push_back(in[0][i]);
+                y[row] = reduced(op, taken, 4, 0);
+              }
+              return std::vector{y, extreme_gradient(op, ties, in[0], in[1], in[2])};
+            });
+    }
+}
+
 TEST_CASE("the extents go unless they are kept") {
   Graph graph;
   const Tensor x = graph.input("x", {2, 3, 5}), part = graph.input("part", {5}, DType::boolean);
