@@ -29,8 +29,9 @@ bool check_weights(const Call& call, Cell cell, const CellWeights& weights, std:
   const std::string_view letters = letters_of(cell);
   if (!weights.gates.empty() && !std::is_permutation(weights.gates.begin(), weights.gates.end(), letters.begin(), letters.end()))
     return call.refuse("gates \"", weights.gates, "\" are no order of \"", letters, '"');
-  if (weights.forget_bias != 0 && cell != Cell::lstm) return call.refuse("forget_bias is ", weights.forget_bias, ", and it has no f");
-  if (!call.is_finite("forget_bias", weights.forget_bias)) return false;
+  const float forget_bias = weights.forget_bias.value_or(0);
+  if (forget_bias != 0 && cell != Cell::lstm) return call.refuse("forget_bias is ", forget_bias, ", and it has no f");
+  if (!call.is_finite("forget_bias", forget_bias)) return false;
   const std::int64_t gates = ops::gates_of(cell) * h;
   if (!call.is_known("update", weights.update)) return false;
   if (weights.update != GruUpdate::z_keeps && cell < Cell::gru)
@@ -63,11 +64,13 @@ Tensor in_order(Tensor x, Cell cell, std::string_view gates, CallSite site) {
 }
 
 // The input bias with the forget bias.
-Tensor with_forget_bias(const Call& call, Tensor bias, const CellWeights& weights) {
-  if (weights.forget_bias == 0) return bias;
+Tensor with_forget_bias(const Call& call, Cell cell, Tensor bias, const CellWeights& weights) {
+  const bool begins = cell == Cell::lstm && !weights.input_bias && !weights.hidden_bias;
+  const float forget_bias = weights.forget_bias.value_or(begins ? 1.0f : 0.0f);
+  if (forget_bias == 0) return bias;
   const std::int64_t h = weights.hidden.dim(1);
   std::vector<float> values(static_cast<std::size_t>(4 * h), 0);
-  std::fill_n(values.begin() + h, h, weights.forget_bias);
+  std::fill_n(values.begin() + h, h, forget_bias);
   const Term added = ops::in(weights.input.dtype(), {ops::constant(*weights.input.graph(), {4 * h}, values, call.site), call.site});
   return bias ? (Term{bias, call.site} + added).tensor : added.tensor;
 }
@@ -76,7 +79,7 @@ Tensor with_forget_bias(const Call& call, Tensor bias, const CellWeights& weight
 std::vector<Tensor> scan(const Call& call, Cell cell, Tensor x, const CellWeights& weights, const CellState& from,
                          Tensor lengths = {}, bool reverse = false) {
   const auto ordered = [&](Tensor of_gates) { return in_order(of_gates, cell, weights.gates, call.site); };
-  const Tensor bias = with_forget_bias(call, ordered(weights.input_bias), weights);
+  const Tensor bias = with_forget_bias(call, cell, ordered(weights.input_bias), weights);
   const Tensor gates = linear(x, ordered(weights.input), bias, Activation::none, call.site);
   return ops::recurrent_scan({gates, ordered(weights.hidden), ordered(weights.hidden_bias), from.h, from.c, lengths},
                              {.cell = cell, .update = weights.update, .reverse = reverse}, call.site);

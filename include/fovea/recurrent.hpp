@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -38,7 +39,9 @@ struct CellWeights {
   // The gates' letters in another order than PyTorch's "ifgo" and "rzn": ONNX has "iofg" and "zrn". A copy of the weights
   // puts them right.
   std::string_view gates{};
-  float forget_bias = 0;  // of lstm: added to f; 1 is what new weights are often begun with (Jozefowicz et al. 2015)
+  // Of lstm: added to f. Unset: 1 where no bias is given, so that new weights begin by remembering (Jozefowicz et al. 2015),
+  // and 0 where one is, which holds its own. Weights that were trained without biases (PyTorch's bias=False) want 0.
+  std::optional<float> forget_bias{};
 };
 struct CellState {
   Tensor h;    // [B,H]

@@ -115,6 +115,7 @@ CellWeights onnx_weights(CaseGraph& graph, std::int64_t d, const std::vector<std
     return reshape(part(x, 0, d, 1), shape);
   };
   CellWeights weights{reordered(pick(graph.onnx(1)), order), reordered(pick(graph.onnx(2)), order), {}, {}};
+  weights.forget_bias = 0;
   if (!graph.has_onnx(3)) return weights;
   const Tensor both = pick(graph.onnx(3));
   const std::int64_t half = both.dim(0) / 2;

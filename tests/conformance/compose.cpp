@@ -107,8 +107,11 @@ Tensor weighed_scores(CaseGraph& graph, const std::string& name, Tensor q, Tenso
 }
 
 CellWeights cell_weights(CaseGraph& graph, const std::string& prefix, const std::string& suffix) {
-  return {graph.weight(prefix + "weight_ih" + suffix), graph.weight(prefix + "weight_hh" + suffix),
-          graph.optional_weight(prefix + "bias_ih" + suffix), graph.optional_weight(prefix + "bias_hh" + suffix)};
+  return {.input = graph.weight(prefix + "weight_ih" + suffix),
+          .hidden = graph.weight(prefix + "weight_hh" + suffix),
+          .input_bias = graph.optional_weight(prefix + "bias_ih" + suffix),
+          .hidden_bias = graph.optional_weight(prefix + "bias_hh" + suffix),
+          .forget_bias = 0};
 }
 
 std::vector<RecurrentLayer> recurrent_layers(CaseGraph& graph, const std::string& prefix, std::int64_t layers) {

@@ -208,10 +208,21 @@ TEST_CASE("gates in another order, and a forget bias") {
     Cell cell;
     const char* gates;
     std::vector<std::size_t> order;  // of the kernel's gates, the place of each in the weights
-    float forget_bias;
+    std::optional<float> forget_bias;
+    float added;  // to f
+    bool input_bias = true, hidden_bias = true;
   };
-  const Case cases[] = {{Cell::lstm, "iofg", {0, 2, 3, 1}, 0}, {Cell::lstm, "ofgi", {3, 1, 2, 0}, 1.5f}, {Cell::gru, "zrn", {1, 0, 2}, 0},
-                        {Cell::lstm, "", {0, 1, 2, 3}, -0.5f}};
+  const Case cases[] = {{Cell::lstm, "iofg", {0, 2, 3, 1}, 0, 0},
+                        {Cell::lstm, "ofgi", {3, 1, 2, 0}, 1.5f, 1.5f},
+                        {Cell::gru, "zrn", {1, 0, 2}, {}, 0},
+                        {Cell::lstm, "", {0, 1, 2, 3}, -0.5f, -0.5f},
+                        {Cell::lstm, "", {0, 1, 2, 3}, {}, 0},
+                        {Cell::lstm, "", {0, 1, 2, 3}, {}, 0, true, false},
+                        {Cell::lstm, "", {0, 1, 2, 3}, {}, 0, false, true},
+                        {Cell::lstm, "", {0, 1, 2, 3}, {}, 1, false, false},
+                        {Cell::lstm, "fiog", {1, 0, 3, 2}, {}, 1, false, false},
+                        {Cell::lstm, "", {0, 1, 2, 3}, 0, 0, false, false},
+                        {Cell::gru, "", {0, 1, 2}, {}, 0, false, false}};
   for (const Case& one : cases) {
     CAPTURE(std::string(one.gates));
     const auto gates = static_cast<std::int64_t>(one.order.size());
@@ -219,20 +230,24 @@ TEST_CASE("gates in another order, and a forget bias") {
                                         random({gates * 2}, -1, 1, 4), random({gates * 2}, -1, 1, 5),
                                         values({1, 2, 2}, {0, 0, 0, 0}), values({1, 2, 2}, {0, 0, 0, 0})};
     const auto build = [&](Graph&, const std::vector<Tensor>& t) {
-      const RecurrentLayer layer{{.input = t[1], .hidden = t[2], .input_bias = t[3], .hidden_bias = t[4], .gates = one.gates, .forget_bias = one.forget_bias}, {}};
+      const RecurrentLayer layer{{.input = t[1], .hidden = t[2], .input_bias = one.input_bias ? t[3] : Tensor(),
+                                  .hidden_bias = one.hidden_bias ? t[4] : Tensor(), .gates = one.gates, .forget_bias = one.forget_bias}, {}};
       const RecurrentDesc desc{.h = t[5], .c = one.cell == Cell::lstm ? t[6] : Tensor()};
       return std::vector{recurrent(one.cell, t[0], std::span(&layer, 1), desc).out};
     };
     const auto reference = [&](const auto& in) {
       auto ordered = in;
+      for (std::size_t k = 3; k < 5; ++k)
+        if (!(k == 3 ? one.input_bias : one.hidden_bias)) std::fill(ordered[k].values.begin(), ordered[k].values.end(), 0);
+      const auto given = ordered;
       for (std::size_t k = 1; k < 5; ++k) {
         const std::int64_t gate = in[k].size() / gates;
         for (std::size_t g = 0; g < one.order.size(); ++g)
           for (std::int64_t i = 0; i < gate; ++i)
-            ordered[k][static_cast<std::int64_t>(g) * gate + i] = in[k][static_cast<std::int64_t>(one.order[g]) * gate + i];
+            ordered[k][static_cast<std::int64_t>(g) * gate + i] = given[k][static_cast<std::int64_t>(one.order[g]) * gate + i];
       }
       using T = std::decay_t<decltype(in[0][0])>;
-      for (std::int64_t i = 2; i < 4 && one.forget_bias != 0; ++i) ordered[3][i] += static_cast<T>(one.forget_bias);
+      for (std::int64_t i = 2; i < 4; ++i) ordered[3][i] += static_cast<T>(one.added);
       return std::vector{scans(one.cell, ordered, 1, 1, {2, 2})[0]};
     };
     check("recurrent_scan", operands, build, reference, {.f16 = false, .extra_ulps = 64});
@@ -248,7 +263,7 @@ TEST_CASE("a masked step copies the state, whatever x holds there") {
     const std::vector<Operand> operands{x, random({gates, 4}, -1, 1, 2), random({gates, 3}, -1, 1, 3), random({3, 3}, -1, 1, 4), random({3, 3}, -1, 1, 5),
                                         values({3}, {1, 0, 1}, DType::boolean)};
     const auto build = [&](Graph&, const std::vector<Tensor>& t) {
-      const CellState next = recurrent_cell(cell, t[0], {t[3], cell == Cell::lstm ? t[4] : Tensor()}, {.input = t[1], .hidden = t[2]}, {.mask = t[5]});
+      const CellState next = recurrent_cell(cell, t[0], {t[3], cell == Cell::lstm ? t[4] : Tensor()}, {.input = t[1], .hidden = t[2], .forget_bias = 0}, {.mask = t[5]});
       std::vector<Tensor> results{next.h};
       if (next.c) results.push_back(next.c);
       return results;
