@@ -54,9 +54,6 @@ std::int64_t heads_of(const NodeView& node) { return node.in(2).shape.rank() == 
 
 // ---- Kernels ------------------------------------------------------------------------------------------------------
 
-bool loops_fit(const DeviceCaps& caps, std::int64_t iterations) {
-  return caps.max_loop_iterations == 0 || iterations + 8 < caps.max_loop_iterations;
-}
 bool is_cpu(const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
 
 constexpr std::int64_t rows_a_lane = 4;  // 8 gain nothing and compile half as long again
@@ -91,7 +88,7 @@ std::uint32_t owned_rows_a_lane(const DeviceCaps& caps, std::int64_t owned, cons
   return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(blocks(owned, spec.WG), 1, most));
 }
 
-bool supports(const NodeView& node, const DeviceCaps& caps) { return loops_fit(caps, AdditiveShape(node).A / 4); }
+bool supports(const NodeView& node, const DeviceCaps& caps) { return loops_fit(caps, nested_loops({AdditiveShape(node).A / 4 + 1})); }
 
 void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   const AdditiveShape shape(node);
@@ -140,7 +137,7 @@ Parts parts_of(const Side& side, const DeviceCaps& caps) {
 }
 bool gains_by_parts(const Side& side, const DeviceCaps& caps) {
   if (!is_wanted(side) || side.groups == 0) return false;
-  return !loops_fit(caps, side.others) || (side.others >= (is_cpu(caps) ? 16384 : 256) && side.groups < (is_cpu(caps) ? 4 : 128));
+  return !loops_fit(caps, nested_loops({side.others})) || (side.others >= (is_cpu(caps) ? 16384 : 256) && side.groups < (is_cpu(caps) ? 4 : 128));
 }
 std::uint64_t bytes_of_parts(const NodeView& node, const Side& side, const Parts& parts) {
   const AdditiveShape shape(node);
@@ -186,7 +183,7 @@ void plan_sides(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan, 
 
 bool supports_backward(const NodeView& node, const DeviceCaps& caps) {
   const AdditiveShape shape(node);
-  return loops_fit(caps, std::max(shape.Lq, shape.Lk));
+  return loops_fit(caps, nested_loops({std::max(shape.Lq, shape.Lk)}));
 }
 void plan_backward(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) { plan_sides(node, caps, plan, false); }
 

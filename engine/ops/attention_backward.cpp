@@ -46,12 +46,11 @@ Work work_of(const NodeView& node) {
 
 // `inner`: iterations inside a step's.
 bool loops_fit(const NodeView& node, const DeviceCaps& caps, std::uint64_t step, std::uint64_t inner = 0) {
-  if (caps.max_loop_iterations == 0) return true;
   const AttentionShape shape(node);
   const Work work = work_of(node);
   const std::uint64_t steps = (ceil_div(static_cast<std::uint64_t>(std::max(work.rows, work.keys)), step) + 2) * (1 + inner);
-  const std::uint64_t of_mask = work.mask_readers * (quads(shape.D) + quads(shape.Dv) + 3) + 8;
-  return std::max(steps, of_mask) <= caps.max_loop_iterations;
+  const std::uint64_t of_mask = work.mask_readers * (quads(shape.D) + quads(shape.Dv) + 3);
+  return ops::loops_fit(caps, std::max(steps, of_mask));
 }
 
 // A lane holds four rows: those of a larger head would go to a GPU's memory, and there is attention_backward_split.

@@ -113,8 +113,8 @@ bool supports_row(const NodeView& node, const DeviceCaps& caps) {
   if (caps.costly_unrolling && unrolled_by_row(spec) > most_unrolled(caps)) return false;
   const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(AttentionShape(node).Lk), spec.KEYS);
   const std::uint64_t with_care = spec.MASK != ATTENTION_MASK_NONE || spec.BAND != 0 ? spec.ROWS : 0;
-  const std::uint64_t iterations = steps + with_care * (steps + 2) + spec.D / 4 + spec.DV / 4 + 8;  // and those of q and y
-  return caps.max_loop_iterations == 0 || iterations <= caps.max_loop_iterations;
+  const std::uint64_t iterations = steps + with_care * (steps + 2) + spec.D / 4 + spec.DV / 4;  // and those of q and y
+  return loops_fit(caps, iterations);
 }
 
 void plan_row(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
@@ -139,8 +139,9 @@ bool supports_tile(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
   const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(shape.Lk), ATTENTION_TILE_KEYS);
   const std::uint64_t chunks = ceil_div(static_cast<std::uint64_t>(shape.D), 16);      // of 4 + 1 iterations each
-  const std::uint64_t slices = ceil_div(static_cast<std::uint64_t>(shape.Dv), 32) + 1;  // of 8 + 1, the maximum's too
-  return caps.max_loop_iterations == 0 || steps * (6 * chunks + 9 * slices + 2) + 16 <= caps.max_loop_iterations;
+  // Of 8 + 1, as the maximum; and where the mask forbids, that of values that are not finite, which ends at once.
+  const std::uint64_t slices = ceil_div(static_cast<std::uint64_t>(shape.Dv), 32);
+  return loops_fit(caps, steps * (6 * chunks + 10 * slices + 9 + 3));
 }
 
 void plan_tile(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {

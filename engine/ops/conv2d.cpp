@@ -92,8 +92,7 @@ bool supports(const NodeView& node, const DeviceCaps& caps) {
   if (is_product(node)) return false;  // matmul is made for it
   const Shape& weight = node.in(1).shape;
   const std::int64_t turns = weight[2] * weight[3] / spec_of(node, caps).KU;
-  // Three nested loops; each costs one more than it has iterations.
-  return caps.max_loop_iterations == 0 || (weight[1] + 3) * turns + 2 < caps.max_loop_iterations;
+  return loops_fit(caps, nested_loops({weight[2], turns / std::max<std::int64_t>(weight[2], 1), weight[1]}));
 }
 
 void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {

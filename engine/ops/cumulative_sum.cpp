@@ -64,14 +64,10 @@ void add_launch(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan, 
 constexpr std::int64_t least_chunk = 256;
 std::int64_t chunk_of(const Rows& rows) { return std::max(least_chunk, rows.n / 1024); }
 
-bool loops_fit(const DeviceCaps& caps, std::int64_t iterations) {
-  return caps.max_loop_iterations == 0 || iterations + 64 < caps.max_loop_iterations;
-}
-
 bool supports_row(const NodeView& node, const DeviceCaps& caps) {
   const Rows rows = rows_of(node);
   const bool few = rows.n > 4 * least_chunk && rows.count < (caps.type == DeviceType::cpu ? 64 : 4096);
-  return !few && loops_fit(caps, rows.n);
+  return !few && loops_fit(caps, nested_loops({rows.n}));
 }
 void plan_row(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   add_launch(node, caps, plan, CUMULATIVE_WHOLE, std::max<std::int64_t>(rows_of(node).n, 1),
@@ -80,7 +76,7 @@ void plan_row(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
 
 bool supports_chunks(const NodeView& node, const DeviceCaps& caps) {
   const Rows rows = rows_of(node);
-  return rows.n > least_chunk && loops_fit(caps, std::max<std::int64_t>(chunk_of(rows), 1024 + 1));
+  return rows.n > least_chunk && loops_fit(caps, nested_loops({std::max<std::int64_t>(chunk_of(rows), 1024 + 1)}));
 }
 void plan_chunks(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   const Rows rows = rows_of(node);

@@ -49,7 +49,7 @@ void infer_slopes(InferContext& context) {
 }
 bool takes_channels(const NodeView& node, const DeviceCaps& caps) {
   const auto& attrs = node.attrs<DeformAttrs>();
-  return caps.max_loop_iterations == 0 || attrs.channels / attrs.offset_groups + 8 < caps.max_loop_iterations;
+  return loops_fit(caps, nested_loops({attrs.channels / attrs.offset_groups}));
 }
 void plan_slopes(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   plan_launch(node, caps, plan, "deform_slopes", node.in(2).shape, node.out(1).shape.elements(), node.has(3),
@@ -65,7 +65,7 @@ void infer_texels(InferContext& context) {
 }
 // At worst all samples are in one cell, whose four texels walk them; where these are lanes of one vector, it does so in turn.
 bool takes_samples(const NodeView& node, const DeviceCaps& caps) {
-  return caps.max_loop_iterations == 0 || 4 * (node.in(2).shape[1] + 40) < caps.max_loop_iterations;
+  return loops_fit(caps, nested_loops({4, node.in(2).shape[1] + 40}));
 }
 void plan_texels(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   const auto& attrs = node.attrs<DeformAttrs>();

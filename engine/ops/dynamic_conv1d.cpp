@@ -50,15 +50,11 @@ std::int64_t stride_of(const Shape& weight, int axis_from_end) {
   return stride;
 }
 
-bool loops_fit(const DeviceCaps& caps, std::int64_t iterations) {
-  return caps.max_loop_iterations == 0 || static_cast<std::uint64_t>(iterations) + 64 < caps.max_loop_iterations;
-}
-
 constexpr std::int64_t rows = 4;  // neighbouring positions of an invocation
 std::uint32_t channels_a_load(std::int64_t channels) { return channels % 4 == 0 ? 4 : 1; }
 std::int64_t blocks_of(std::int64_t T, std::int64_t span) { return (T + span - 1) / span; }
 
-bool supports(const NodeView& node, const DeviceCaps& caps) { return loops_fit(caps, node.in(1).shape.at(-1) + rows); }
+bool supports(const NodeView& node, const DeviceCaps& caps) { return loops_fit(caps, nested_loops({node.in(1).shape.at(-1) + rows})); }
 
 void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   const auto& attrs = node.attrs<DynamicConvAttrs>();
@@ -135,9 +131,9 @@ void infer_weights(InferContext& context) {
 }
 
 // Iterations of one invocation.
-std::int64_t work_of(const WeightsAttrs& attrs, const Shape& x) {
+std::uint64_t work_of(const WeightsAttrs& attrs, const Shape& x) {
   const std::int64_t channels = x[2] / attrs.heads;
-  return (attrs.samples ? 1 : x[0]) * (blocks_of(attrs.span, rows) * (channels / channels_a_load(channels) + 1) + 1);
+  return nested_loops({attrs.samples ? 1 : x[0], blocks_of(attrs.span, rows), channels / channels_a_load(channels)});
 }
 bool supports_weights(const NodeView& node, const DeviceCaps& caps) {
   return loops_fit(caps, work_of(node.attrs<WeightsAttrs>(), node.in(0).shape));

@@ -83,7 +83,7 @@ constexpr std::int64_t most_length = std::int64_t{1} << 29;  // a row number and
 
 bool supports_length(const NodeView& node, const DeviceCaps& caps, std::int64_t iterations) {
   const AdditiveShape shape(node);
-  return std::max(shape.Lq, shape.Lk) <= most_length && (caps.max_loop_iterations == 0 || iterations + 8 < caps.max_loop_iterations);
+  return std::max(shape.Lq, shape.Lk) <= most_length && loops_fit(caps, nested_loops({iterations}));
 }
 
 // One launch whose lanes own rows of queries or of keys.
@@ -129,7 +129,7 @@ Launch launch_of(const NodeView& node, const DeviceCaps& caps, const char* stem,
 }
 
 bool supports(const NodeView& node, const DeviceCaps& caps) {
-  return supports_length(node, caps, AdditiveShape(node).Lk / shader::FeatureAttentionSpec{}.KEYS);
+  return supports_length(node, caps, AdditiveShape(node).Lk / shader::FeatureAttentionSpec{}.KEYS + 1);
 }
 void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   const auto& attrs = node.attrs<FeatureAttentionAttrs>();

@@ -35,6 +35,11 @@ void infer(InferContext& context) {
   context.out = {{Shape{x[0], x[1] / taps, size[0], size[1]}, context.dtype(0)}};
 }
 
+bool supports(const NodeView& node, const DeviceCaps& caps) {
+  const auto& kernel = node.attrs<FoldAttrs>().of.kernel;
+  return loops_fit(caps, nested_loops({kernel[0], kernel[1]}));
+}
+
 void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   const auto& [size, of] = node.attrs<FoldAttrs>();
   shader::FoldSpec spec;
@@ -60,7 +65,7 @@ bool vjp(Vjp& vjp) {
 
 double flops(const NodeView& node) { return static_cast<double>(node.in(0).shape.elements()); }
 
-constexpr Kernel kernels[] = {{"fold", [](const NodeView&, const DeviceCaps&) { return true; }, plan}};
+constexpr Kernel kernels[] = {{"fold", supports, plan}};
 
 }  // namespace
 

@@ -66,7 +66,7 @@ shader::GridGradientParams params_of(const NodeView& node, const Shape& x) {
 
 bool supports_texels(const NodeView& node, const DeviceCaps& caps) {
   const auto params = params_of(node, node.out(0).shape);
-  return caps.max_loop_iterations == 0 || 2 * (std::uint64_t{params.positions} + params.tiles) < caps.max_loop_iterations;
+  return loops_fit(caps, nested_loops({params.tiles, params.tile}));
 }
 
 void plan_texels(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
@@ -120,7 +120,7 @@ bool vjp_texels(Vjp& vjp) {
 // ---- To points ----------------------------------------------------------------------------------------------------
 
 bool supports_points(const NodeView& node, const DeviceCaps& caps) {
-  return caps.max_loop_iterations == 0 || 2 * static_cast<std::uint64_t>(node.in(0).shape[1]) < caps.max_loop_iterations;
+  return loops_fit(caps, nested_loops({node.in(0).shape[1]}));
 }
 
 void plan_points(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {

@@ -124,9 +124,6 @@ void add_launch(const NodeView& node, const MatmulProblem& problem, const Device
 }
 
 bool is_cpu(const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
-bool loop_fits(const DeviceCaps& caps, Count iterations) {
-  return caps.max_loop_iterations == 0 || iterations + 64 < caps.max_loop_iterations;
-}
 
 Count groups_of(const NodeView& node, const MatmulProblem& problem, const DeviceCaps& caps) {
   return is_cpu(caps) ? row_tiling(node, problem, caps).groups : tile_tiling(node, problem).groups;
@@ -150,7 +147,7 @@ Count scratch_bytes(const NodeView& node, const Parts& parts) {
 bool supports_matmul_row(const NodeView& node, const DeviceCaps& caps) {
   const MatmulProblem problem = matmul_problem(node);
   const auto K = static_cast<Count>(problem.K);
-  return loop_fits(caps, row_tiling(node, problem, caps).spec.VEC ? K / 4 : K);
+  return loops_fit(caps, row_tiling(node, problem, caps).spec.VEC ? K / 4 : K);
 }
 void plan_matmul_row(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   const MatmulProblem problem = matmul_problem(node);
@@ -159,7 +156,7 @@ void plan_matmul_row(const NodeView& node, const DeviceCaps& caps, KernelPlan& p
 bool prefers_matmul_row(const NodeView&, const DeviceCaps& caps) { return is_cpu(caps); }
 
 bool supports_matmul_tile(const NodeView& node, const DeviceCaps& caps) {
-  return loop_fits(caps, static_cast<Count>(matmul_problem(node).K) / 16);
+  return loops_fit(caps, static_cast<Count>(matmul_problem(node).K) / 16);
 }
 void plan_matmul_tile(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   const MatmulProblem problem = matmul_problem(node);
@@ -171,7 +168,7 @@ bool supports_matmul_split(const NodeView& node, const DeviceCaps& caps) {
   const MatmulProblem problem = matmul_problem(node);
   if (problem.K <= 16) return false;
   const Parts parts = parts_of(node, problem, caps);
-  return loop_fits(caps, parts.count) && scratch_bytes(node, parts) <= caps.max_storage_range;
+  return loops_fit(caps, parts.count) && scratch_bytes(node, parts) <= caps.max_storage_range;
 }
 bool prefers_matmul_split(const NodeView& node, const DeviceCaps& caps) {
   const MatmulProblem problem = matmul_problem(node);

@@ -177,6 +177,22 @@ const ShaderInfo* shader_for(std::string_view stem, DType dtype);
 // The kernel reads its number with FLAT_GROUP (shaders/lib/shared.h) and returns when past the end.
 std::array<std::uint32_t, 3> flat_groups(std::uint64_t n, std::uint32_t size, const DeviceCaps& caps);
 
+// What a device that cuts loops (DeviceCaps::max_loop_iterations) counts of loops of so many iterations, one inside the
+// other, the outermost first: whenever one ends it costs one more, and so does each that is inside it. It counts for a vector
+// of invocations, which goes on in each loop until its last one leaves it: of numbers that differ between invocations take
+// the largest, loop by loop.
+inline std::uint64_t nested_loops(std::initializer_list<std::int64_t> iterations) {
+  std::uint64_t count = 0, ending = 0;
+  for (auto n = std::rbegin(iterations); n != std::rend(iterations); ++n)
+    count = static_cast<std::uint64_t>(*n) * (1 + count) + ++ending;
+  return count;
+}
+// Whether the device runs loops of so many iterations in all, and the few that kernels have beside those that shapes lengthen:
+// bisections, and trees of a workgroup's lanes.
+inline bool loops_fit(const DeviceCaps& caps, std::uint64_t iterations) {
+  return caps.max_loop_iterations == 0 || iterations + 64 < caps.max_loop_iterations;
+}
+
 inline std::uint64_t ceil_div(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
 inline std::uint32_t u32(std::int64_t value) { return static_cast<std::uint32_t>(value); }
 

@@ -111,16 +111,16 @@ std::vector<LaunchOperand> operands_of(const PoolAttrs& attrs) {
 
 bool supports(const NodeView& node, const DeviceCaps& caps) {
   const auto params = params_of(node);
-  std::uint64_t iterations = 1;
+  std::int64_t windows[3];
   for (int i = 0; i < 3; ++i) {
     const std::uint64_t size = params.size[i], out_size = params.out_size[i];
     const bool adaptive = !node.attrs<PoolAttrs>().adaptive.empty();
     // Adaptive windows are found by products of both extents, in 32 bits.
     if (adaptive && (out_size + 1) * size + out_size > UINT32_MAX) return false;
     const std::uint64_t window = adaptive ? size / std::max<std::uint64_t>(1, out_size) + 2 : std::min<std::uint64_t>(params.kernel[i], size);
-    iterations = iterations * window + 1;
+    windows[i] = static_cast<std::int64_t>(window);
   }
-  return caps.max_loop_iterations == 0 || iterations * 2 < caps.max_loop_iterations;
+  return loops_fit(caps, nested_loops({windows[0], windows[1], windows[2]}));
 }
 
 void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {

@@ -129,13 +129,12 @@ bool loads_four(const Form& form) {
 // Iterations, and one test more a loop, that an invocation may take over `elements` of the reduced index space, `lanes`
 // of them sharing the work.
 bool loops_fit(const DeviceCaps& caps, const Form& form, std::int64_t elements, std::int64_t lanes) {
-  if (caps.max_loop_iterations == 0) return true;
   const bool runs_apart = lanes == 1 && form.reduced.size() > 1;
   const std::int64_t run = runs_apart ? std::min(form.reduced.back().extent, elements) : elements / lanes + 1;
   const std::int64_t runs = runs_apart ? elements / std::max<std::int64_t>(run, 1) + 2 : 1;
   const std::int64_t in_block = std::min<std::int64_t>(run, 64);
   const std::int64_t block = 2 * (in_block + 8) + 1;  // two passes, four elements an iteration or one
-  return runs * ((run / 64 + 1) * block + 2) + 64 < caps.max_loop_iterations;
+  return ops::loops_fit(caps, static_cast<std::uint64_t>(runs * ((run / 64 + 1) * block + 2)));
 }
 
 // Elements of a chunk where the reduction is split: enough chunks to occupy the device, each long enough to pay.

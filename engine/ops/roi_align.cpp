@@ -96,10 +96,11 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
 // A texel's samples of a bin: all of them where their number is given, otherwise those within a texel, half a texel apart.
 bool supports_texels(const NodeView& node, const DeviceCaps& caps) {
   const auto& desc = node.attrs<RoiAlignAttrs>().desc;
-  const auto samples = static_cast<double>(desc.samples > 0 ? desc.samples : 10);
-  const double rows = static_cast<double>(desc.bins[0]), columns = static_cast<double>(desc.bins[1]);
-  const double iterations = 1 + static_cast<double>(node.in(1).shape[0]) * (2 + rows * (2 + samples + columns * (2 + samples)));
-  return caps.max_loop_iterations == 0 || iterations < caps.max_loop_iterations;
+  const std::int64_t rois = node.in(1).shape[0], rows = desc.bins[0], columns = desc.bins[1];
+  const std::int64_t samples = desc.samples > 0 ? desc.samples : 10;
+  // A row's samples are summed before its columns' are.
+  const auto of_rows = static_cast<std::uint64_t>(rois * (rows * (samples + 1) + 1));
+  return loops_fit(caps, nested_loops({rois, rows, columns, samples}) + of_rows);
 }
 
 void plan_texels(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {

@@ -56,7 +56,7 @@ std::int64_t inner_of(const Shape& shape, int axis) {
 bool supports(const NodeView& node, const DeviceCaps& caps) {
   const Shape& updates = node.in(UPDATES).shape;
   const std::int64_t count = updates[*ir::normalize_axis(node.attrs<ScatterAttrs>().axis, updates.rank())];
-  return caps.max_loop_iterations == 0 || count + 64 < caps.max_loop_iterations;
+  return loops_fit(caps, nested_loops({count}));
 }
 
 void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {

@@ -88,9 +88,8 @@ std::int64_t most_taps(const AxisMap& map) {
 }
 
 bool supports(const NodeView& node, const DeviceCaps& caps) {
-  std::int64_t iterations = 1;
-  for (const AxisMap& map : node.attrs<SeparableAttrs>().maps) iterations = iterations * (most_taps(map) + 1) + 1;
-  return caps.max_loop_iterations == 0 || static_cast<std::uint64_t>(iterations) < caps.max_loop_iterations;
+  const auto& maps = node.attrs<SeparableAttrs>().maps;
+  return loops_fit(caps, nested_loops({most_taps(maps[0]), most_taps(maps[1]), most_taps(maps[2])}));
 }
 
 void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {

@@ -99,10 +99,8 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan, bool l
   launch.groups = flat_groups(rows.n == 0 ? 0 : params.rows, lane_a_row ? spec.WG : 1, caps);
 }
 
-// Two loops over a row; the driver may cut what one invocation runs.
-bool loops_fit(const DeviceCaps& caps, std::int64_t elements) {
-  return caps.max_loop_iterations == 0 || elements / 16 + elements / 4 + 64 < caps.max_loop_iterations;
-}
+// Of the two loops over so many elements of a row.
+std::uint64_t iterations(std::int64_t elements) { return nested_loops({elements / 16 + 1}) + nested_loops({elements / 4 + 1}); }
 // Several passes with the whole device on each row beat one invocation or group a row.
 bool few_long_rows(const Rows& rows) { return rows.count < 16 && rows.n >= 1 << 15; }
 
@@ -112,11 +110,11 @@ bool supports_lane(const NodeView& node, const DeviceCaps& caps) {
   // On a GPU a lane a row is only right where neighbouring lanes read neighbouring elements, or rows are short.
   const bool fast = cpu ? rows.count >= 64 || rows.n <= 4096
                         : rows.n <= 64 || (rows.step > 1 && (rows.count >= 8192 || rows.n <= 256));
-  return fast && loops_fit(caps, rows.n);
+  return fast && loops_fit(caps, iterations(rows.n));
 }
 bool supports_group(const NodeView& node, const DeviceCaps& caps) {
   const Rows rows = rows_of(node);
-  return !few_long_rows(rows) && loops_fit(caps, rows.n / 128 + 1);
+  return !few_long_rows(rows) && loops_fit(caps, iterations(rows.n / 128 + 1));
 }
 
 constexpr Kernel kernels[] = {

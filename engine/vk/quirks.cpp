@@ -12,12 +12,14 @@ namespace {
 //   two loops one after the other         40,000 + 25,534 iterations: they share the budget, across a barrier() too
 //   a nest of 1,000 x 1,000               65,405 inner iterations: each loop left costs its iterations + 1 for the test
 //                                         that ends it, outer and inner alike (300 x 300: 65,101; 40,000 x 1: 21,845)
+//   a nest of 13,000 x 1 x 1              10,923 outer iterations, 6 each: the test that ends the middle loop runs the inner
+//                                         one's, too
 //   two invocations, each in a branch of  40,000 and 25,534: the budget is the SIMD vector's (8 invocations), and
 //   its own                               branches it takes one after the other add up
 //   once it is spent                      every further loop runs its body once
 // Loops that the compiler unrolls (small constant counts) cost nothing; workgroups each have their own budget.
-// So a kernel is right while the sum over all its loops of iterations + 1, along every path its vector takes, is at
-// most max_loop_iterations.
+// So a kernel is right while the sum over all its loops of iterations + 1, along every path its vector takes and once more
+// inside every loop that ends, is at most max_loop_iterations (ops::nested_loops).
 constexpr Quirk table[] = {
     {"lavapipe 22.3.x", "silently ends shader loops after 65,535 iterations in all",
      "measured on Debian 12's 22.3.6, 2026-11; 25.0.7 and 26.1.6 are right",

@@ -168,6 +168,7 @@ void check_operator(const std::string& op, const std::vector<Operand>& inputs, c
   for (const ops::Kernel& kernel : definition->kernels) kernels.emplace_back(kernel.name);
   if (definition->decompose) kernels.emplace_back("decompose");
   if (definition->is_view) kernels.emplace_back();  // nothing to force
+  if (!options.kernel.empty()) kernels = {options.kernel};
 
   std::vector<DType> storages{DType::f32};
   if (options.f16 && has_f16()) storages.push_back(DType::f16);

@@ -33,6 +33,8 @@ struct CheckOptions {
   bool exact = false;
   // Also the gradient with respect to every f32 operand, against finite differences (tests/support/gradient.hpp).
   bool gradient = false;
+  // This kernel alone, or "decompose".
+  std::string kernel{};
   // Limits of a smaller device, and so on.
   CompileOptions compile{};
 };
