@@ -199,6 +199,57 @@ TEST_CASE("grid_sample: its adjoint in x, by halves and at once, and that one's 
   }
 }
 
+// The gradients of linear sampling with zeros around, a position at a time. in: x, the grid, what arrives, theta of zeros:
+// d x, d grid, and d theta of the affine grid that was added.
+template <class T>
+std::vector<Array<T>> transformer_gradients(const std::vector<Array<T>>& in) {
+  const Array<T>&x = in[0], &grid = in[1], &dy = in[2];
+  const std::int64_t C = x.dim(1), H = x.dim(2), W = x.dim(3), rows = grid.dim(1), columns = grid.dim(2);
+  std::vector<Array<T>> d{Array<T>(x.shape), Array<T>(grid.shape), Array<T>(in[3].shape)};
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t j = 0; j < columns; ++j) {
+      const T u = texel_of(grid.at({0, i, j, 0}), W, {}), v = texel_of(grid.at({0, i, j, 1}), H, {});
+      T along[2] = {0, 0};
+      for (int k = 0; k < 4; ++k) {
+        const T left = std::floor(u), top = std::floor(v), b = left + static_cast<T>(k % 2), a = top + static_cast<T>(k / 2);
+        if (a < 0 || b < 0 || a >= static_cast<T>(H) || b >= static_cast<T>(W)) continue;
+        const T across = 1 - std::abs(u - b), down = 1 - std::abs(v - a);
+        for (std::int64_t c = 0; c < C; ++c) {
+          const auto row = static_cast<std::int64_t>(a), column = static_cast<std::int64_t>(b);
+          const T texel = x.at({0, c, row, column}) * dy.at({0, c, i, j});
+          d[0].at({0, c, row, column}) += across * down * dy.at({0, c, i, j});
+          along[0] += (k % 2 ? texel : -texel) * down * static_cast<T>(W) / 2;
+          along[1] += (k / 2 ? texel : -texel) * across * static_cast<T>(H) / 2;
+        }
+      }
+      const T at[3] = {(2 * static_cast<T>(j) + 1) / static_cast<T>(columns) - 1, (2 * static_cast<T>(i) + 1) / static_cast<T>(rows) - 1, 1};
+      for (std::int64_t axis = 0; axis < 2; ++axis) {
+        d[1].at({0, i, j, axis}) = along[axis];
+        for (std::int64_t k = 0; k < 3; ++k) d[2].at({0, axis, k}) += along[axis] * at[k];
+      }
+    }
+  return d;
+}
+
+TEST_CASE("grid_sample: the gradients of a transformer of more positions than some drivers' loops take") {
+  for (const std::int64_t side : {256, 512}) {
+    CAPTURE(side);
+    Operand grid = random({1, side, side, 2}, -1.2, 1.2, 31);
+    for (std::int64_t i = 0; i < grid.array.size(); ++i) {  // between texels, where the slope does not jump
+      const std::int64_t size = i % 2 ? 4 : 5;
+      const double at = texel_of(grid.array[i], size, {}), between = std::floor(at) + 0.1 + 0.8 * (at - std::floor(at));
+      grid.array[i] = static_cast<double>(static_cast<float>((2 * between + 1) / static_cast<double>(size) - 1));
+    }
+    check(  // the device chooses how texels are summed
+        "grid_to_points", {random({1, 2, 4, 5}), grid, random({1, 2, side, side}, -1, 1, 32), values({1, 2, 3}, {0, 0, 0, 0, 0, 0})},
+        [=](Graph&, const auto& in) {
+          const Tensor points = in[1] + affine_grid(in[3], {1, 2, side, side});
+          return grad(grid_sample(in[0], points), {in[0], in[1], in[3]}, {.seed = in[2]});
+        },
+        [](const auto& in) { return transformer_gradients(in); }, {.f16 = false, .extra_ulps = coordinate_ulps});
+  }
+}
+
 TEST_CASE("grid_sample: the identity grid returns the picture") {
   for (bool align_corners : {false, true}) {
     Operand grid{Array<double>(Shape{1, 4, 8, 2})};
