@@ -14,7 +14,8 @@ FOVEA_SHADER_BEGIN
   X(6, STRIDE_X, 1) \
   X(7, DILATION_X, 1) \
   X(8, SHARED_COLUMNS, 0) /* load each input column of a turn once, not once a pixel and tap */ \
-  X(9, STORE_VEC, 0)  /* PX and WO are multiples of 4 */
+  X(9, STORE_VEC, 0)  /* PX and WO are multiples of 4 */ \
+  X(10, TAPS, 1)      /* of KU, that a sum takes in at a time: KU or 1 */
 
 // x [N, groups·C, H, W], weight [groups·O, C, KH, KW], y [N, groups·O, HO, WO].
 struct Conv2dParams {

@@ -48,12 +48,15 @@ void infer(InferContext& context) {
   context.out = {{y, context.dtype(0)}};
 }
 
-// Pixels and channels an invocation makes, at most. The head of conv2d_direct.comp has the measurements.
+// Pixels and channels an invocation makes, at most, and whether a sum takes in all taps of a turn at once. The head of
+// conv2d_direct.comp has the measurements.
 struct Tile {
   std::uint64_t pixels, channels;
+  bool taps_together;
 };
-Tile tile_of(const DeviceCaps& caps) {
-  return caps.type == DeviceType::cpu && !caps.costly_unrolling ? Tile{8, 16} : Tile{4, 8};
+Tile tile_of(const DeviceCaps& caps, std::uint64_t WO) {
+  if (caps.type != DeviceType::cpu || caps.costly_unrolling) return {4, 8, false};
+  return WO > 8 ? Tile{16, 8, true} : Tile{8, 16, true};
 }
 
 // How the work is cut: pixels and channels an invocation, taps a turn.
@@ -62,7 +65,7 @@ shader::Conv2dSpec spec_of(const NodeView& node, const DeviceCaps& caps) {
   const Shape &weight = node.in(1).shape, &y = node.out(0).shape;
   const auto O = static_cast<std::uint64_t>(weight[0] / attrs.groups), WO = static_cast<std::uint64_t>(y[3]);
   const auto KW = static_cast<std::uint32_t>(weight[3]);
-  const Tile tile = tile_of(caps);
+  const Tile tile = tile_of(caps, WO);
   constexpr std::uint32_t most_taps = 7;  // unrolled: 7 · 8 · 16 products are about what drivers compile in good time
   // The fewest pieces, as even as they get.
   const auto piece = [](std::uint64_t n, std::uint64_t most) { return n == 0 ? 1 : ceil_div(n, ceil_div(n, most)); };
@@ -73,6 +76,7 @@ shader::Conv2dSpec spec_of(const NodeView& node, const DeviceCaps& caps) {
   spec.PX = static_cast<std::uint32_t>(piece(WO, tile.pixels));
   spec.TO = O <= 1 ? 1 : static_cast<std::uint32_t>(ceil_div(piece(O, tile.channels), 4) * 4);
   spec.KU = KW <= most_taps ? KW : 1;
+  spec.TAPS = tile.taps_together ? spec.KU : 1;
   spec.STRIDE_X = u32(attrs.stride[1]), spec.DILATION_X = u32(attrs.dilation[1]);
   const std::int64_t columns = (spec.PX - 1) * attrs.stride[1] + (spec.KU - 1) * attrs.dilation[1] + 1;
   spec.SHARED_COLUMNS = columns < std::int64_t{spec.PX} * spec.KU;
