@@ -41,6 +41,7 @@ using fovea::Result;
 struct Options {
   std::string driver, goals, rows, json, page, limits;
   std::vector<std::string> peers, merge;
+  int patience = 600;
 };
 
 // Does a side's work once. A shared pointer, for Google Benchmark's callbacks to hold.
@@ -96,11 +97,17 @@ std::vector<float> read_all(const fs::path& path) {
 class Bench {
  public:
   Bench(const Options& options, fs::path folder) : folder_(std::move(folder)) {
+    fs::create_directories(folder_);
     for (const std::string& peer : options.peers) {
       const auto equals = peer.find('=');
-      peers_.emplace_back(peer.substr(0, equals), peer.substr(equals + 1), folder_);
+      peers_.emplace_back(peer.substr(0, equals), peer.substr(equals + 1), folder_, options.patience);
     }
-    if (!options.limits.empty()) limits_ = std::make_unique<Peer>("limits", options.limits, folder_);
+    if (!options.limits.empty()) limits_ = std::make_unique<Peer>("limits", options.limits, folder_, options.patience);
+  }
+
+  ~Bench() {
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
   }
 
   std::map<std::string, std::string> peers() const {
@@ -187,8 +194,9 @@ class Bench {
   }
 
   static Result<Times> ask(Peer& peer) {
-    const Times times = peer.run();
-    if (!peer.absent().empty()) return fovea::Error{fovea::ErrorCode::device, peer.absent()};
+    std::string why;
+    const Times times = peer.run(why);
+    if (!why.empty()) return fovea::Error{fovea::ErrorCode::device, why};
     return times;
   }
 
@@ -270,21 +278,18 @@ int measure(const Options& options, const std::vector<Goal>& goals) {
                 .version = context()->device().driver,
                 .date = fmt::format("{:%Y-%m-%d %H:%M}", fmt::localtime(std::time(nullptr))),
                 .load_before = load()};
-  {
-    Bench bench(options, folder);
-    for (const Row& row : rows) {
-      report.rows.push_back(bench.measure(row));
-      std::fputs(row_table(report.rows.back()).c_str(), stdout);
-      std::fflush(stdout);
-    }
+  Bench bench(options, folder);
+  for (const Row& row : rows) {
+    report.rows.push_back(bench.measure(row));
+    std::fputs(row_table(report.rows.back()).c_str(), stdout);
+    std::fflush(stdout);
     report.peers = bench.peers();
+    report.load_after = load();
+    if (options.json.empty()) continue;  // after every row: what was measured is kept
+    if (Result<void> done = fovea::io::write_text(options.json, to_json(report)); !done)
+      return fail(done.error().message);
   }
-  report.load_after = load();
-  std::error_code ignored;
-  fs::remove_all(folder, ignored);
-  if (options.json.empty()) return 0;
-  const Result<void> done = fovea::io::write_text(options.json, to_json(report));
-  return done ? 0 : fail(done.error().message);
+  return 0;
 }
 
 int conclude(const Options& options, const std::vector<Goal>& goals) {
@@ -331,6 +336,7 @@ int main(int argc, char** argv) {
   app.add_option("--rows", options.rows, "Measures the rows whose names match this regular expression");
   app.add_option("--peer", options.peers, "NAME=COMMAND of a peer, or of one of its settings: NAME:SETTING=COMMAND");
   app.add_option("--limits", options.limits, "Command of the peer that measures the machine's limits");
+  app.add_option("--patience", options.patience, "Seconds that a peer may take for a work, compiling included (600)");
   app.add_option("--json", options.json, "Writes what was measured");
   app.add_option("--page", options.page, "With --merge: writes the goals and what was reached, as SVG");
   app.add_option("--merge", options.merge,

@@ -5,17 +5,16 @@
 
 #include "bench/measure.hpp"
 
-#include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <string>
 
 namespace bench {
 
 class Peer {
  public:
-  // Starts a shell's command with `folder`, where operands and result are handed over, as its last argument.
-  Peer(std::string name, const std::string& command, const std::filesystem::path& folder);
+  // Starts a shell's command with `folder`, where operands and result are handed over, as its last argument. A work
+  // that it is not ready for, or does not end, in `patience` seconds is ended with it, and it is started anew.
+  Peer(std::string name, std::string command, std::filesystem::path folder, int patience = 600);
   ~Peer();
   Peer(const Peer&) = delete;
 
@@ -27,19 +26,22 @@ class Peer {
 
   // Makes it ready for a work, which it does once. Returns why it cannot; empty: it can.
   std::string prepare(const std::string& work);
-  // Does the work. Zeros once absent() has a reason.
-  Times run();
+  // Does the work; or says why it did not.
+  Times run(std::string& why);
   // Forgets the work.
   void drop();
 
  private:
+  void start();
+  void stop();
   // One line each way. Without its first word `ok`; otherwise empty, and `why` is set.
   std::string ask(const std::string& line, std::string& why);
-  std::string read_line();
+  // Empty: it ended, or patience did.
+  std::string read_line(bool& in_time);
 
-  std::string name_, description_, absent_;
-  int process_ = -1;
-  std::FILE *to_ = nullptr, *from_ = nullptr;
+  std::string name_, command_, description_, absent_;
+  std::filesystem::path folder_;
+  int patience_, process_ = -1, to_ = -1, from_ = -1;
 };
 
 }  // namespace bench

@@ -14,6 +14,13 @@ struct Script : fovea::test::Folder {
   explicit Script(std::string_view text) { fovea::test::write_bytes(path() / "script", text); }
 };
 
+// Why it did not run.
+std::string reason(Peer& peer) {
+  std::string why;
+  peer.run(why);
+  return why;
+}
+
 }  // namespace
 
 TEST_CASE("a peer says who it is, does its work, and gives the times it took") {
@@ -30,7 +37,9 @@ TEST_CASE("a peer says who it is, does its work, and gives the times it took") {
   CHECK(peer.absent().empty());
   CHECK(peer.prepare("softmax 4 8").empty());
   CHECK(fovea::test::read_bytes(script / "y") == "softmax 4 8\n");
-  const bench::Times times = peer.run();
+  std::string why;
+  const bench::Times times = peer.run(why);
+  CHECK(why.empty());
   CHECK(times.wall == 0.25);
   CHECK(times.processor == 0.5);
   peer.drop();
@@ -51,7 +60,7 @@ TEST_CASE("a peer that does not start is absent, with the reason it gives or its
   Peer peer("x", speaking.command, speaking.path());
   CHECK(peer.absent() == "no device here");
   CHECK(peer.prepare("softmax 1 1") == "no device here");
-  CHECK(peer.run().wall == 0);
+  CHECK(reason(peer) == "no device here");
 }
 
 TEST_CASE("a peer that ends, or answers no times, is absent from then on") {
@@ -59,11 +68,27 @@ TEST_CASE("a peer that ends, or answers no times, is absent from then on") {
       rambles("echo ready x\nwhile read -r line; do echo ok soon; done\n");
   Peer ended("x", ends.command, ends.path());
   CHECK(ended.prepare("softmax 1 1").empty());
-  CHECK(ended.run().wall == 0);
+  CHECK(reason(ended) == "it ended when asked to run");
   CHECK(ended.absent() == "it ended when asked to run");
   CHECK(ended.prepare("softmax 1 1") == "it ended when asked to run");
   Peer rambling("x", rambles.command, rambles.path());
   CHECK(rambling.prepare("softmax 1 1").empty());
-  CHECK(rambling.run().wall == 0);
+  CHECK(reason(rambling) == "no times in its answer: soon");
   CHECK(rambling.absent() == "no times in its answer: soon");
+}
+
+TEST_CASE("a peer that takes too long is ended, and started anew for the next work") {
+  const Script script(
+      "echo ready $$\n"
+      "while read -r verb work; do\n"
+      "  [ \"$work\" != slow ] || exec sleep 60\n"
+      "  echo ok 1 1\n"
+      "done\n");
+  Peer peer("x", script.command, script.path(), 1);
+  const std::string first = peer.description();
+  CHECK(peer.prepare("slow") == "it took more than 1 s to prepare slow");
+  CHECK(peer.absent().empty());
+  CHECK(peer.description() != first);
+  CHECK(peer.prepare("fast").empty());
+  CHECK(reason(peer).empty());
 }
