@@ -6,6 +6,7 @@
 #include "tests/conformance/adapter.hpp"
 #include "tests/conformance/compare.hpp"
 #include "tests/support/guarded.hpp"
+#include "tests/support/hazards.hpp"
 #include <fovea/plan.hpp>
 
 #include <algorithm>
@@ -155,6 +156,7 @@ class CaseRun {
       if (std::find(one.kernels.begin(), one.kernels.end(), dispatch.kernel) == one.kernels.end())
         one.kernels.push_back(dispatch.kernel);
     add_messages(one);
+    for (std::string& hazard : test::find_hazards(plan.impl().core->executor->program())) one.lines.push_back(std::move(hazard));
     if (!one.lines.empty()) {
       one.status = Status::failed;
     } else if (no_gradient_) {

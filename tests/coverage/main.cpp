@@ -1,9 +1,10 @@
 // fovea-test-coverage: goes through tests/ops and tests/nn without a device and notes the graphs that they compare on one.
-// Fails for an operator or a kernel whose results no test compares with a reference, and for an operator with a gradient
-// that no test compares with finite differences.
+// Fails for an operator or a kernel whose results no test compares with a reference, for an operator with a gradient that
+// no test compares with finite differences, and for a graph's Program with a barrier too few or one too many.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include "compile/compiler.hpp"
 #include "ops/op_def.hpp"
+#include "tests/support/hazards.hpp"
 #include "tests/support/run.hpp"
 
 #include <fovea/fovea.hpp>
@@ -21,6 +22,8 @@ namespace fovea::test {
 namespace {
 
 std::set<std::string> compared_operators, compared_kernels, differentiated_operators;  // kernels as "operator=kernel"
+std::size_t programs = 0, barriers = 0;
+std::set<std::string> races;
 
 // Between them they take every kernel: all features, the limits of common devices, and a processor beside a graphics card.
 std::vector<DeviceCaps> devices() {
@@ -49,12 +52,26 @@ std::vector<bool> needed_values(const ir::Graph& graph) {
   return needed;
 }
 
+// Nothing races, and without any one of the barriers something would.
+void hold_barriers(compile::Program program) {
+  ++programs;
+  for (const std::string& hazard : find_hazards(program)) races.insert(hazard);
+  for (compile::Dispatch& dispatch : program.dispatches) {
+    if (!dispatch.barrier_before) continue;
+    ++barriers;
+    dispatch.barrier_before = false;
+    if (find_hazards(program).empty()) races.insert("nothing needs the barrier before " + to_text(program, dispatch));
+    dispatch.barrier_before = true;
+  }
+}
+
 void note_compared(const Graph& graph, const CompileOptions& options) {
   bool taken = false;
   for (const DeviceCaps& caps : devices()) {
     const Result<compile::Program> program = compile::compile(graph.ir(), caps, options);
     if (!program) continue;
     taken = true;
+    hold_barriers(*program);
     for (const compile::Dispatch& dispatch : program->dispatches) {
       const std::string op = dispatch.label.substr(0, dispatch.label.find(' '));
       compared_operators.insert(op);
@@ -114,7 +131,7 @@ void note_differentiated(const Graph& graph, Tensor loss, std::span<const Tensor
 constexpr CompileOnly hooks{.compared = note_compared, .differentiated = note_differentiated};
 
 std::vector<std::string> faults() {
-  std::vector<std::string> all;
+  std::vector<std::string> all(races.begin(), races.end());
   for (const ops::OpDef* op : ops::all_ops()) {
     const std::string name = op->name;
     if (!compared_operators.contains(name)) all.push_back(name + ": no test compares its results with a reference");
@@ -139,7 +156,7 @@ int main(int argc, char** argv) {
   if (tests.shouldExit()) return failed;
   const std::vector<std::string> missing = faults();
   for (const std::string& fault : missing) std::printf("FAILED %s\n", fault.c_str());
-  std::printf("%zu operators and %zu kernels are compared, %zu operators' gradients; %zu gaps\n", compared_operators.size(),
-              compared_kernels.size(), differentiated_operators.size(), missing.size());
+  std::printf("%zu operators and %zu kernels are compared, %zu operators' gradients; %zu barriers of %zu programs; %zu gaps\n",
+              compared_operators.size(), compared_kernels.size(), differentiated_operators.size(), barriers, programs, missing.size());
   return failed != 0 || !missing.empty();
 }

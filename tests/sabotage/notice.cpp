@@ -36,6 +36,7 @@ Notice::Kind kind_of(const std::string& text) {
   const auto says = [&](const char* what) { return text.find(what) != std::string::npos; };
   if (says("written outside the range") || says("changed the input")) return Notice::Kind::sentinel;
   if (says("two runs differ")) return Notice::Kind::repetition;
+  if (says("no barrier between")) return Notice::Kind::structure;
   if (says("Validation") || says("VUID") || says("SYNC-HAZARD")) return Notice::Kind::validation;
   return Notice::Kind::numbers;
 }
@@ -79,6 +80,7 @@ const char* to_string(Notice::Kind kind) {
     case Notice::Kind::sentinel: return "sentinel";
     case Notice::Kind::repetition: return "repetition";
     case Notice::Kind::validation: return "validation";
+    case Notice::Kind::structure: return "structure";
   }
   return "";
 }
