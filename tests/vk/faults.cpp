@@ -241,7 +241,8 @@ TEST_CASE("a host's allocator that runs dry once is an error, gets all back, and
   callbacks.pfnReallocation = [](void*, void*, std::size_t, std::size_t, VkSystemAllocationScope) -> void* { return nullptr; };
   Host host(VK_API_VERSION_1_1);
   // It crashes in vkCmdPipelineBarrier where a command finds no memory, which is vkEndCommandBuffer's to tell.
-  if (caps_of(context()).driver_info.starts_with("Mesa 22.")) return;
+  for (const char* version : {"Mesa 22.", "Mesa 25."})
+    if (caps_of(context()).driver_info.starts_with(version)) return;
   HostDevice description = host.description();
   description.allocation_callbacks = &callbacks;
   int errors = 0;
