@@ -12,7 +12,8 @@
 #   drivers.sh list                               name, executes|compiles|checks, present|absent, version
 #   drivers.sh run [--validate] DRIVER[:WHICH] -- PROGRAM [ARG...]
 #     executing:    lavapipe lavapipe-backports lavapipe-new (WHICH: vector width 128, 256 or 512, that
-#                   is subgroups of 4, 8 or 16), swiftshader
+#                   is subgroups of 4, 8 or 16; 256-O0 and so on: without LLVM's optimiser, which
+#                   takes half the time), swiftshader
 #     compile-only: radv:navi31 nvk:172 turnip:740 honeykrisp (real machine code; a submit does nothing)
 #     --validate turns on the Khronos layer with synchronization validation. Its messages go to the
 #     program's VK_EXT_debug_utils messenger, and to standard output only when there is none. (The
@@ -131,8 +132,10 @@ settle() {
   # The older name is for loaders before 1.3.207. Implicit layers reorder and hide devices.
   settings=("VK_DRIVER_FILES=$icd" "VK_ICD_FILENAMES=$icd" "VK_LOADER_LAYERS_DISABLE=~implicit~"
     "MESA_SHADER_CACHE_DISABLE=${MESA_SHADER_CACHE_DISABLE:-true}")
-  case $name:$which in
-    lavapipe*:128 | lavapipe*:256 | lavapipe*:512) settings+=("LP_NATIVE_VECTOR_WIDTH=$which") ;;
+  case $name:${which%-O0} in
+    lavapipe*:128 | lavapipe*:256 | lavapipe*:512)
+      settings+=("LP_NATIVE_VECTOR_WIDTH=${which%-O0}")
+      case $which in *-O0) settings+=(GALLIVM_PERF=nopt) ;; esac ;;
     radv:*) settings+=("AMDGPU_GPU_ID=$which") ;;
     nvk:*) settings+=("NOUVEAU_CHIPSET=$which" NVK_I_WANT_A_BROKEN_VULKAN_DRIVER=1) ;;
     turnip:*) settings+=("FD_GPU_ID=$which") ;;
@@ -154,7 +157,7 @@ settle() {
 
 # What a caller's environment may hold and would change the choice of driver.
 foreign=(VK_ADD_DRIVER_FILES VK_LOADER_DRIVERS_SELECT VK_LOADER_DRIVERS_DISABLE VK_LOADER_LAYERS_ENABLE
-  VK_ADD_LAYER_PATH VK_LAYER_DEBUG_ACTION LP_NATIVE_VECTOR_WIDTH)
+  VK_ADD_LAYER_PATH VK_LAYER_DEBUG_ACTION LP_NATIVE_VECTOR_WIDTH GALLIVM_PERF)
 
 run() {
   local choice=() program lib loader preload=() name kind part manifest shim which settings
