@@ -92,6 +92,7 @@ std::size_t operations_of(const Recipe& recipe) {
     if (node.op->name == "matmul") each = 2 * static_cast<double>(recipe.nodes[node.in[0]].shape.elements());
     if (node.op->name == "matmul" && recipe.nodes[node.in[0]].shape.rank() > 1) each = 2 * extent(0, node.attributes.flag("transpose_a") ? -2 : -1);
     if (node.op->name == "attention") each = 4 * extent(1, 2) + 2 * extent(1, 2) * extent(0, 3) / std::max(1.0, extent(2, 3));
+    if (node.op->name == "additive_score") each = 8 * extent(0, -1);
     if (node.op->name.starts_with("conv")) each = 2 * static_cast<double>(recipe.nodes[node.in[1]].shape.elements());
     steps += each * static_cast<double>(node.shape.elements());
     for (const std::size_t operand : node.in) steps += 4 * static_cast<double>(recipe.nodes[operand].shape.elements());

@@ -47,6 +47,7 @@ std::span<const Operator> layout_operators();
 std::span<const Operator> index_operators();
 std::span<const Operator> product_operators();
 std::span<const Operator> spatial_operators();
+std::span<const Operator> picture_operators();
 // All of them, and null where there is none of that name. Inputs are of the operator `input`.
 std::vector<const Operator*> all_operators();
 const Operator* find_operator(std::string_view name);

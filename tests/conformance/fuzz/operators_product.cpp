@@ -135,6 +135,36 @@ auto attended(const Node& node, const In& in) {
   return y;
 }
 
+bool propose_additive_score(Maker& maker, Node& node) {
+  const auto q = maker.pick_rank(2, 4);
+  if (!q) return false;
+  const Shape shape = maker.shape_of(*q);
+  Shape keys = shape;
+  keys[shape.rank() - 2] = maker.extent();
+  const std::int64_t A = shape.at(-1);
+  node.in = {*q, maker.one_in(3) ? *q : maker.floats(keys),
+             maker.floats(shape.rank() > 2 && maker.one_in(2) ? Shape{shape.at(-3), A} : Shape{A})};
+  if (maker.one_in(2)) node.attributes.set("activation", maker.word(node, "activation"));
+  return true;
+}
+
+template <class In>
+auto additively_scored(const Node& node, const In& in) {
+  const auto &q = in[0], &k = in[1], &v = in[2];
+  Shape shape = q.shape;
+  shape[shape.rank() - 1] = k.shape.at(-2);
+  const std::int64_t Lq = shape.at(-2), Lk = shape.at(-1), A = q.shape.at(-1);
+  const std::string activation = node.attributes.word("activation", "tanh");
+  ArrayOf<In> y(shape);
+  for (std::int64_t e = 0; e < y.size(); ++e) {
+    const std::int64_t j = e % Lk, row = e / Lk, outer = row / Lq;
+    const std::int64_t head = v.shape.rank() == 2 ? outer % v.shape[0] : 0;
+    for (std::int64_t a = 0; a < A; ++a)
+      y[e] += apply_unary(activation, q[row * A + a] + k[(outer * Lk + j) * A + a]) * v[head * A + a];
+  }
+  return y;
+}
+
 constexpr Operator operators[] = {
     {"matmul", 2, 3, "transpose_a:true transpose_b:true activation:Activation:relu|sigmoid|tanh|gelu|gelu_tanh|silu alpha",
      propose_matmul,
@@ -148,7 +178,12 @@ constexpr Operator operators[] = {
      [](const Node& node, const auto& in) { return product(node, in); }, "matmul($0, $1, {$.transpose_a$.transpose_b[.bias = $2, ]$*})"},
     {"attention", 3, 4, "causal:true align:CausalAlign:top_left|bottom_right window_left window_right scale softcap", propose_attention,
      [](const Node& node, std::span<const Tensor> in) { return attention(in[0], in[1], in[2], attention_of(node, in)); },
-     [](const Node& node, const auto& in) { return attended(node, in); }, "attention($0, $1, $2, {[.mask = $3, ]$*})"}};
+     [](const Node& node, const auto& in) { return attended(node, in); }, "attention($0, $1, $2, {[.mask = $3, ]$*})"},
+    {"additive_score", 3, 3, "activation:Unary:tanh|relu|elu", propose_additive_score,
+     [](const Node& node, std::span<const Tensor> in) {
+       return additive_score(in[0], in[1], in[2], {.activation = named(node.attributes.word("activation", "tanh"), Unary::log2)});
+     },
+     [](const Node& node, const auto& in) { return additively_scored(node, in); }, "additive_score($0, $1, $2, {$*})"}};
 
 }  // namespace
 

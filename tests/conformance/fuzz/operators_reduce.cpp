@@ -195,6 +195,50 @@ LayerNormDesc norm_of(const Node& node, std::span<const Tensor> in) {
           .eps = static_cast<float>(node.attributes.number("eps", 1e-5))};
 }
 
+GroupNormDesc group_norm_of(const Node& node, std::span<const Tensor> in) {
+  return {.groups = node.attributes.integer("groups", 1),
+          .weight = in.size() == 3 ? in[1] : Tensor(),
+          .bias = in.size() == 3 ? in[2] : Tensor(),
+          .eps = static_cast<float>(node.attributes.number("eps", 1e-5))};
+}
+
+bool propose_group_norm(Maker& maker, Node& node) {
+  const auto x = maker.pick_rank(2, 5);
+  if (!x) return false;
+  node.in = {*x};
+  const Shape shape = maker.shape_of(*x);
+  const std::int64_t C = shape[1];
+  std::int64_t inside = 1;
+  for (int axis = 2; axis < shape.rank(); ++axis) inside *= shape[axis];
+  std::int64_t groups = C;
+  if (node.op->name == "group_norm") {
+    groups = maker.number(1, 4);
+    if (C % groups != 0) return false;
+    node.attributes.set("groups", static_cast<double>(groups));
+  }
+  if (C == 0 || C / groups * inside < 2) return false;  // one value's deviation is eps alone
+  node.attributes.set("eps", 0.125);
+  if (maker.one_in(2)) return true;
+  node.in.push_back(maker.floats({C}));
+  node.in.push_back(maker.floats({C}));
+  return true;
+}
+
+// As [N, groups, what is in a group], of which the rows are normalized; weight and bias stand for the second axis of x.
+template <class Array>
+Array group_normalized(const Node& node, const Arrays<std::decay_t<decltype(std::declval<Array>().values[0])>>& in) {
+  const Shape shape = in[0].shape;
+  const std::int64_t N = shape[0], groups = node.op->name == "group_norm" ? node.attributes.integer("groups", 1) : shape[1];
+  const Shape rows{N, groups, N * groups > 0 ? shape.elements() / (N * groups) : 0};
+  Array y = normalized<Array>(node, {Array(rows, in[0].values)}, {2}, true);
+  y.shape = shape;
+  for (std::int64_t i = 0; i < y.size() && in.size() == 3; ++i) {
+    const std::int64_t c = test::unflatten(i, shape)[1];
+    y[i] = y[i] * in[1][c] + in[2][c];
+  }
+  return y;
+}
+
 constexpr std::string_view reductions = "op:Reduce:sum|mean|max|min|prod|l1|l2|sum_square|variance|logsumexp axes[] keep_dims:true correction";
 
 constexpr Operator operators[] = {
@@ -275,7 +319,15 @@ constexpr Operator operators[] = {
      [](const Node& node, const auto& in) {
        return normalized<ArrayOf<decltype(in)>>(node, in, innermost(node.attributes.integer("axes", 1), in[0].shape), false);
      },
-     "rms_norm($0, {.axes = $axes, [.weight = $1, .bias = $2, ].eps = $eps})"}};
+     "rms_norm($0, {.axes = $axes, [.weight = $1, .bias = $2, ].eps = $eps})"},
+    {"group_norm", 1, 3, "groups eps", propose_group_norm,
+     [](const Node& node, std::span<const Tensor> in) { return group_norm(in[0], group_norm_of(node, in)); },
+     [](const Node& node, const auto& in) { return group_normalized<ArrayOf<decltype(in)>>(node, in); },
+     "group_norm($0, {$.groups[.weight = $1, .bias = $2, ]$.eps})"},
+    {"instance_norm", 1, 3, "eps", propose_group_norm,
+     [](const Node& node, std::span<const Tensor> in) { return instance_norm(in[0], group_norm_of(node, in)); },
+     [](const Node& node, const auto& in) { return group_normalized<ArrayOf<decltype(in)>>(node, in); },
+     "instance_norm($0, {[.weight = $1, .bias = $2, ]$.eps})"}};
 
 }  // namespace
 

@@ -71,7 +71,7 @@ const Operator& input_operator() {
 std::vector<const Operator*> all_operators() {
   std::vector<const Operator*> all;
   for (const auto family : {elementwise_operators(), reducing_operators(), layout_operators(), index_operators(), product_operators(),
-                            spatial_operators()})
+                            spatial_operators(), picture_operators()})
     for (const Operator& op : family) all.push_back(&op);
   return all;
 }
