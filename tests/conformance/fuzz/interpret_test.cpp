@@ -92,3 +92,13 @@ TEST_CASE("single precision errs, and by no more than its rounding makes of it")
                                     "output %1\n").value();
   CHECK(evaluate<double>(whole, 0).output[0] == evaluate<float>(whole, 1).output[0]);  // what single precision holds is exact
 }
+
+TEST_CASE("where slopes cancel, the bound is of what cancels") {
+  const Recipe one = parse_recipe("fovea-graph 1\n%0 = input() : f32[1]\n%1 = softmax(%0) : f32[1]\n%2 = scale(%1) {by = 64} : f32[1]\n"
+                                  "output %2\ngradient {values = one}\n").value();
+  const Evaluation exact = evaluate<double>(one, 0);
+  CHECK(exact.gradients[0].second[0] == 0);
+  const double bound = make_case(one, "fuzz", "one").tolerance("grad.v0").absolute;  // of 64 - 64
+  CHECK(bound > 64 * 0x1p-24);
+  CHECK(bound < 64 * 8 * 0x1p-22);
+}

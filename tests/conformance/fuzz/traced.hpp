@@ -47,8 +47,11 @@ class Tape {
       for (const auto& [from, slope] : {std::pair(entry.a, entry.slope_a), std::pair(entry.b, entry.slope_b)}) {
         if (from < 0 || slope == 0) continue;
         Real& sum = weights[static_cast<std::size_t>(from)];
-        const double term = static_cast<double>(slope) * static_cast<double>(weights[i]);
-        sum = sum == 0 ? static_cast<Real>(term) : round(static_cast<double>(sum) + term, 1, std::abs(static_cast<double>(sum) + term));
+        // A product and a sum, rounded each: where terms cancel, what is left is as far off as they are.
+        const double product = static_cast<double>(slope) * static_cast<double>(weights[i]);
+        const Real term = std::abs(slope) == 1 ? static_cast<Real>(product) : round(product, 1, std::abs(product));
+        const double exact = static_cast<double>(sum) + static_cast<double>(term);
+        sum = sum == 0 ? term : round(exact, 1, std::abs(exact));
       }
     }
     return weights;
