@@ -9,7 +9,8 @@
 #   FOVEA_TEST_PRESETS  the presets (default "release asan"); all but release run the label `host` only
 #   FOVEA_WERROR=ON     makes every warning an error
 #   FOVEA_NO_INSTALL=1  installs no packages
-# A driver that cannot be had is reported as absent. A driver of an unknown name, none at all, one on
+# The corpora's results become one page, build/conformance.html. A driver that cannot be had is
+# reported as absent. A driver of an unknown name, none at all, one on
 # which nothing ran, a build that breaks, arguments that no test matches, and a test that fails each
 # count as a failure. The last line is `N passed, N failed`.
 set -euo pipefail
@@ -105,6 +106,19 @@ report_compilers() {
   done
 }
 
+# report_operators: the corpora's results in one table, a row an operator, a column a driver.
+report_operators() {
+  local html=build/conformance.html status=0 reports=(build/release/reports/*.json)
+  if [ ! -e "${reports[0]}" ]; then return; fi  # no test of the corpora was asked for
+  echo "=== $html"
+  build/release/bin/fovea-conformance --merge "${reports[@]}" --html "$html" || status=$?
+  if [ "$status" -le 1 ]; then  # 1: some case failed, which its test has told
+    summary+=("report: $html, of ${#reports[@]} drivers")
+  else
+    fault "$html is not written"
+  fi
+}
+
 # identity_of DRIVER: device, driver, version and driver UUID, as Vulkan gives them.
 identity_of() { tests/drivers.sh run "$1" -- build/release/bin/fovea-pipelines --device 2>/dev/null || echo "$1"; }
 
@@ -153,7 +167,9 @@ for preset in "${presets[@]}"; do
     list=$(IFS=';'; echo "${present[*]-}")
     compiler_list=$(IFS=';'; echo "${present_compilers[*]-}")
     if build release -DFOVEA_TEST_DRIVERS="$list" -DFOVEA_TEST_COMPILERS="$compiler_list"; then
+      rm -f build/release/reports/*.json
       check release --preset release --no-tests=error "$@"
+      report_operators
       report_drivers "$@"
       report_compilers "$@"
     else
