@@ -11,7 +11,9 @@ void random_graph(CaseGraph& graph) {
   std::vector<Tensor> inputs;
   for (std::size_t i = 0; i < recipe.nodes.size(); ++i)
     if (recipe.is_input(i)) inputs.push_back(graph.in("v" + std::to_string(i)));
-  graph.out("y", build(recipe, inputs));
+  const std::vector<Tensor> outputs = build(recipe, inputs);
+  graph.out("y", outputs[0]);
+  for (std::size_t i = 0; i < recipe.also.size(); ++i) graph.out("v" + std::to_string(recipe.also[i]), outputs[i + 1]);
 }
 
 constexpr Adapter adapters[] = {{"random graph", random_graph}};

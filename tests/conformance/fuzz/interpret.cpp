@@ -120,8 +120,13 @@ Evaluation evaluate(const Recipe& recipe, std::uint64_t noise) {
     return test::Array<double>(shape, std::vector<double>(numbers.begin(), numbers.end()));
   };
   Evaluation result;
-  result.output = test::Array<double>(y.shape);
-  for (std::int64_t i = 0; i < y.size(); ++i) result.output[i] = y[i].exact();
+  const auto exact = [](const test::Array<Traced<Real>>& value) {
+    test::Array<double> array(value.shape);
+    for (std::int64_t i = 0; i < value.size(); ++i) array[i] = value[i].exact();
+    return array;
+  };
+  result.output = exact(y);
+  for (const std::size_t also : recipe.also) result.also.push_back(exact(values[also]));
   if (!recipe.gradient) return result;
 
   std::vector<Real> weights(tape.size());
@@ -142,6 +147,7 @@ template Evaluation evaluate<float>(const Recipe&, std::uint64_t);
 
 bool is_finite(const Evaluation& evaluation) {
   bool finite = std::isfinite(largest(evaluation.output));
+  for (const test::Array<double>& also : evaluation.also) finite = finite && std::isfinite(largest(also));
   for (const auto& [input, gradient] : evaluation.gradients)
     for (const double value : gradient.values) finite = finite && std::abs(value) < 1e6;
   for (const double value : evaluation.output.values) finite = finite && std::isfinite(value);
@@ -156,11 +162,14 @@ Case make_case(const Recipe& recipe, std::string group, std::string name) {
 
   const Evaluation exact = evaluate<double>(recipe, 0);
   double output_error = 0;
+  std::vector<double> also_errors(exact.also.size());
   std::vector<double> errors(exact.gradients.size());
   constexpr std::size_t runs = 16;  // a branch that rounding decides goes the other way in one of them, or 2^-16 is the chance
   for (std::size_t run = 1; run <= runs; ++run) {
     const Evaluation single = evaluate<float>(recipe, run);
     output_error = std::max(output_error, distance(exact.output, single.output));
+    for (std::size_t i = 0; i < also_errors.size(); ++i)
+      also_errors[i] = std::max(also_errors[i], distance(exact.also[i], single.also[i]));
     for (std::size_t i = 0; i < errors.size(); ++i)
       errors[i] = std::max(errors[i], distance(exact.gradients[i].second, single.gradients[i].second));
   }
@@ -170,6 +179,7 @@ Case make_case(const Recipe& recipe, std::string group, std::string name) {
     made.absolute[tensor] = std::min(1e30, std::max({1e-6, 1e-5 * largest(array), 8 * error}));
   };
   expect("out.y", exact.output, output_error);
+  for (std::size_t i = 0; i < also_errors.size(); ++i) expect(fmt::format("out.v{}", recipe.also[i]), exact.also[i], also_errors[i]);
   if (!recipe.gradient || exact.gradients.empty()) return made;
   const Shape& shape = exact.output.shape;
   made.tensors.add("in.dy", io::ElementType::f32, shape, floats_of(values_of(*recipe.gradient, shape.elements())));

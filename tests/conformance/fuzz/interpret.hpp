@@ -16,6 +16,7 @@ std::size_t operations_of(const Recipe& recipe);
 
 struct Evaluation {
   test::Array<double> output;
+  std::vector<test::Array<double>> also{};
   std::vector<std::pair<std::size_t, test::Array<double>>> gradients{};  // of the inputs that are differentiated
 };
 // `noise` seeds what float is off by; double is off by nothing.

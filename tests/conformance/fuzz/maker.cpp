@@ -124,6 +124,10 @@ Recipe Maker::make() {
   std::size_t grown = 0;
   for (int tries = 0; grown < most && tries < 200; ++tries) grown += grow();
   recipe_.output = recipe_.nodes.size() - 1;
+  while (one_in(4)) {
+    const std::size_t also = pick();
+    if (std::ranges::find(recipe_.also, also) == recipe_.also.end()) recipe_.also.push_back(also);
+  }
   if (one_in(6)) recipe_.storage = DType::f16;
   Attributes gradient;
   gradient.set("values", "uniform");

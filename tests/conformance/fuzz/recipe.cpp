@@ -122,16 +122,17 @@ Shape common_shape(const Shape& a, const Shape& b) {
 
 bool Recipe::is_input(std::size_t node) const { return nodes[node].op == &input_operator(); }
 
-static std::vector<bool> reached(const Recipe& recipe) {
+// What these depend on.
+static std::vector<bool> reached(const Recipe& recipe, std::vector<std::size_t> from) {
   std::vector<bool> needed(recipe.nodes.size());
-  needed[recipe.output] = true;
-  for (std::size_t i = recipe.output + 1; i-- > 0;)
+  for (const std::size_t node : from) needed[node] = true;
+  for (std::size_t i = recipe.nodes.size(); i-- > 0;)
     for (const std::size_t operand : recipe.nodes[i].in) needed[operand] = needed[operand] || needed[i];
   return needed;
 }
 
 bool Recipe::is_differentiated(std::size_t node) const {
-  return is_input(node) && nodes[node].dtype == DType::f32 && reached(*this)[node];
+  return is_input(node) && nodes[node].dtype == DType::f32 && reached(*this, {output})[node];
 }
 
 DType dtype_of_values(const Attributes& attributes) {
@@ -168,7 +169,7 @@ std::vector<double> values_of(const Attributes& attributes, std::int64_t count) 
   return values;
 }
 
-Tensor build(const Recipe& recipe, std::span<const Tensor> inputs) {
+std::vector<Tensor> build(const Recipe& recipe, std::span<const Tensor> inputs) {
   std::vector<Tensor> made;
   std::size_t next = 0;
   for (std::size_t i = 0; i < recipe.nodes.size(); ++i) {
@@ -182,7 +183,9 @@ Tensor build(const Recipe& recipe, std::span<const Tensor> inputs) {
     for (const std::size_t operand : node.in) in.push_back(made[operand]);
     made.push_back(node.op->build(node, in));
   }
-  return cast(made[recipe.output], DType::f32);
+  std::vector<Tensor> outputs{cast(made[recipe.output], DType::f32)};
+  for (const std::size_t also : recipe.also) outputs.push_back(cast(made[also], DType::f32));
+  return outputs;
 }
 
 Result<void> complete(Recipe& recipe) {
@@ -211,7 +214,9 @@ Result<void> complete(Recipe& recipe) {
 }
 
 Recipe pruned(const Recipe& recipe) {
-  const std::vector<bool> needed = reached(recipe);
+  std::vector<std::size_t> outputs = recipe.also;
+  outputs.push_back(recipe.output);
+  const std::vector<bool> needed = reached(recipe, outputs);
   Recipe result = recipe;
   result.nodes.clear();
   std::vector<std::size_t> number(recipe.nodes.size());
@@ -222,6 +227,7 @@ Recipe pruned(const Recipe& recipe) {
     for (std::size_t& operand : node.in) operand = number[operand];
   }
   result.output = number[recipe.output];
+  for (std::size_t& also : result.also) also = number[also];
   return result;
 }
 

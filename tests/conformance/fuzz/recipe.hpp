@@ -4,7 +4,7 @@
 //   fovea-graph 1
 //   %0 = input() {values = uniform, seed = 7} : f32[2,3]
 //   %1 = softmax(%0) {axis = 1} : f32[2,3]
-//   output %1
+//   output %1, %0
 //   gradient {values = uniform, seed = 8}
 
 #include "tests/support/array.hpp"
@@ -63,13 +63,14 @@ struct Recipe {
   DType storage = DType::f32;  // of all floating values but inputs and the result, which are f32: f32 or f16
   std::vector<Node> nodes{};
   std::size_t output = 0;
+  std::vector<std::size_t> also{};  // values that are outputs besides, forward alone; none twice
   // Of the output's elements, weighted by these values: the gradients of the inputs, all but integers and booleans. Absent:
   // forward alone. `recompute` as GradDesc has it.
   std::optional<Attributes> gradient{};
   bool operator==(const Recipe&) const = default;
 
   bool is_input(std::size_t node) const;
-  // An input of floats that the output depends on.
+  // An input of floats that `output` depends on.
   bool is_differentiated(std::size_t node) const;
 };
 
@@ -83,11 +84,12 @@ std::string to_text(const Recipe& recipe);
 // Errors: what is not understood, and what Fovea refuses; they name the line: "line 3: softmax: axis 4 is out of range ...".
 Result<Recipe> parse_recipe(std::string_view text);
 
-// Appends the recipe to a graph, in which `inputs` stand for its input nodes, in their order. The graph has the error.
-Tensor build(const Recipe& recipe, std::span<const Tensor> inputs);
+// Appends the recipe to a graph, in which `inputs` stand for its input nodes, in their order: its output, and those it has
+// besides. The graph has the error.
+std::vector<Tensor> build(const Recipe& recipe, std::span<const Tensor> inputs);
 // Gives every node its shape and type. Errors: what Fovea refuses, "%4: softmax: axis ...", and what is too large to interpret.
 Result<void> complete(Recipe& recipe);
-// Without what the output does not depend on.
+// Without what no output depends on.
 Recipe pruned(const Recipe& recipe);
 
 // The same graph by Fovea's public functions, for a program of one's own.

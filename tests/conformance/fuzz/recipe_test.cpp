@@ -43,6 +43,8 @@ TEST_CASE("a few hundred seeds draw every operator with every attribute, f16, re
   for (std::uint32_t seed = 1; seed <= 1500; ++seed) {
     const Recipe recipe = random_recipe(seed);
     if (recipe.storage == DType::f16) properties.insert("f16");
+    for (const std::size_t also : recipe.also)
+      properties.insert(recipe.is_input(also) ? "an input as output" : also == recipe.output ? "an output twice" : "several outputs");
     if (!recipe.gradient) properties.insert("forward alone");
     if (recipe.gradient && recipe.gradient->flag("recompute")) properties.insert("recompute");
     for (const Node& node : recipe.nodes) {
@@ -55,7 +57,7 @@ TEST_CASE("a few hundred seeds draw every operator with every attribute, f16, re
       }
     }
   }
-  for (const char* property : {"f16", "forward alone", "recompute", "empty", "scalar"}) CHECK_MESSAGE(properties.contains(property), property);
+  for (const char* property : {"f16", "several outputs", "an output twice", "an input as output", "forward alone", "recompute", "empty", "scalar"}) CHECK_MESSAGE(properties.contains(property), property);
   for (const Operator* op : all_operators()) {
     CHECK_MESSAGE(drawn.contains(op->name), op->name);
     for (const AttributeKind& kind : kinds_of(*op)) {
@@ -98,7 +100,10 @@ TEST_CASE("a mistake in a text names line and what") {
   CHECK(mistake(two + "%2 = softmax(%1) : f32[1,1,1,1,1,1,1,2,3]") == "line 4: 9 axes; there are 8 at most");
   CHECK(mistake(two + "%2 = softmax(%1) : f32[2,3] !") == "line 4: there is more than belongs on the line");
   CHECK(mistake(two + "storage f16") == "line 4: 'storage' stands before the values");
-  CHECK(mistake(two + "output %1\noutput %0") == "line 5: a second output");
+  CHECK(mistake(two + "output %1, %0") == "none");
+  CHECK(mistake(two + "output %1, %2") == "line 4: %2 is not there");
+  CHECK(mistake(two + "output %1, %0, %0") == "line 4: %0 stands twice");
+  CHECK(mistake(two + "output %1\noutput %0") == "line 5: a second line of outputs");
   CHECK(mistake(two + "output %1\ngradient {seed = 1}\ngradient") == "line 6: a second gradient");
   CHECK(mistake(two + "output %1\n%2 = softmax(%1) : f32[2,3]") == "line 5: a value after the output");
   CHECK(mistake("%0 = input() : f32[2,3]\n%1 = softmax(%0) : f32[3,2]\noutput %1") == "line 3: the result is f32[2,3], not f32[3,2]");

@@ -201,8 +201,15 @@ class Reader {
     } else if (line.take("output")) {
       line.expect("%");
       recipe_.output = static_cast<std::size_t>(line.whole("the output", 0, 1000000));
-      if (has_output_) line.fail("a second output");
-      if (recipe_.output >= recipe_.nodes.size()) line.fail(fmt::format("%{} is not there", recipe_.output));
+      if (has_output_) line.fail("a second line of outputs");
+      while (line.take(",")) {
+        line.expect("%");
+        const auto also = static_cast<std::size_t>(line.whole("the output", 0, 1000000));
+        if (std::ranges::find(recipe_.also, also) != recipe_.also.end()) line.fail(fmt::format("%{} stands twice", also));
+        recipe_.also.push_back(also);
+      }
+      for (const std::size_t output : outputs())
+        if (output >= recipe_.nodes.size()) line.fail(fmt::format("%{} is not there", output));
       has_output_ = true;
     } else if (line.take("gradient")) {
       if (recipe_.gradient) line.fail("a second gradient");
@@ -227,9 +234,15 @@ class Reader {
         return error(lines_[i], fmt::format("the result is {}{}, not {}{}", type_text(made.dtype), to_string(made.shape),
                                             type_text(stated[i].dtype), to_string(stated[i].shape)));
     }
-    if (recipe_.nodes[recipe_.output].dtype != DType::f32)
-      return error(lines_[recipe_.output], "the output is not f32");
+    for (const std::size_t output : outputs())
+      if (recipe_.nodes[output].dtype != DType::f32) return error(lines_[output], "the output is not f32");
     return recipe_;
+  }
+
+  std::vector<std::size_t> outputs() const {
+    std::vector<std::size_t> all{recipe_.output};
+    all.insert(all.end(), recipe_.also.begin(), recipe_.also.end());
+    return all;
   }
 
   Recipe recipe_;
@@ -249,7 +262,9 @@ std::string to_text(const Recipe& recipe) {
     text += fmt::format("%{} = {}({}){} : {}{}\n", i, node.op->name, operands, attributes_text(node.attributes), type_text(node.dtype),
                         to_string(node.shape));
   }
-  text += fmt::format("output %{}\n", recipe.output);
+  text += fmt::format("output %{}", recipe.output);
+  for (const std::size_t also : recipe.also) text += fmt::format(", %{}", also);
+  text += '\n';
   if (recipe.gradient) text += fmt::format("gradient{}\n", attributes_text(*recipe.gradient));
   return text;
 }
@@ -337,8 +352,12 @@ std::string to_cpp(const Recipe& recipe) {
       text += fmt::format("const Tensor v{} = {};\n", i, call(node));
     }
   }
-  const std::string y = recipe.storage == DType::f16 ? fmt::format("cast(v{}, DType::f32)", recipe.output) : fmt::format("v{}", recipe.output);
+  const auto in_f32 = [&](std::size_t node) {
+    return recipe.storage == DType::f16 ? fmt::format("cast(v{}, DType::f32)", node) : fmt::format("v{}", node);
+  };
+  const std::string y = in_f32(recipe.output);
   text += fmt::format("graph.output(\"y\", {});\n", y);
+  for (const std::size_t also : recipe.also) text += fmt::format("graph.output(\"y{}\", {});\n", also, in_f32(also));
   if (recipe.gradient && !inputs.empty())
     text += fmt::format("const auto gradients = grad(reduce(Reduce::sum, {} * graph.input(\"dy\", {{{}}})), {{{}}}{});\n", y,
                         fmt::join(recipe.nodes[recipe.output].shape.extents(), ", "), inputs,

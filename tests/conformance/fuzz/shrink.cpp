@@ -20,14 +20,20 @@ Node plain_input(const Shape& shape, std::size_t seed) {
   return node;
 }
 
-// An earlier value as the output: of the nearest to the inputs first.
-Recipes earlier_outputs(const Recipe& recipe) {
+// An earlier value as the output, of the nearest to the inputs first; or another of the outputs.
+Recipes other_outputs(const Recipe& recipe) {
   Recipes found;
+  const auto with = [&](std::size_t output) {
+    found.push_back(recipe);
+    found.back().output = output;
+    std::erase(found.back().also, output);
+  };
   for (std::size_t i = 0; i < recipe.output; ++i) {
     if (recipe.is_input(i) || recipe.nodes[i].dtype != DType::f32) continue;
-    found.push_back(recipe);
-    found.back().output = i;
+    with(i);
   }
+  for (const std::size_t also : recipe.also)
+    if (also > recipe.output) with(also);
   return found;
 }
 
@@ -43,7 +49,7 @@ Recipes without_node(const Recipe& recipe) {
       for (Node& user : one.nodes) std::replace(user.in.begin(), user.in.end(), i, operand);
       if (one.output == i) one.output = operand;
     }
-    if (i == recipe.output) continue;
+    if (i == recipe.output || std::ranges::find(recipe.also, i) != recipe.also.end()) continue;
     Recipe& one = found.emplace_back(recipe);
     one.nodes[i] = plain_input(node.shape, i);
   }
@@ -56,6 +62,8 @@ Recipes without_settings(const Recipe& recipe) {
   if (recipe.gradient) changed([](Recipe& one) { one.gradient.reset(); });
   if (recipe.gradient && recipe.gradient->flag("recompute"))
     changed([](Recipe& one) { std::erase_if(one.gradient->all, [](const Attribute& a) { return a.name == "recompute"; }); });
+  for (std::size_t i = 0; i < recipe.also.size(); ++i)
+    changed([&](Recipe& one) { one.also.erase(one.also.begin() + static_cast<std::ptrdiff_t>(i)); });
   if (recipe.storage != DType::f32) changed([](Recipe& one) { one.storage = DType::f32; });
   return found;
 }
@@ -189,7 +197,7 @@ Shrunk shrink(const Recipe& failing, const Fails& fails, int most) {
     return false;
   };
   // What takes away most comes first, and comes again after every step behind it.
-  static constexpr Recipes (*passes[])(const Recipe&) = {earlier_outputs, without_settings,   without_node,   without_operands,
+  static constexpr Recipes (*passes[])(const Recipe&) = {other_outputs,   without_settings,   without_node,   without_operands,
                                                          smaller_extents, fewer_axes, simpler_attributes, plainer_values};
   for (std::size_t pass = 0; pass < std::size(passes);) pass = improve(passes[pass](best.recipe)) ? 0 : pass + 1;
   return best;

@@ -51,8 +51,10 @@ TEST_CASE("whatever graph fails for softmax over more than 3 elements, what rema
 TEST_CASE("what the failure needs stays: the gradient, f16, the transposed operand") {
   for (const Recipe& recipe : failing(has_transposed_product, 4)) {
     const Shrunk shrunk = shrink(recipe, has_transposed_product);
-    CHECK_MESSAGE(to_text(shrunk.recipe).find("matmul(%0, %1) {transpose_b = true} : f32[1,2]\n") != std::string::npos, to_text(shrunk.recipe));
-    CHECK(shrunk.recipe.nodes.size() == 3);
+    const std::string text = to_text(shrunk.recipe);  // one value may be both operands
+    CHECK_MESSAGE((text.find("matmul(%0, %1) {transpose_b = true} : f32[1,2]\n") != std::string::npos ||
+                   text.find("matmul(%0, %0) {transpose_b = true} : f32[2,2]\n") != std::string::npos), text);
+    CHECK(shrunk.recipe.nodes.size() <= 3);
     CHECK(shrunk.recipe.gradient);
     CHECK(shrunk.recipe.storage == DType::f16);
   }
