@@ -10,7 +10,7 @@
 #       swiftshader  SwiftShader, and a current Khronos validation layer
 #     A part that cannot be had is reported as `absent: ...`; that is an error with --require only.
 #   drivers.sh list                               name, executes|compiles|checks, present|absent, version
-#   drivers.sh run [--validate] DRIVER[:WHICH] -- PROGRAM [ARG...]
+#   drivers.sh run [--validate | --gpu-assisted] DRIVER[:WHICH] -- PROGRAM [ARG...]
 #     executing:    lavapipe lavapipe-backports lavapipe-new (WHICH: vector width 128, 256 or 512, that
 #                   is subgroups of 4, 8 or 16; 256-O0 and so on: without LLVM's optimiser, which
 #                   takes half the time), swiftshader
@@ -18,8 +18,10 @@
 #     --validate turns on the Khronos layer with synchronization validation. Its messages go to the
 #     program's VK_EXT_debug_utils messenger, and to standard output only when there is none. (The
 #     loader warns there too, of type GENERAL: heed those of type VALIDATION.)
+#     --gpu-assisted has the layer instrument the shaders, too: it tells accesses past the end of a
+#     binding, and races in shared memory.
 #     Exits as the program does; 77 when the driver or the layer is absent.
-#   drivers.sh env [--validate] DRIVER[:WHICH]    the same as `export` lines, for a shell or a debugger
+#   drivers.sh env [--validate | --gpu-assisted] DRIVER[:WHICH]    the same as `export` lines, for a shell or a debugger
 #
 # FOVEA_DRIVERS_DIR (default <repository>/build/drivers) may be moved or copied as a whole; delete it
 # to fetch newer versions. FOVEA_NEW_SUITE (default forky) is where `new` is looked for first.
@@ -111,14 +113,16 @@ list() {
 
 # --- Running --------------------------------------------------------------------------------------
 
-# settle [--validate] DRIVER: looks the driver up and fills `settings` with NAME=VALUE pairs.
+# settle [--validate | --gpu-assisted] DRIVER: looks the driver up and fills `settings` with NAME=VALUE pairs.
 # Exits with 77 where the driver, or the layer asked for, is absent.
 settle() {
-  local validate='' icd layer
-  if [ "${1-}" = --validate ]; then
-    validate=yes
-    shift
-  fi
+  local validate='' assisted='' icd layer
+  case ${1-} in --gpu-assisted) assisted=yes ;; esac
+  case ${1-} in
+    --validate | --gpu-assisted)
+      validate=yes
+      shift ;;
+  esac
   [ $# -eq 1 ] || fail "one driver is wanted, not '$*'"
   look_up "$1"
   icd=$(manifest_of "$part" "$manifest")
@@ -148,11 +152,20 @@ settle() {
     echo "absent: validation ('tests/drivers.sh get swiftshader' fetches the layer into $dir)"
     exit $absent_status
   fi
+  case $assisted:$layer in
+    yes:/usr/*)  # an older one, which does it otherwise
+      echo "absent: GPU-assisted validation ('tests/drivers.sh get swiftshader' fetches the layer into $dir)"
+      exit $absent_status ;;
+  esac
   # The heuristic is what sees a missing barrier between two dispatches. With the limit on, the
   # eleventh message of a kind would go unheard.
   settings+=("VK_LAYER_PATH=$layer" VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation
     VK_LAYER_VALIDATE_SYNC=1 VK_LAYER_SYNCVAL_SHADER_ACCESSES_HEURISTIC=1
     VK_LAYER_ENABLE_MESSAGE_LIMIT=0)
+  [ -n "$assisted" ] || return 0
+  # It warns of what it is slow with, and of features that it would instrument and a device lacks.
+  settings+=(VK_LAYER_GPUAV_ENABLE=1 VK_LAYER_GPUAV_SHARED_MEMORY_DATA_RACE=1
+    VK_LAYER_MESSAGE_ID_FILTER=VALIDATION-SETTINGS,WARNING-Setting-Limit-Adjusted)
 }
 
 # What a caller's environment may hold and would change the choice of driver.
@@ -165,7 +178,7 @@ run() {
     choice+=("$1")
     shift
   done
-  [ $# -ge 2 ] || fail "usage: drivers.sh run [--validate] DRIVER[:WHICH] -- PROGRAM [ARG...]"
+  [ $# -ge 2 ] || fail "usage: drivers.sh run [--validate | --gpu-assisted] DRIVER[:WHICH] -- PROGRAM [ARG...]"
   shift
   settle "${choice[@]}"
   program=$(type -P "$1") || fail "no program '$1'"
