@@ -19,7 +19,7 @@
 #     program's VK_EXT_debug_utils messenger, and to standard output only when there is none. (The
 #     loader warns there too, of type GENERAL: heed those of type VALIDATION.)
 #     --gpu-assisted has the layer instrument the shaders, too: it tells accesses past the end of a
-#     binding, and races in shared memory.
+#     binding.
 #     Exits as the program does; 77 when the driver or the layer is absent.
 #   drivers.sh env [--validate | --gpu-assisted] DRIVER[:WHICH]    the same as `export` lines, for a shell or a debugger
 #
@@ -164,7 +164,7 @@ settle() {
     VK_LAYER_ENABLE_MESSAGE_LIMIT=0)
   [ -n "$assisted" ] || return 0
   # It warns of what it is slow with, and of features that it would instrument and a device lacks.
-  settings+=(VK_LAYER_GPUAV_ENABLE=1 VK_LAYER_GPUAV_SHARED_MEMORY_DATA_RACE=1
+  settings+=(VK_LAYER_GPUAV_ENABLE=1
     VK_LAYER_MESSAGE_ID_FILTER=VALIDATION-SETTINGS,WARNING-Setting-Limit-Adjusted)
 }
 
