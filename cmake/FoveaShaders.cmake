@@ -40,12 +40,16 @@ function(fovea_embed_shaders target directory)
     # Changing a pragma must run this again.
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${shader})
     get_filename_component(stem ${shader} NAME_WE)
-    file(STRINGS ${shader} pragmas REGEX "^#pragma (variant|requires) ")
+    file(STRINGS ${shader} pragmas REGEX "^#pragma (variant|requires|at_run_time)")
     set(variants "${stem}|")  # name|definitions
     set(known TRUE)
     foreach(pragma IN LISTS pragmas)
       separate_arguments(words UNIX_COMMAND "${pragma}")
       list(GET words 1 kind)
+      if(kind STREQUAL "at_run_time")  # fovea::glsl compiles it, with an author's text
+        set(known FALSE)
+        continue()
+      endif()
       list(GET words 2 name)
       if(kind STREQUAL "requires")
         fovea_glslang_knows(${name} has)

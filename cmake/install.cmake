@@ -1,8 +1,8 @@
-# `cmake --install` and find_package(fovea): fovea::fovea, fovea::io and fovea::linalg where they were built; fovea-conformance.
+# `cmake --install` and find_package(fovea): fovea::fovea, fovea::io, fovea::linalg and fovea::glsl where they were built; fovea-conformance.
 include(CMakePackageConfigHelpers)
 
 set(fovea_targets fovea)
-foreach(target fovea_io fovea_linalg)
+foreach(target fovea_io fovea_linalg fovea_glsl)
   if(TARGET ${target})
     list(APPEND fovea_targets ${target})
   endif()
@@ -17,6 +17,6 @@ install(EXPORT fovea NAMESPACE fovea:: FILE fovea-targets.cmake DESTINATION ${CM
 configure_package_config_file(cmake/fovea-config.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/fovea-config.cmake
   INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/fovea)
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/fovea-config-version.cmake COMPATIBILITY SameMinorVersion)
-install(FILES cmake/FoveaVulkanHeaders.cmake ${CMAKE_CURRENT_BINARY_DIR}/fovea-config.cmake
+install(FILES cmake/FoveaVulkanHeaders.cmake cmake/FoveaGlslang.cmake ${CMAKE_CURRENT_BINARY_DIR}/fovea-config.cmake
     ${CMAKE_CURRENT_BINARY_DIR}/fovea-config-version.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/fovea)

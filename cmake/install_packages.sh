@@ -8,7 +8,7 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build ccache pkg-config
   libvulkan-dev libvulkan1 mesa-vulkan-drivers
-  glslang-tools spirv-tools
+  glslang-tools glslang-dev spirv-tools
   doctest-dev libglm-dev libstb-dev libcli11-dev nlohmann-json3-dev libfmt-dev libeigen3-dev
   curl ca-certificates
   "$@"

@@ -15,6 +15,16 @@ FOVEA_SHADER_BEGIN
 #define ATTENTION_TILE_LANES 128
 #define ATTENTION_TILE_KEYS 32
 
+// Values of MODE: the modified score; the gradient of the score; what a read takes of the gradient; the index of a read, flat;
+// the factor of a weight.
+#define ATTENTION_MOD_SCORE 0
+#define ATTENTION_MOD_SLOPE 1
+#define ATTENTION_MOD_SITE 2
+#define ATTENTION_MOD_INDEX 3
+#define ATTENTION_MOD_FACTOR 4
+// Specialisation constants from here on: the extents of an author's buffers, axis by axis.
+#define ATTENTION_MOD_EXTENTS 14
+
 // Values of SIDE: dq, or dk and dv.
 #define ATTENTION_BACKWARD_QUERIES 0
 #define ATTENTION_BACKWARD_KEYS 1
@@ -30,7 +40,10 @@ FOVEA_SHADER_BEGIN
   X(7, SOFTCAP, 0) \
   X(8, LSE, 0)      /* binding 5 takes the log-sum-exp; attention_backward: binding 6 takes dq or dk */ \
   X(9, SIDE, 0)     /* attention_backward: what a lane owns, and so which gradients it sums */ \
-  X(10, FULL_AXES, 0) /* attention_backward_mask: bit n: the mask is not broadcast along axis n of [B,H,Lq,Lk] */
+  X(10, FULL_AXES, 0) /* attention_backward_mask: bit n: the mask is not broadcast along axis n of [B,H,Lq,Lk]; attention_mod */ \
+  X(11, NORMALIZE, 1) /* 0: the weights are the scores themselves, 0 where a key is excluded */ \
+  X(12, MODE, 0)      /* attention_mod: what it computes */ \
+  X(13, SITE, 0)      /* attention_mod, attention_backward_mask: a read of an author's buffer, from 1; 0: the mask */
 FOVEA_SPEC(AttentionSpec, ATTENTION_SPEC)
 
 // Query heads that share a key head lie one after another in q, so that they are one matrix of

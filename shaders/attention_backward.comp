@@ -116,7 +116,8 @@ void sum_up() {
       vec3 stat = vec3(0.0);
       uint stain = FORBIDS ? OF_LANE(my_stain, j) : 0;
       if (OWNS_KEYS) {
-        query = QueryRow(OF_LANE(my_at.query, j), OF_LANE(my_at.mask, j), OF_LANE(my_at.number, j));
+        query = QueryRow(OF_LANE(my_at.query, j), OF_LANE(my_at.mask, j), OF_LANE(my_at.number, j), 0, 0);
+        if (MODIFIES) query.batch = OF_LANE(my_at.batch, j), query.head = OF_LANE(my_at.head, j);
         stat = OF_LANE(my_stat, j);
       }
       EACH_ROW {
@@ -157,6 +158,7 @@ void sum_up() {
     } else {
       float factor = weights[r] == 0.0 ? 0.0 : 1.0 / weights[r], excess = slack[r] * factor - stats[3 * row + 2];
       if (weights[r] == 0.0) excess = 0.0;
+      if (NORMALIZE == 0) factor = 1.0, excess = 0.0;
       if (LSE != 0) EACH_QUAD(QUADS) store_a(row, i, (sum_a[r][i] - excess * sum_w[r][i]) * factor);
       d_stats[row] = vec4(own_stat[r].x, own_stat[r].y + excess, factor, 0.0);
     }

@@ -1,5 +1,7 @@
 // The gradient of an additive mask: each of its elements is the sum of ds over the pairs (b, h, i, j) that read it
 // (lib/attention_backward.glsl). A lane an element; the products q_i·k_j and dO_i·v_j are made again for each pair.
+// With SITE, what a read of an author's buffer takes of the gradient (fovea/attention_mod.hpp), summed over the axes that its
+// index does not depend on.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -23,14 +25,18 @@ uint take(inout uint number, uint extent) {
   return digit;
 }
 
-float d_score(uint b, uint h, uint i, uint j) {
+float gradient_of(uint b, uint h, uint i, uint j) {
   uint group = p.heads / p.key_heads, pair = b * p.key_heads + h / group, row = h % group * p.queries + i;
   uint query = pair * p.rows + row, key = pair * p.keys + j;
   float product = 0.0, d_weight = 0.0;
   // Unrolled, Honeykrisp spills.
   [[dont_unroll]] for (uint n = 0; n < QUADS; ++n) product += dot(load_q(query, n), load_k(key, n));
   [[dont_unroll]] for (uint n = 0; n < V_QUADS; ++n) d_weight += dot(load_d_out(query, n), load_v(key, n));
-  return pair_of(product, d_weight, query_row(pair, row), j, summed_stats[query].xyz, in_band(i, j)).d_score;
+  QueryRow at = query_row(pair, row);
+  Pair found = pair_of(product, d_weight, at, j, summed_stats[query].xyz, in_band(i, j));
+  if (SITE == 0) return found.d_score;
+  float d = mod_site_of_factor(SITE) ? found.weight * kept(at, j) * d_weight : found.d_score;
+  return d == 0.0 ? 0.0 : d * mod_site(SITE, capped(product * p.scale), int(b), int(h), int(i), int(j));
 }
 
 void main() {
@@ -50,9 +56,9 @@ void main() {
   for (uint n = 0; n < readers; ++n) {
     uint left = n;
     uint dj = take(left, others.w), di = take(left, others.z), dh = take(left, others.y);
-    sum += d_score(b + left, h + dh, i + di, j + dj);
+    sum += gradient_of(b + left, h + dh, i + di, j + dj);
   }
-  if (MASK == ATTENTION_MASK_F32)
+  if (SITE != 0 || MASK == ATTENTION_MASK_F32)
     d_mask_words[element] = floatBitsToUint(sum);
   else
     STORE(d_mask, element, sum);

@@ -129,6 +129,7 @@ void sum_up() {
   if (wanted > last) return;
   float factor = totals.x == 0.0 ? 0.0 : 1.0 / totals.x;
   float excess = totals.x == 0.0 ? 0.0 : totals.y * factor - stats[3 * own_row + 2];
+  if (NORMALIZE == 0) factor = 1.0, excess = 0.0;
   if (LSE != 0) EACH_A store_a(own_row, QUAD, (sum_a[i] - excess * sum_w[i]) * factor);
   if (COLUMN == 0) d_stats[own_row] = vec4(stat.xy + vec2(0.0, excess), factor, 0.0);
 }

@@ -54,14 +54,14 @@ void attend_with_care(uint pair, uint first, uint last, KeyRange keys) {
       }
       float to = state.m;
       EACH_KEY {
-        score[j] = masked(capped(score[j]), at, min(j0 + j, p.keys - 1));
+        score[j] = changed(capped(score[j]), at, min(j0 + j, p.keys - 1));
         if (j0 + j >= p.keys || !in_band(at.query, j0 + j)) score[j] = NEGATIVE_INFINITY;
         to = max(to, score[j]);
       }
-      float keep = raise(state, to);
-      EACH_KEY score[j] = weight(state, score[j]);
+      float keep = raise_to(state, to);
+      EACH_KEY score[j] = weight_of(state, score[j]);
       EACH_KEY state.l += score[j];
-      EACH_KEY score[j] *= kept(at, j0 + j);
+      EACH_KEY score[j] = used(score[j], at, min(j0 + j, p.keys - 1));
       [[unroll]] for (uint i = 0; i < V_QUADS; ++i) {
         vec4 own = load_v(own_key, i);
         sum[i] *= keep;
@@ -70,7 +70,7 @@ void attend_with_care(uint pair, uint first, uint last, KeyRange keys) {
     }
     settle(state);
     [[unroll]] for (uint i = 0; i < V_QUADS; ++i)
-      if (first + r * WG + gl_LocalInvocationID.x <= last) store_y(pair * p.rows + row, i, normalized(state, sum[i]));
+      if (first + r * WG + gl_LocalInvocationID.x <= last) store_y(pair * p.rows + row, i, result_of(state, sum[i]));
   }
 }
 
@@ -113,17 +113,17 @@ void attend() {
       }
     }
     if (SOFTCAP != 0) EACH_ROW EACH_KEY score[r][j] = capped(score[r][j]);
-    if (MASK != ATTENTION_MASK_NONE) EACH_ROW EACH_KEY score[r][j] = masked(score[r][j], at[r], min(j0 + j, p.keys - 1));
+    if (CHANGES) EACH_ROW EACH_KEY score[r][j] = changed(score[r][j], at[r], min(j0 + j, p.keys - 1));
     if (j0 < keys.all_begin || j0 + KEYS > keys.all_end)
       EACH_ROW EACH_KEY if (j0 + j >= p.keys || !in_band(at[r].query, j0 + j)) score[r][j] = NEGATIVE_INFINITY;
 
     EACH_ROW {
       float to = state[r].m;
       EACH_KEY to = max(to, score[r][j]);
-      float keep = raise(state[r], to);
-      EACH_KEY score[r][j] = weight(state[r], score[r][j]);
+      float keep = raise_to(state[r], to);
+      EACH_KEY score[r][j] = weight_of(state[r], score[r][j]);
       EACH_KEY state[r].l += score[r][j];
-      EACH_KEY score[r][j] *= kept(at[r], j0 + j);
+      EACH_KEY score[r][j] = used(score[r][j], at[r], min(j0 + j, p.keys - 1));
       [[unroll]] for (uint i = 0; i < V_QUADS; ++i) sum[r][i] *= keep;
     }
     [[unroll]] for (uint i = 0; i < V_QUADS; ++i) {
@@ -142,7 +142,7 @@ void attend() {
     vec4 x = vec4(0.0);
     [[unroll]] for (uint n = 0; n < V_QUADS; ++n) x = mix(x, sum[r][n], bvec4(n == i));
     if (not_finite(x)) care = 1;
-    if (first + r * WG + gl_LocalInvocationID.x <= last) store_y(pair * p.rows + row[r], i, normalized(state[r], x));
+    if (first + r * WG + gl_LocalInvocationID.x <= last) store_y(pair * p.rows + row[r], i, result_of(state[r], x));
   }
   if (LSE != 0) EACH_ROW
     if (first + r * WG + gl_LocalInvocationID.x <= last) lse[pair * p.rows + row[r]] = log_sum_exp(state[r]);

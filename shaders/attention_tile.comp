@@ -116,7 +116,7 @@ void attend(uint group) {
     }
     EACH_ROW EACH_KEY {
       uint key = j0 + column + COLUMNS * c;
-      float s = masked(capped(score[r][c]), at[r], min(key, p.keys - 1));
+      float s = changed(capped(score[r][c]), at[r], min(key, p.keys - 1));
       score[r][c] = key < p.keys && in_band(at[r].query, key) ? s : NEGATIVE_INFINITY;
     }
 
@@ -127,10 +127,10 @@ void attend(uint group) {
     [[dont_unroll]] for (uint g = 0; g < COLUMNS; ++g) EACH_ROW to[r] = max(to[r], weights[(own + r) * COLUMNS + g].x);
     barrier();  // the maxima are read, the weights take their place
     EACH_ROW {
-      float keep = raise(state[r], to[r]);
-      EACH_KEY score[r][c] = weight(state[r], score[r][c]);
+      float keep = raise_to(state[r], to[r]);
+      EACH_KEY score[r][c] = weight_of(state[r], score[r][c]);
       state[r].l += (score[r].x + score[r].y) + (score[r].z + score[r].w);
-      EACH_KEY score[r][c] *= kept(at[r], j0 + column + COLUMNS * c);
+      EACH_KEY score[r][c] = used(score[r][c], at[r], min(j0 + column + COLUMNS * c, p.keys - 1));
       weights[(own + r) * COLUMNS + column] = score[r];
       [[unroll]] for (uint t = 0; t < SUMS; ++t) sum[r][t] *= keep;
     }
@@ -148,7 +148,7 @@ void attend(uint group) {
     uint row = pair * p.rows + first + own + r;
     if (first + own + r <= last) {
       [[unroll]] for (uint t = 0; t < SUMS; ++t)
-        if (t * COLUMNS + column < V_QUADS) store_y(row, t * COLUMNS + column, normalized(state[r], sum[r][t]));
+        if (t * COLUMNS + column < V_QUADS) store_y(row, t * COLUMNS + column, result_of(state[r], sum[r][t]));
       if (LSE != 0 && column == 0) lse[row] = log_sum_exp(state[r]);
     }
   }

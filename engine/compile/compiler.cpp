@@ -69,6 +69,7 @@ void emit(const ir::Graph& graph, const std::vector<Choice>& choices, const std:
     const ops::Launch& launch = choice.plan.launches[step.launch];
     Dispatch& dispatch = program.dispatches.emplace_back();
     dispatch.shader = launch.shader;
+    dispatch.keeps = launch.keeps;
     dispatch.constants = launch.constants;
     dispatch.push = launch.push;
     dispatch.bindings = bindings_of(graph, layout, step, launch);

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,7 @@ struct Binding {
 // another range of the same dispatch, read-only.
 struct Dispatch {
   const ShaderInfo* shader = nullptr;
+  std::shared_ptr<const void> keeps;     // what the shader lives in, where that is not the build
   std::vector<std::uint32_t> constants;  // value of constant_id i
   std::vector<std::byte> push;
   std::vector<Binding> bindings;

@@ -74,6 +74,8 @@ void infer(InferContext& context) {
   if (attrs.dropout > 0 && !context.has(4)) return context.fail("dropout is ", attrs.dropout, " and no random state is given");
   if (context.has(4))
     if (const std::string fault = state_fault(context.shape(4), context.dtype(4)); !fault.empty()) return context.fail("the random ", fault);
+  if (const std::string fault = mod_fault(context, attrs.mod, attention_buffers); !fault.empty()) return context.fail(fault);
+  if (attrs.lse && !attrs.normalize) return context.fail("return_lse is true and normalize false: nothing is summed");
   if (attrs.stream < 0 || attrs.stream > INT32_MAX) return context.fail("dropout_stream ", attrs.stream, " is out of range");
 
   const Shape scores{q[0], q[1], q[2], k[2]};
@@ -106,9 +108,12 @@ bool vjp(Vjp& vjp) {
   AttentionAttrs attrs = vjp.attrs<AttentionAttrs>();
   if (attrs.weights) return false;
   const CallSite site = vjp.site;
-  const bool had_lse = std::exchange(attrs.lse, true);
+  if (!mod_has_gradient(vjp, attrs.mod, attention_buffers)) return true;
   const Shape rows{vjp.in_shape(0)[0], vjp.in_shape(0)[1], vjp.in_shape(0)[2]};
-  const Tensor lse = had_lse ? vjp.out(1) : vjp.add_result(ir::Attrs::of(attrs), {rows, DType::f32});
+  const bool had_lse = attrs.normalize && std::exchange(attrs.lse, true);
+  const Tensor lse = !attrs.normalize ? filled(vjp.graph, {rows, DType::f32}, 0, site)
+                     : had_lse        ? vjp.out(1)
+                                      : vjp.add_result(ir::Attrs::of(attrs), {rows, DType::f32});
   const Tensor out = vjp.out(0), d_out = vjp.d(0) ? vjp.d(0) : filled(vjp.graph, {out.shape(), out.dtype()}, 0, site);
   const auto wide = [&](Tensor x) { return cast(x, DType::f32, site); };
   const Tensor d_lse = had_lse && vjp.d(1) ? vjp.d(1) : filled(vjp.graph, {rows, DType::f32}, 0, site);
@@ -116,13 +121,28 @@ bool vjp(Vjp& vjp) {
   const auto column = [&](Tensor x) { return reshape(x, {rows[0], rows[1], rows[2], 1}, site); };
   const Tensor stats = concat({column(lse), column(binary(Binary::sub, both, d_lse, site)), column(d_lse)}, -1, site);
 
-  const AttentionBackwardAttrs backward{attrs, vjp.wants(0), vjp.wants(1) || vjp.wants(2), vjp.wants(3)};
-  const Tensor in[] = {vjp.in(0), vjp.in(1), vjp.in(2), vjp.in(3), vjp.in(4), stats, d_out};
+  AttentionBackwardAttrs backward{attrs, vjp.wants(0), vjp.wants(1) || vjp.wants(2), vjp.wants(3)};
+  std::vector<Tensor> in{vjp.in(0), vjp.in(1), vjp.in(2), vjp.in(3), vjp.in(4), stats, d_out}, buffers;
+  for (std::uint32_t n = 0; n < attrs.mod.buffers().size(); ++n) buffers.push_back(vjp.in(attention_buffers + n));
+  in.insert(in.end(), buffers.begin(), buffers.end());
+  if (attrs.mod)
+    for (std::size_t s = 0; s < facts_of(attrs.mod).sites.size(); ++s)
+      if (vjp.wants(attention_buffers + facts_of(attrs.mod).sites[s].buffer)) backward.sites.push_back(static_cast<std::int64_t>(s));
   const std::vector<Tensor> d = append(attention_backward_op, in, ir::Attrs::of(backward), site);
   std::size_t next = 0;
   if (backward.d_q) vjp.give(0, d[next++]);
   if (backward.d_kv) vjp.give(1, d[next]), vjp.give(2, d[next + 1]), next += 2;
-  if (backward.d_mask) vjp.give(3, d[next]);
+  if (backward.d_mask) vjp.give(3, d[next++]);
+  const ModCall call{attrs.mod, {rows[0], rows[1], rows[2], vjp.in_shape(1)[2]}, buffers, site};
+  for (std::uint32_t n = 0; n < buffers.size(); ++n) {
+    std::vector<std::size_t> sites;
+    std::vector<Tensor> taken;
+    for (std::size_t s = 0; s < backward.sites.size(); ++s) {
+      const auto number = static_cast<std::size_t>(backward.sites[s]);
+      if (facts_of(attrs.mod).sites[number].buffer == n) sites.push_back(number), taken.push_back(d[next + s]);
+    }
+    if (const Tensor gradient = mod_buffer_gradient(call, n, sites, taken, d_out)) vjp.give(attention_buffers + n, gradient);
+  }
   return true;
 }
 
@@ -141,11 +161,12 @@ extern constexpr OpDef attention_op{.name = "attention",
 
 AttentionResult attention_full(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc, CallSite site) {
   ops::AttentionAttrs attrs{desc.causal, desc.align, desc.window_left, desc.window_right, 1, desc.softcap,
-                            desc.return_lse, desc.return_weights, desc.dropout, desc.dropout_stream};
+                            desc.return_lse, desc.return_weights, desc.dropout, desc.dropout_stream, desc.mod, desc.normalize};
   const std::int64_t size = q && q.shape().rank() == 4 ? q.dim(3) : 0;  // other ranks are infer's to refuse
   if (size > 0) attrs.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(size)));
   if (desc.scale) attrs.scale = *desc.scale;
-  const Tensor in[] = {q, k, v, desc.mask, desc.dropout_state};
+  std::vector<Tensor> in{q, k, v, desc.mask, desc.dropout_state};
+  for (Tensor buffer : desc.mod_buffers) in.push_back(buffer && buffer.dtype() == DType::f16 ? cast(buffer, DType::f32, site) : buffer);
   const std::vector<Tensor> out = ops::append(ops::attention_op, in, ir::Attrs::of(attrs), site);
   AttentionResult result;
   result.out = out[0];

@@ -1,8 +1,8 @@
 #pragma once
-// The attention operator: its attributes, its kernels, and its unfused form. Operands q, k, v, mask, random state; results out, then
-// lse and weights where they are asked for.
+// The attention operator: its attributes, its kernels, and its unfused form. Operands q, k, v, mask, random state, the buffers of a
+// modification; results out, then lse and weights where they are asked for.
 
-#include "ops/op_def.hpp"
+#include "ops/attention_mod.hpp"
 #include "shaders/attention.h"
 
 #include <fovea/ops.hpp>
@@ -18,6 +18,8 @@ struct AttentionAttrs {
   bool lse = false, weights = false;
   float dropout = 0;
   std::int64_t stream = 0;  // of its draws
+  AttentionMod mod{};
+  bool normalize = true;
 };
 template <class F>
 void describe(const AttentionAttrs& attrs, F&& field) {
@@ -31,13 +33,16 @@ void describe(const AttentionAttrs& attrs, F&& field) {
   field("weights", attrs.weights);
   field("dropout", attrs.dropout);
   field("stream", attrs.stream);
+  field("mod", attrs.mod);
+  field("normalize", attrs.normalize);
 }
 
-// attention_backward: operands q, k, v, mask, random state, (lse, delta, dlse) as [B,H,Lq,3] in f32, and the gradient of the result; results
-// are the gradients of q, of k and v, and of the mask, where they are wanted.
+// attention_backward: operands q, k, v, mask, random state, (lse, delta, dlse) as [B,H,Lq,3] in f32, the gradient of the result, and
+// the buffers; results are the gradients of q, of k and v, and of the mask, where they are wanted, and what each of `sites` takes.
 struct AttentionBackwardAttrs {
   AttentionAttrs forward{};
   bool d_q = true, d_kv = true, d_mask = false;
+  std::vector<std::int64_t> sites{};  // of the modification, from 0
 };
 template <class F>
 void describe(const AttentionBackwardAttrs& attrs, F&& field) {
@@ -45,6 +50,7 @@ void describe(const AttentionBackwardAttrs& attrs, F&& field) {
   field("d_q", attrs.d_q);
   field("d_kv", attrs.d_kv);
   field("d_mask", attrs.d_mask);
+  field("sites", attrs.sites);
 }
 
 // The letters of ops.hpp.
@@ -64,7 +70,11 @@ struct AttentionBand {
 AttentionBand band_of(const AttentionAttrs& attrs, const AttentionShape& shape);
 // Whether a query may be kept from a key, so that what is stored there must not reach it.
 inline bool attention_excludes(const AttentionAttrs& attrs, const AttentionShape& shape, bool has_mask) {
-  return has_mask || !band_of(attrs, shape).open;
+  return has_mask || !band_of(attrs, shape).open || (attrs.mod && facts_of(attrs.mod).masks);
+}
+constexpr std::uint32_t attention_buffers = 5, attention_backward_buffers = 7;  // the first operand that is one
+inline ModCall mod_call(const AttentionAttrs& attrs, const AttentionShape& shape, std::span<const Tensor> buffers, CallSite site) {
+  return {attrs.mod, {shape.B, shape.H, shape.Lq, shape.Lk}, buffers, site};
 }
 
 extern const Kernel attention_kernels[2];
@@ -75,13 +85,17 @@ bool attention_kernel_takes(const AttentionShape& shape);
 shader::AttentionSpec attention_spec(const NodeView& node, const AttentionAttrs& attrs);
 shader::AttentionParams attention_params(const NodeView& node, const AttentionAttrs& attrs);
 
-// The scores as f32 [B,H,Lq,Lk], after soft-cap, mask and band; `capped`: before mask and band.
+// The scores as f32 [B,H,Lq,Lk], after soft-cap, modification, mask and band; `capped`: before the modification.
 Tensor attention_scores(Builder& builder, const AttentionShape& shape, const AttentionAttrs& attrs, std::span<const Tensor> in,
-                        Tensor& capped);
+                        std::span<const Tensor> buffers, Tensor& capped);
+// Their softmax, or without `normalize` themselves, 0 where a key is excluded.
+Tensor attention_weights(Tensor scores, const AttentionAttrs& attrs, CallSite site);
+// x times the author's factor, 0 where `excluded`.
+Tensor with_factor(Tensor x, Tensor excluded, const ModCall& call);
 // What dropout leaves of the weights [B,H,Lq,Lk], each times 0 or 1/(1 - dropout); all of them without dropout.
 Tensor dropped(Tensor weights, const AttentionAttrs& attrs, Tensor state, CallSite site);
-// The stem of the shader that applies dropout, or of the one that does not.
-std::string attention_shader(const char* stem, const AttentionAttrs& attrs);
+// The variant of a kernel's shader that these attributes need.
+const ShaderInfo* attention_shader(const char* stem, const AttentionAttrs& attrs, DType dtype);
 // Neither NaN nor infinite.
 Tensor is_finite(Tensor x, CallSite site);
 // softmax(scale q kᵀ + mask) v with the scores stored.

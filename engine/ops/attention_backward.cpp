@@ -17,6 +17,9 @@ void infer(InferContext& context) {
   if (attrs.d_q) context.out.push_back(type(0));
   if (attrs.d_kv) context.out.push_back(type(1)), context.out.push_back(type(2));
   if (attrs.d_mask) context.out.push_back(type(3));
+  const Shape scores{context.shape(0)[0], context.shape(0)[1], context.shape(0)[2], context.shape(1)[2]};
+  for (std::int64_t s : attrs.sites)
+    context.out.push_back({mod_site_shape(facts_of(attrs.forward.mod).sites[static_cast<std::size_t>(s)], scores), DType::f32});
 }
 
 // ---- Kernels ------------------------------------------------------------------------------------------------------
@@ -33,14 +36,18 @@ uint full_axes(const Shape& mask, const Shape& scores) {
 
 struct Work {
   std::int64_t rows, keys;     // of a pair
-  std::uint64_t mask_readers;  // pairs (i, j) that one element of the mask is read by
+  std::uint64_t mask_readers;  // pairs (i, j) that one element of the mask, or of what a site takes, is read by
 };
 Work work_of(const NodeView& node) {
   const AttentionShape shape(node);
   const Shape scores{shape.B, shape.H, shape.Lq, shape.Lk};
   Work work{shape.heads_a_key_head() * shape.Lq, shape.Lk, 0};
-  if (node.attrs<AttentionBackwardAttrs>().d_mask)
-    work.mask_readers = static_cast<std::uint64_t>(scores.elements() / std::max<std::int64_t>(node.in(3).shape.elements(), 1));
+  const auto& attrs = node.attrs<AttentionBackwardAttrs>();
+  const auto count = [&](std::int64_t elements) {
+    work.mask_readers = std::max(work.mask_readers, static_cast<std::uint64_t>(scores.elements() / std::max<std::int64_t>(elements, 1)));
+  };
+  if (attrs.d_mask) count(node.in(3).shape.elements());
+  for (std::int64_t s : attrs.sites) count(mod_site_shape(facts_of(attrs.forward.mod).sites[static_cast<std::size_t>(s)], scores).elements());
   return work;
 }
 
@@ -99,12 +106,13 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint s
     AttentionParams params = attention_params(node, attrs.forward);
     params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(owned), std::uint64_t{spec.WG / lanes} * spec.ROWS)));
     Launch& one = plan.launches.emplace_back();
-    one.shader = shader_for(attention_shader(stem, attrs.forward), node.in(0).dtype);
+    one.shader = attention_shader(stem, attrs.forward, node.in(0).dtype);
     one.set_constants(spec);
     one.set_push(params);
     one.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), stats, in(6)};
     one.operands.insert(one.operands.end(), results.begin(), results.end());
     if (attrs.forward.dropout > 0) one.operands.push_back(in(4));
+    bind_mod(one, node, attrs.forward.mod, attention_backward_buffers);
     one.groups = flat_groups(std::uint64_t{params.pairs} * params.row_blocks, 1, caps);
   };
   spec.SIDE = ATTENTION_BACKWARD_QUERIES;
@@ -117,13 +125,19 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint s
     launch(work.keys, scratch_read(0), {out(next), out(next + 1)});
     next += 2;
   }
-  if (attrs.d_mask) {
-    const Shape& mask = node.in(3).shape;
-    spec.WG = 32;
-    spec.FULL_AXES = full_axes(mask, {shape.B, shape.H, shape.Lq, shape.Lk});
-    stem = "attention_backward_mask";
-    launch(mask.elements(), scratch_read(0), {out(next)});
-    plan.launches.back().groups = flat_groups(static_cast<std::uint64_t>(mask.elements()), spec.WG, caps);
+  spec.WG = 32;
+  stem = "attention_backward_mask";
+  const auto launch_sum = [&](uint axes, std::int64_t elements) {
+    spec.FULL_AXES = axes;
+    launch(elements, scratch_read(0), {out(next++)});
+    plan.launches.back().groups = flat_groups(static_cast<std::uint64_t>(elements), spec.WG, caps);
+  };
+  const Shape scores{shape.B, shape.H, shape.Lq, shape.Lk};
+  if (attrs.d_mask) launch_sum(full_axes(node.in(3).shape, scores), node.in(3).shape.elements());
+  for (std::int64_t s : attrs.sites) {
+    const ModSite& site = facts_of(attrs.forward.mod).sites[static_cast<std::size_t>(s)];
+    spec.SITE = u32(s) + 1;
+    launch_sum(site.axes, mod_site_shape(site, scores).elements());
   }
 }
 
@@ -159,23 +173,26 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
   const auto grouped = [&](Tensor x) { return reshape(x, {shape.B, shape.Hk, rows, x.dim(-1)}, site); };
 
   Tensor capped;
-  const Tensor scores = attention_scores(builder, shape, attrs.forward, in.first(4), capped);
-  const Tensor weights = softmax(scores, {.axis = -1, .zero_empty_rows = true}, site);
+  const std::span<const Tensor> buffers = in.size() > attention_backward_buffers ? in.subspan(attention_backward_buffers) : std::span<const Tensor>();
+  const ModCall mod = mod_call(attrs.forward, shape, buffers, site);
+  const Tensor scores = attention_scores(builder, shape, attrs.forward, in.first(4), buffers, capped);
+  const Tensor weights = attention_weights(scores, attrs.forward, site);
   const Tensor delta = slice(in[5], {.axis = -1, .start = 1, .stop = 2}, site);
   const Tensor d_out = grouped(wide(in[6]));
   const Tensor d_used = reshape(matmul(d_out, wide(in[2]), {.transpose_b = true}, site), scores.shape().extents(), site);
   const auto left_by_dropout = [&](Tensor x) { return dropped(x, attrs.forward, in[4], site); };
-  const Tensor d_weights = left_by_dropout(d_used);
-  const bool excludes = attention_excludes(attrs.forward, shape, in.size() > 3 && in[3]);
   // A row of NaN has weights of NaN, and sees no more keys for that.
   const Tensor zero = scalar(scores, 0, site), forbidden = scalar(scores, -std::numeric_limits<float>::infinity(), site);
-  const Tensor excluded = binary(Binary::logical_or, binary(Binary::equal, scores, forbidden, site),
-                                 binary(Binary::equal, weights, zero, site), site);
-  const Tensor d_scores = select(excluded, zero, times(weights, binary(Binary::sub, d_weights, delta, site)), site);
-  Tensor d_product = d_scores;
+  Tensor excluded = binary(Binary::equal, scores, forbidden, site);
+  if (attrs.forward.normalize) excluded = binary(Binary::logical_or, excluded, binary(Binary::equal, weights, zero, site), site);
+  const Tensor d_dropped = left_by_dropout(d_used), d_weights = with_factor(d_dropped, excluded, mod);
+  const bool excludes = attention_excludes(attrs.forward, shape, in.size() > 3 && in[3]);
+  const Tensor d_of_scores = attrs.forward.normalize ? times(weights, binary(Binary::sub, d_weights, delta, site)) : d_weights;
+  const Tensor d_scores = select(excluded, zero, d_of_scores, site);
+  Tensor d_product = attrs.forward.mod ? mod_slope(mod, capped, d_scores) : d_scores;
   if (attrs.forward.softcap > 0) {
     const Tensor bent = unary(Unary::square, binary(Binary::div, capped, scalar(capped, attrs.forward.softcap, site), site), site);
-    d_product = times(d_scores, binary(Binary::sub, scalar(bent, 1, site), bent, site));
+    d_product = times(d_product, binary(Binary::sub, scalar(bent, 1, site), bent, site));
   }
   // pairs · x, or pairsᵀ · x, where a pair without weight takes nothing of its row of x, be it NaN or infinite.
   const auto sum_of_seen = [&](Tensor pairs, Tensor x, bool of_queries, float alpha) {
@@ -196,9 +213,14 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
   if (attrs.d_q) give(out[next++], sum_of_seen(d_product, wide(in[1]), false, scale), node.in(0));
   if (attrs.d_kv) {
     give(out[next++], sum_of_seen(d_product, grouped(wide(in[0])), true, scale), node.in(1));
-    give(out[next++], sum_of_seen(left_by_dropout(weights), d_out, true, 1), node.in(2));
+    give(out[next++], sum_of_seen(with_factor(left_by_dropout(weights), excluded, mod), d_out, true, 1), node.in(2));
   }
   if (attrs.d_mask) give(out[next++], sum_to(d_scores, node.in(3).shape, site), node.in(3));
+  for (std::int64_t s : attrs.sites) {
+    const auto number = static_cast<std::size_t>(s);
+    const bool of_factor = facts_of(attrs.forward.mod).sites[number].of_factor;
+    out[next++] = mod_read(mod, number, capped, of_factor ? select(excluded, zero, times(weights, d_dropped), site) : d_scores);
+  }
   return true;
 }
 

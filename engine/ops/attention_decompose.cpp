@@ -57,8 +57,19 @@ Tensor is_finite(Tensor x, CallSite site) {
                 binary(Binary::greater_equal, x, scalar(x, -most, site), site), site);
 }
 
+Tensor attention_weights(Tensor scores, const AttentionAttrs& attrs, CallSite site) {
+  if (attrs.normalize) return softmax(scores, {.axis = -1, .zero_empty_rows = true}, site);
+  const Tensor excluded = binary(Binary::equal, scores, scalar(scores, -std::numeric_limits<float>::infinity(), site), site);
+  return select(excluded, scalar(scores, 0, site), scores, site);
+}
+
+Tensor with_factor(Tensor x, Tensor excluded, const ModCall& call) {
+  if (!call.mod || !facts_of(call.mod).factors) return x;
+  return select(excluded, scalar(x, 0, call.site), binary(Binary::mul, x, mod_factor(call, x), call.site), call.site);
+}
+
 Tensor attention_scores(Builder& builder, const AttentionShape& shape, const AttentionAttrs& attrs, std::span<const Tensor> in,
-                        Tensor& capped) {
+                        std::span<const Tensor> buffers, Tensor& capped) {
   const CallSite site = builder.site;
   // Scores stay in f32 whatever the storage, as they do in the fused kernels.
   const auto wide = [&](Tensor x) { return cast(x, DType::f32, site); };
@@ -72,6 +83,7 @@ Tensor attention_scores(Builder& builder, const AttentionShape& shape, const Att
     scores = binary(Binary::mul, unary(Unary::tanh, binary(Binary::div, scores, cap, site), site), cap, site);
   }
   capped = scores;
+  if (attrs.mod) scores = mod_scores(mod_call(attrs, shape, buffers, site), scores);
   const auto forbid_where_not = [&](Tensor allowed) {
     scores = select(allowed, scores, scalar(scores, -std::numeric_limits<float>::infinity(), site), site);
   };
@@ -94,10 +106,12 @@ bool decompose_attention(Builder& builder, const NodeView& node, std::span<const
   const std::int64_t grouped_p[] = {shape.B, shape.Hk, shape.heads_a_key_head() * shape.Lq, shape.Lk};
   const std::int64_t result[] = {shape.B, shape.H, shape.Lq, shape.Dv};
   Tensor capped;
-  const Tensor scores = attention_scores(builder, shape, attrs, in, capped);
-  const Tensor weights = softmax(scores, {.axis = -1, .zero_empty_rows = true}, site);
+  const std::span<const Tensor> buffers = in.size() > attention_buffers ? in.subspan(attention_buffers) : std::span<const Tensor>();
+  const Tensor scores = attention_scores(builder, shape, attrs, in, buffers, capped);
+  const Tensor weights = attention_weights(scores, attrs, site);
   const bool excludes = attention_excludes(attrs, shape, in.size() > 3 && in[3]);
-  const Tensor used = dropped(weights, attrs, in.size() > 4 ? in[4] : Tensor(), site);
+  const Tensor none = binary(Binary::equal, weights, scalar(weights, 0, site), site);
+  const Tensor used = with_factor(dropped(weights, attrs, in.size() > 4 ? in[4] : Tensor(), site), none, mod_call(attrs, shape, buffers, site));
   const Tensor grouped = reshape(used, grouped_p, site), v = cast(in[2], DType::f32, site);
   const Tensor sum = excludes ? sum_of_seen(grouped, v, site) : matmul(grouped, v, {}, site);
   std::size_t next = 0;

@@ -39,6 +39,7 @@ AttentionSpec attention_spec(const NodeView& node, const AttentionAttrs& attrs) 
   spec.BAND = !band_of(attrs, shape).open;
   spec.SOFTCAP = attrs.softcap > 0;
   spec.LSE = attrs.lse;
+  spec.NORMALIZE = attrs.normalize;
   return spec;
 }
 
@@ -66,7 +67,10 @@ AttentionParams attention_params(const NodeView& node, const AttentionAttrs& att
   return params;
 }
 
-std::string attention_shader(const char* stem, const AttentionAttrs& attrs) { return cat(stem, attrs.dropout > 0 ? ".dropped" : ".whole"); }
+const ShaderInfo* attention_shader(const char* stem, const AttentionAttrs& attrs, DType dtype) {
+  const std::string variant = cat(stem, attrs.dropout > 0 ? ".dropped" : ".whole");
+  return attrs.mod ? attrs.mod.source()->shader(cat(variant, dtype == DType::f16 ? ".f16" : ".f32")) : shader_for(variant, dtype);
+}
 
 namespace {
 
@@ -79,11 +83,12 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, const 
   AttentionParams params = attention_params(node, attrs);
   params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(params.rows, rows_a_group)));
   Launch& launch = plan.launches.emplace_back();
-  launch.shader = shader_for(attention_shader(stem, attrs), node.in(0).dtype);
+  launch.shader = attention_shader(stem, attrs, node.in(0).dtype);
   launch.set_constants(spec);
   launch.set_push(params);
   launch.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), out(0), attrs.lse ? out(1) : unused(Access::write)};
   if (attrs.dropout > 0) launch.operands.push_back(in(4));
+  bind_mod(launch, node, attrs.mod, attention_buffers);
   const std::uint64_t groups = std::uint64_t{params.pairs} * params.row_blocks;
   launch.groups = flat_groups(groups, 1, caps);
 }
@@ -112,7 +117,8 @@ bool supports_row(const NodeView& node, const DeviceCaps& caps) {
   const AttentionSpec spec = row_spec(node, caps);
   if (caps.costly_unrolling && unrolled_by_row(spec) > most_unrolled(caps)) return false;
   const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(AttentionShape(node).Lk), spec.KEYS);
-  const std::uint64_t with_care = spec.MASK != ATTENTION_MASK_NONE || spec.BAND != 0 ? spec.ROWS : 0;
+  const bool excludes = attention_excludes(node.attrs<AttentionAttrs>(), AttentionShape(node), node.has(3));
+  const std::uint64_t with_care = excludes ? spec.ROWS : 0;
   const std::uint64_t iterations = steps + with_care * (steps + 2) + spec.D / 4 + spec.DV / 4;  // and those of q and y
   return loops_fit(caps, iterations);
 }

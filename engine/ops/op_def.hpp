@@ -14,6 +14,7 @@
 #include <cassert>
 #include <cstring>
 #include <initializer_list>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -60,6 +61,7 @@ inline LaunchOperand unused(Access access = Access::read) { return {LaunchOperan
 // One dispatch as an operator asks for it.
 struct Launch {
   const ShaderInfo* shader = nullptr;
+  std::shared_ptr<const void> keeps;     // what the shader lives in, where that is not the build
   std::vector<std::uint32_t> constants;  // value of constant_id i; from a Spec struct of the shader's .h
   std::vector<std::byte> push;           // the Params struct of the shader's .h
   std::vector<LaunchOperand> operands;

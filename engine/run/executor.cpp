@@ -45,7 +45,7 @@ Result<void> Executor::make_pipelines(vk::PipelineStore& pipelines) {
     if (!has_work(dispatch)) continue;
     const std::vector<vk::BindingUse> uses = uses_of(dispatch);
     const Result<vk::Pipeline> pipeline =
-        pipelines.get({dispatch.shader, dispatch.constants, uses, static_cast<std::uint32_t>(dispatch.push.size())});
+        pipelines.get({dispatch.shader, dispatch.constants, uses, static_cast<std::uint32_t>(dispatch.push.size()), dispatch.keeps});
     if (!pipeline) return Error{pipeline.error().code, cat(dispatch.label, ": ", pipeline.error().message)};
     pipelines_.back() = *pipeline;
   }

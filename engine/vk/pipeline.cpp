@@ -113,13 +113,13 @@ Result<Pipeline> PipelineStore::get(const PipelineRequest& request) {
     const Result<const Layout*> layout_of_key = layout(key.layout);
     if (!layout_of_key) return layout_of_key.error();
     shared = *layout_of_key;
-    if (const auto at = pipelines_.find(key); at != pipelines_.end()) return found(at->second);
+    if (const auto at = pipelines_.find(key); at != pipelines_.end()) return found(at->second.pipeline);
   }
   // Outside the lock, so that several threads compile at once; two that race for one pipeline keep the first.
   Result<RawPipeline> built = build(request, *shared);
   if (!built) return built.error();
   const std::lock_guard lock(mutex_);
-  return found(pipelines_.try_emplace(std::move(key), std::move(*built)).first->second);
+  return found(pipelines_.try_emplace(std::move(key), Made{std::move(*built), request.keeps}).first->second.pipeline);
 }
 
 std::vector<std::byte> PipelineStore::save() const {

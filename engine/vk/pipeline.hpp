@@ -21,10 +21,11 @@ namespace fovea::vk {
 enum class BindingUse : std::uint8_t { unused, read, write };
 
 struct PipelineRequest {
-  const ShaderInfo* shader = nullptr;        // outlives the store
+  const ShaderInfo* shader = nullptr;        // outlives the store, unless `keeps` is given
   std::span<const std::uint32_t> constants;  // value of constant_id i
   std::span<const BindingUse> bindings;      // of descriptor set 0, by binding number
   std::uint32_t push_bytes = 0;
+  std::shared_ptr<const void> keeps{};       // what the shader lives in: the store holds it
 };
 
 // Compares what a dispatch gives with what the shader declares and the device takes.
@@ -71,7 +72,11 @@ class PipelineStore {
   PipelineCache cache_;
   std::mutex mutex_;  // guards the maps
   std::map<LayoutKey, Layout> layouts_;
-  std::map<Key, RawPipeline> pipelines_;
+  struct Made {
+    RawPipeline pipeline;
+    std::shared_ptr<const void> keeps;  // while it stands here, no other shader has its address
+  };
+  std::map<Key, Made> pipelines_;
 };
 
 }  // namespace fovea::vk

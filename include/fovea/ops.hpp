@@ -7,6 +7,7 @@
 // and row-major. "Broadcasting" is NumPy's: aligned at the innermost axis, extents equal or 1. Storage is f32 or f16
 // (f16 accumulates in f32 and rounds once); operands of one operator share the dtype unless said otherwise.
 
+#include <fovea/attention_mod.hpp>
 #include <fovea/ops/index.hpp>
 #include <fovea/ops/random.hpp>
 #include <fovea/ops/spatial.hpp>  // pooling, sampling, resizing
@@ -45,6 +46,11 @@ struct AttentionDesc {
   float dropout = 0;
   Tensor dropout_state{};
   std::int64_t dropout_stream = 0;  // 0 up to 2^31 - 1; one of its own, as of every draw
+  // An author's GLSL for score, visibility and weight (attention_mod.hpp), and the tensors it reads, in its order.
+  AttentionMod mod{};
+  std::vector<Tensor> mod_buffers{};
+  // false: the weights are the scores themselves, after mod and masks, and 0 where a key is excluded: 1/N and sigmoid attention.
+  bool normalize = true;
   bool return_lse = false;       // also log-sum-exp of the masked scores, natural log
   bool return_weights = false;   // also the softmax weights; computes and stores them all
 };
@@ -62,7 +68,8 @@ struct AttentionResult {
 // Gradients keep to that: what an excluded key or the query of a row holds reaches no gradient but its own rows', and what a row
 // sees that is no number makes all of its gradients NaN. (With return_weights they are IEEE's, of the stored scores.)
 // Errors: ranks other than 4, extents that do not fit (the axis is named), a mask that does not broadcast,
-// window < -1, softcap < 0, a softcap or scale that is not finite, dropout outside [0, 1) or without a state.
+// window < -1, softcap < 0, a softcap or scale that is not finite, dropout outside [0, 1) or without a state, buffers that are
+// not what mod declares, return_lse without normalize.
 AttentionResult attention_full(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc = {}, CallSite site = CallSite::here());
 // The first result alone.
 Tensor attention(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc = {}, CallSite site = CallSite::here());

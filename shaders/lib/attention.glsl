@@ -35,8 +35,28 @@ FOVEA_ROW_LOADER(load_v, v, v4, DV)
 FOVEA_ROW_STORER(store_y, y, y4, DV)
 #endif
 
+// What an author's text makes of the score, the visibility and the weight of a pair (b, h, i, j) (fovea/attention_mod.hpp).
+#ifdef ATTENTION_MOD
+#ifdef WEIGHTS_dropped
+#define ATTENTION_MOD_BINDING (ATTENTION_STATE + 1)
+#else
+#define ATTENTION_MOD_BINDING ATTENTION_STATE
+#endif
+#include "attention_mod.glsl"  // generated
+#else
+#define MOD_SCORES false
+#define MOD_MASKS false
+#define MOD_FACTORS false
+float mod_score(float score, int b, int h, int i, int j) { return score; }
+float mod_slope(float score, int b, int h, int i, int j) { return 1.0; }
+bool mod_visible(int b, int h, int i, int j) { return true; }
+float mod_factor(int b, int h, int i, int j) { return 1.0; }
+float mod_site(uint site, float score, int b, int h, int i, int j) { return 0.0; }
+bool mod_site_of_factor(uint site) { return false; }
+#endif
+
 // A forbidden key weighs 0, and 0 times a NaN or an infinity of its v would be NaN.
-const bool FORBIDS = MASK != ATTENTION_MASK_NONE || BAND != 0;
+const bool FORBIDS = MASK != ATTENTION_MASK_NONE || BAND != 0 || MOD_MASKS;
 bvec4 not_finite_each(vec4 x) { return greaterThanEqual(floatBitsToUint(x) & 0x7fffffffu, uvec4(0x7f800000u)); }
 bool not_finite(vec4 x) { return any(not_finite_each(x)); }
 vec4 finite_of(vec4 x) { return mix(x, vec4(0.0), not_finite_each(x)); }
@@ -45,13 +65,16 @@ vec4 seen(vec4 x, float weight) { return weight == 0.0 ? vec4(0.0) : x; }
 // A row of the matrix of a pair (attention.h): its query, where its mask begins, and its number among all rows.
 struct QueryRow {
   uint query, mask, number;
+  int batch, head;  // where MODIFIES
 };
-const QueryRow NO_ROW = QueryRow(0, 0, 0);
+const bool MODIFIES = MOD_SCORES || MOD_MASKS || MOD_FACTORS;
+const QueryRow NO_ROW = QueryRow(0, 0, 0, 0, 0);
 QueryRow query_row(uint pair, uint row) {
-  QueryRow result = QueryRow(row % p.queries, 0, pair * p.rows + row);
-  if (MASK != ATTENTION_MASK_NONE) {
-    uint head = pair % p.key_heads * (p.heads / p.key_heads) + row / p.queries;
-    result.mask = pair / p.key_heads * p.mask_b + head * p.mask_h + result.query * p.mask_i;
+  QueryRow result = QueryRow(row % p.queries, 0, pair * p.rows + row, 0, 0);
+  if (MASK != ATTENTION_MASK_NONE || MODIFIES) {
+    uint batch = pair / p.key_heads, head = pair % p.key_heads * (p.heads / p.key_heads) + row / p.queries;
+    result.mask = batch * p.mask_b + head * p.mask_h + result.query * p.mask_i;
+    result.batch = int(batch), result.head = int(head);
   }
   return result;
 }
@@ -85,6 +108,12 @@ float kept(QueryRow row, uint key) {
 #endif
 }
 
+// Of a weight that is not 0: its factors, dropout's and the author's.
+float used(float weight, QueryRow row, uint key) {
+  if (MOD_FACTORS) return weight == 0.0 ? 0.0 : weight * kept(row, key) * mod_factor(row.batch, row.head, int(row.query), int(key));
+  return weight * kept(row, key);
+}
+
 float capped(float score) { return SOFTCAP != 0 ? p.softcap * tanh_safe(score / p.softcap) : score; }
 
 float masked(float score, QueryRow row, uint key) {
@@ -93,6 +122,24 @@ float masked(float score, QueryRow row, uint key) {
   if (MASK == ATTENTION_MASK_F32) return score + uintBitsToFloat(mask_words[at]);
   if (MASK == ATTENTION_MASK_STORAGE) return score + LOAD(mask_storage, at);
   return score;
+}
+
+#ifndef ATTENTION_BACKWARD
+// Without NORMALIZE a weight is the score itself, and nothing is divided by the sum.
+float raise_to(inout OnlineSoftmax state, float to) { return NORMALIZE != 0 ? raise(state, to) : 1.0; }
+float weight_of(inout OnlineSoftmax state, float score) {
+  if (NORMALIZE != 0) return weight(state, score);
+  return score == NEGATIVE_INFINITY ? 0.0 : score;
+}
+vec4 result_of(OnlineSoftmax state, vec4 sum) { return NORMALIZE != 0 ? normalized(state, sum) : sum; }
+#endif
+
+// The capped score as the author and the mask leave it; -inf: excluded.
+const bool CHANGES = MASK != ATTENTION_MASK_NONE || MOD_SCORES || MOD_MASKS;
+float changed(float score, QueryRow row, uint key) {
+  if (MOD_MASKS && !mod_visible(row.batch, row.head, int(row.query), int(key))) return NEGATIVE_INFINITY;
+  if (MOD_SCORES) score = mod_score(score, row.batch, row.head, int(row.query), int(key));
+  return masked(score, row, key);
 }
 
 #endif

@@ -1,6 +1,6 @@
 // What the backward kernels share: the operands besides q, k, v and the mask, and the two factors of a pair (i, j):
 //   w = exp(s - lse_i) / Σ_j exp(s - lse_i), the weight, and ds = w (dO_i·v_j - delta_i), with delta_i = Σ dO_i·O_i - dlse_i;
-//   of a weight that dropout took away or raised, dO_i·v_j has its share
+//   of a weight that dropout or the author took away or raised, dO_i·v_j has its share; without NORMALIZE, w = s and ds = dO_i·v_j
 // The sum is 1 but for rounding: of a log-sum-exp of 10^5 that is 1 %. It is taken where the scores are made again, and so
 // is delta corrected to what makes Σ_j ds_ij = dlse_i hold: rows of one large weight then have gradients of zero, not of
 // rounding times k.
@@ -18,7 +18,7 @@ struct Pair {
   float weight;   // w
   float used;     // of it, under dropout: what v was multiplied by
   float d_score;  // ds, of the masked score
-  float slope;    // of the masked score by the scaled product: below 1 where the soft-cap bends it
+  float slope;    // of the masked score by the scaled product: below 1 where the soft-cap bends it, and what the author makes of it
 };
 
 // `product` is q_i·k_j, `d_weight` is dO_i·v_j, `stat` is (lse, delta, factor of the weight); `visible` says whether row and
@@ -30,11 +30,18 @@ Pair pair_of(float product, float d_weight, QueryRow at, uint key, vec3 stat, bo
     s = p.softcap * t;
     slope = 1.0 - t * t;
   }
-  s = masked(s, at, key);
+  if (MOD_SCORES) slope *= mod_slope(s, at.batch, at.head, int(at.query), int(key));
+  s = changed(s, at, key);
   // An excluded pair has nothing, whatever k, v, q and dO hold.
-  float w = visible && s != NEGATIVE_INFINITY && stat.x != NEGATIVE_INFINITY ? exp_ieee(s - stat.x) * stat.z : 0.0;
+  bool seen = visible && s != NEGATIVE_INFINITY;
+  if (NORMALIZE == 0) {
+    if (!seen) return Pair(0.0, 0.0, 0.0, 0.0);
+    float share = used(1.0, at, key);
+    return Pair(s, s * share, share * d_weight, slope);
+  }
+  float w = seen && stat.x != NEGATIVE_INFINITY ? exp_ieee(s - stat.x) * stat.z : 0.0;
   if (w == 0.0) return Pair(0.0, 0.0, 0.0, 0.0);
-  float share = kept(at, key);
+  float share = used(1.0, at, key);
   return Pair(w, w * share, w * (share * d_weight - stat.y), slope);
 }
 
