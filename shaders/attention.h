@@ -23,7 +23,16 @@ FOVEA_SHADER_BEGIN
 #define ATTENTION_MOD_INDEX 3
 #define ATTENTION_MOD_FACTOR 4
 // Specialisation constants from here on: the extents of an author's buffers, axis by axis.
-#define ATTENTION_MOD_EXTENTS 14
+#define ATTENTION_MOD_EXTENTS 15
+// Rows of the other side in a block that an author's mask may exclude whole; a multiple of every step (KEYS).
+#define ATTENTION_BLOCK 32
+// Values of BLOCKS: all are walked; lists say which, one for all pairs; a list each pair.
+#define ATTENTION_BLOCKS_ALL 0
+#define ATTENTION_BLOCKS_SHARED 1
+#define ATTENTION_BLOCKS_BY_PAIR 2
+// Values of MODE in attention_blocks: what mask_mod says of each block; lists of those that some pair is seen in.
+#define ATTENTION_BLOCKS_FIND 0
+#define ATTENTION_BLOCKS_PACK 1
 
 // Values of SIDE: dq, or dk and dv.
 #define ATTENTION_BACKWARD_QUERIES 0
@@ -33,7 +42,7 @@ FOVEA_SHADER_BEGIN
   X(0, WG, 128) \
   X(1, D, 64)       /* head size of q and k */ \
   X(2, DV, 64)      /* head size of v */ \
-  X(3, ROWS, 1)     /* query rows a lane */ \
+  X(3, ROWS, 1)     /* query rows a lane; attention_blocks: owned rows in a block */ \
   X(4, KEYS, 4)     /* keys a step (attention_row); rows of the other side (attention_backward) */ \
   X(5, MASK, 0) \
   X(6, BAND, 0)     /* causal or windowed: band_low and band_high hold */ \
@@ -43,7 +52,8 @@ FOVEA_SHADER_BEGIN
   X(10, FULL_AXES, 0) /* attention_backward_mask: bit n: the mask is not broadcast along axis n of [B,H,Lq,Lk]; attention_mod */ \
   X(11, NORMALIZE, 1) /* 0: the weights are the scores themselves, 0 where a key is excluded */ \
   X(12, MODE, 0)      /* attention_mod: what it computes */ \
-  X(13, SITE, 0)      /* attention_mod, attention_backward_mask: a read of an author's buffer, from 1; 0: the mask */
+  X(13, SITE, 0)      /* attention_mod, attention_backward_mask: a read of an author's buffer, from 1; 0: the mask */ \
+  X(14, BLOCKS, 0)
 FOVEA_SPEC(AttentionSpec, ATTENTION_SPEC)
 
 // Query heads that share a key head lie one after another in q, so that they are one matrix of

@@ -86,7 +86,9 @@ void sum_up() {
 
   KeyRange keys = visible_keys(first, last);
   uvec2 range = OWNS_KEYS ? visible_rows(first, last) : uvec2(keys.begin, keys.end);
-  for (uint at = range.x; at < range.y; at += KEYS) {
+  Walk walk = walk_of(pair, FLAT_GROUP % p.row_blocks, range.x, range.y, others, KEYS);
+  for (uint n = 0; n < walk.steps; ++n) {
+    uint at = step_of(walk, n, KEYS).x;
     // Past the end: the last row again, with weight 0.
     uint mine = min(at + OWN_LANE, others - 1), row = pair * others + mine;
     QueryRow my_at = NO_ROW;

@@ -77,7 +77,7 @@ void attend_with_care(uint pair, uint first, uint last, KeyRange keys) {
 void attend() {
   uint pair = FLAT_GROUP / p.row_blocks;
   // The last rows first: under a causal mask they take longest.
-  uint first = (p.row_blocks - 1 - FLAT_GROUP % p.row_blocks) * (WG * ROWS);
+  uint owner = p.row_blocks - 1 - FLAT_GROUP % p.row_blocks, first = owner * (WG * ROWS);
   uint last = min(first + WG * ROWS, p.rows) - 1;
   uint row[ROWS];
   QueryRow at[ROWS];
@@ -96,8 +96,10 @@ void attend() {
   }
 
   KeyRange keys = visible_keys(first, last);
-  for (uint j0 = keys.begin; j0 < keys.end; j0 += KEYS) {
-    uint own_key = own_key_of(pair, j0);
+  Walk walk = walk_of(pair, owner, keys.begin, keys.end, p.keys, KEYS);
+  for (uint n = 0; n < walk.steps; ++n) {
+    uvec2 at_step = step_of(walk, n, KEYS);
+    uint j0 = at_step.x, own_key = own_key_of(pair, j0);
     float score[ROWS][KEYS];
     EACH_ROW EACH_KEY score[r][j] = 0.0;
     [[unroll]] for (uint i = 0; i < QUADS; ++i) {
@@ -113,7 +115,7 @@ void attend() {
       }
     }
     if (SOFTCAP != 0) EACH_ROW EACH_KEY score[r][j] = capped(score[r][j]);
-    if (CHANGES) EACH_ROW EACH_KEY score[r][j] = changed(score[r][j], at[r], min(j0 + j, p.keys - 1));
+    if (CHANGES && !(ONLY_MOD_MASKS && at_step.y != 0)) EACH_ROW EACH_KEY score[r][j] = changed(score[r][j], at[r], min(j0 + j, p.keys - 1));
     if (j0 < keys.all_begin || j0 + KEYS > keys.all_end)
       EACH_ROW EACH_KEY if (j0 + j >= p.keys || !in_band(at[r].query, j0 + j)) score[r][j] = NEGATIVE_INFINITY;
 

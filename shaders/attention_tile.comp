@@ -83,7 +83,7 @@ void load_values(uint pair, uint j0, uint slice, uint number) {
 void attend(uint group) {
   uint pair = group / p.row_blocks;
   // The last rows first: under a causal mask they take longest.
-  uint first = (p.row_blocks - 1 - group % p.row_blocks) * TILE_ROWS;
+  uint owner = p.row_blocks - 1 - group % p.row_blocks, first = owner * TILE_ROWS;
   uint last = min(first + TILE_ROWS, p.rows) - 1;
   uint column = gl_LocalInvocationID.x % COLUMNS, own = gl_LocalInvocationID.x / COLUMNS * ROWS;  // of the tile's rows
   QueryRow at[ROWS];
@@ -98,7 +98,9 @@ void attend(uint group) {
   uint slices = 0;
   if (gl_LocalInvocationID.x == 0) not_finite_slice = 0;
   KeyRange keys = visible_keys(first, last);
-  for (uint j0 = keys.begin; j0 < keys.end; j0 += TILE_KEYS) {
+  Walk walk = walk_of(pair, owner, keys.begin, keys.end, p.keys, TILE_KEYS);
+  for (uint n = 0; n < walk.steps; ++n) {
+    uint j0 = step_of(walk, n, TILE_KEYS).x;
     vec4 score[ROWS];
     EACH_ROW score[r] = vec4(0.0);
     for (uint chunk = 0; chunk < (QUADS + CHUNK - 1) / CHUNK; ++chunk) {

@@ -102,7 +102,8 @@ class CompiledMod : public ops::ModSource {
     if (is_new) {
       if (Result<std::vector<std::uint32_t>> code = compile_variant(variant, glsl_); code) made.code = std::move(*code);
       else error_ = code.error();
-      made.info = {at->first.c_str(), made.code};
+      made.name = ops::mod_shader_name(variant);
+      made.info = {made.name.c_str(), made.code};
     }
     return made.code.empty() ? nullptr : &made.info;
   }
@@ -111,6 +112,7 @@ class CompiledMod : public ops::ModSource {
  private:
   struct Shader {
     std::vector<std::uint32_t> code;  // empty: it does not compile
+    std::string name;
     ShaderInfo info{};
   };
   const std::string glsl_;
@@ -124,22 +126,24 @@ class CompiledMod : public ops::ModSource {
 Result<AttentionMod> compile(const AttentionModDesc& desc) {
   static const bool ready = ::glslang::InitializeProcess();
   if (!ready) return Error{ErrorCode::internal, "glslang cannot be initialised"};
-  Result<ModText> text = mod_text(desc);
-  if (!text) return text.error();
+  Result<ModText> as_written = mod_text(desc, false);
+  if (!as_written) return as_written.error();
 
+  const std::string glsl = as_written->glsl;
   // Equal texts make equal GLSL, and share what is compiled as long as one of them lives.
   static std::mutex mutex;
   static std::map<std::string, std::weak_ptr<const ops::ModSource>> known;
   {
     const std::lock_guard lock(mutex);
     std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
-    if (const auto at = known.find(text->glsl); at != known.end())
+    if (const auto at = known.find(glsl); at != known.end())
       if (auto source = at->second.lock()) return AttentionMod(std::move(source));
   }
-  const std::string glsl = text->glsl;
-  const auto made = std::make_shared<CompiledMod>(std::move(*text));
+  auto made = std::make_shared<CompiledMod>(std::move(*as_written));
   if (!made->shader("attention_mod"))
     return Error{made->last_error().code, cat("attention_mod: ", author_names(desc, made->last_error().message))};
+  if (Result<ModText> flat = mod_text(desc, true); flat)
+    if (auto without_branches = std::make_shared<CompiledMod>(std::move(*flat)); without_branches->shader("attention_mod")) made = without_branches;
   const std::lock_guard lock(mutex);
   known.insert_or_assign(glsl, made);
   return AttentionMod(made);

@@ -259,17 +259,23 @@ struct Differentiation {
 
 Result<Expression> parse(std::string_view text) { return Parser(text).all(); }
 
-std::string to_text(const Expression& e) {
+std::string to_text(const Expression& e, bool flat) {
+  const auto operand = [&](std::size_t n) { return to_text(e.operands[n], flat); };
   switch (e.kind) {
     case Kind::number:
     case Kind::name: return e.text;
-    case Kind::prefix: return cat('(', e.text, to_text(e.operands[0]), ')');
-    case Kind::infix: return cat('(', to_text(e.operands[0]), ' ', e.text, ' ', to_text(e.operands[1]), ')');
-    case Kind::choice: return cat('(', to_text(e.operands[0]), " ? ", to_text(e.operands[1]), " : ", to_text(e.operands[2]), ')');
+    case Kind::prefix: return cat('(', e.text, operand(0), ')');
+    case Kind::infix:
+      if (flat && e.text == "&&") return cat("all(bvec2(", operand(0), ", ", operand(1), "))");
+      if (flat && e.text == "||") return cat("any(bvec2(", operand(0), ", ", operand(1), "))");
+      return cat('(', operand(0), ' ', e.text, ' ', operand(1), ')');
+    case Kind::choice:
+      if (flat) return cat("mix(", operand(2), ", ", operand(1), ", ", operand(0), ')');
+      return cat('(', operand(0), " ? ", operand(1), " : ", operand(2), ')');
     case Kind::call: break;
   }
   std::string text = cat(e.text, '(');
-  for (const Expression& operand : e.operands) text += cat(&operand == e.operands.data() ? "" : ", ", to_text(operand));
+  for (std::size_t n = 0; n < e.operands.size(); ++n) text += cat(n ? ", " : "", operand(n));
   return text + ')';
 }
 
@@ -279,11 +285,11 @@ void visit(const Expression& expression, const std::function<void(const Expressi
 }
 
 Result<std::string> derivative(const Expression& expression, const std::set<std::string>& of_integers,
-                               const std::function<bool(const Expression&)>& is_variable) {
+                               const std::function<bool(const Expression&)>& is_variable, bool flat) {
   Differentiation rules{of_integers, is_variable};
   const Expression result = rules.of(expression);
   if (!rules.unknown.empty()) return Error{ErrorCode::unsupported, rules.unknown};
-  return Differentiation::zero(result) ? std::string() : to_text(result);
+  return Differentiation::zero(result) ? std::string() : to_text(result, flat);
 }
 
 }  // namespace fovea::glsl

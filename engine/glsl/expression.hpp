@@ -23,7 +23,9 @@ struct Expression {
 // Error: what stands where something else should.
 Result<Expression> parse(std::string_view text);
 
-std::string to_text(const Expression& expression);
+// In parentheses throughout. `flat`: both sides of ?:, && and || are computed, and one is taken: no branch. (Nothing here has side
+// effects, and lanes that differ in a branch take both of its sides anyway.)
+std::string to_text(const Expression& expression, bool flat = false);
 
 // Every node, outermost first.
 void visit(const Expression& expression, const std::function<void(const Expression&)>& see);
@@ -32,6 +34,6 @@ void visit(const Expression& expression, const std::function<void(const Expressi
 // have functions of whole numbers, `of_integers`.
 // Error: the name of a function that has no known derivative and one of the variables among its operands.
 Result<std::string> derivative(const Expression& expression, const std::set<std::string>& of_integers,
-                               const std::function<bool(const Expression&)>& is_variable);
+                               const std::function<bool(const Expression&)>& is_variable, bool flat = false);
 
 }  // namespace fovea::glsl

@@ -1,6 +1,6 @@
 #include "glsl/mod_text.hpp"
 
-#include "glsl/expression.hpp"
+#include "glsl/interval.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -59,10 +59,11 @@ std::string function(const std::string& head, std::size_t text_number, const std
 
 class Maker {
  public:
-  explicit Maker(const AttentionModDesc& desc) : desc_(desc) {
+  Maker(const AttentionModDesc& desc, bool flat) : desc_(desc), flat_(flat) {
     facts_.buffers = desc.buffers;
     facts_.masks = !desc.mask_mod.empty();
     facts_.factors = !desc.factor_mod.empty();
+    facts_.mask_by_head = mentions(desc.mask_mod, "b") || mentions(desc.mask_mod, "h");
     for (const ModBuffer& buffer : desc.buffers) reads_.insert(buffer.name);
     describe();
   }
@@ -70,17 +71,18 @@ class Maker {
   ModText make() {
     const std::string pair = "(int b, int h, int i, int j)", scored = "(float score, int b, int h, int i, int j)";
     std::string glsl = cat("// Made of an author's texts.\n#define MOD_SCORES ", !desc_.score_mod.empty() ? "true" : "false",
-                           "\n#define MOD_MASKS ", facts_.masks ? "true" : "false", "\n#define MOD_FACTORS ", facts_.factors ? "true" : "false", '\n');
+                           "\n#define MOD_MASKS ", facts_.masks ? "true" : "false", "\n#define MOD_FACTORS ", facts_.factors ? "true" : "false",
+                           "\n#define MOD_BUFFERS ", desc_.buffers.size(), '\n');
     glsl += buffers();
     const std::string slope = score_slope();
     const std::string sites = reads();
     const std::string renaming = names(true);
     glsl += renaming;
     if (!desc_.functions.empty()) glsl += cat("#line 1 0\n", desc_.functions, '\n');
-    glsl += function("float mod_score" + scored, 1, desc_.score_mod, "score");
-    glsl += function("bool mod_visible" + pair, 2, desc_.mask_mod, "true");
-    glsl += function("float mod_factor" + pair, 3, desc_.factor_mod, "1.0");
-    glsl += slope + sites + names(false);
+    glsl += function("float mod_score" + scored, 1, written(desc_.score_mod), "score");
+    glsl += function("bool mod_visible" + pair, 2, written(desc_.mask_mod), "true");
+    glsl += function("float mod_factor" + pair, 3, written(desc_.factor_mod), "1.0");
+    glsl += slope + sites + block() + names(false);
     return {std::move(facts_), std::move(glsl)};
   }
 
@@ -118,6 +120,45 @@ class Maker {
     return glsl;
   }
 
+  // What mask_mod says of a block of pairs: 0 of none is it true, 2 of all, 1 of some, or that is not known.
+  std::string block() const {
+    std::string glsl = "#ifdef MOD_BLOCKS\n#line 1 9\n#include \"lib/interval.glsl\"\n", range;
+    if (const std::optional<Expression> mask = expression_of(desc_.mask_mod)) {
+      std::map<std::string, RangeOf> buffers;
+      for (std::size_t n = 0; n < desc_.buffers.size(); ++n) {
+        const ModBuffer& buffer = desc_.buffers[n];
+        const Type type = buffer.dtype == DType::f32 ? Type::real : buffer.dtype == DType::i32 ? Type::integer : Type::boolean;
+        buffers[buffer.name] = {type, cat("fovea_range_", n), static_cast<std::size_t>(buffer.axes)};
+        glsl += buffer_range(n);
+      }
+      range = boolean_range(*mask, {{"b", "b"}, {"h", "h"}, {"i", "i"}, {"j", "j"}, {"B", "ivec2(B)"}, {"H", "ivec2(H)"},
+                                    {"Lq", "ivec2(Lq)"}, {"Lk", "ivec2(Lk)"}}, buffers);
+    }
+    return cat(glsl, "uint mod_block(ivec2 b, ivec2 h, ivec2 i, ivec2 j) {\n  ivec2 seen = ", range.empty() ? "ivec2(0, 1)" : range,
+               ";\n  return uint(seen.x + seen.y);\n}\n#endif\n");
+  }
+
+  // The least and the most of up to 64 elements of a buffer.
+  std::string buffer_range(std::size_t n) const {
+    const ModBuffer& buffer = desc_.buffers[n];
+    const bool real = buffer.dtype == DType::f32, boolean = buffer.dtype == DType::boolean;
+    const std::string any = real ? "vec2(NEGATIVE_INFINITY, POSITIVE_INFINITY)" : boolean ? "ivec2(0, 1)" : "ANY_INTEGER";
+    std::string head, clamps, loops, count = "1.0", index;
+    for (int axis = 0; axis < buffer.axes; ++axis) {
+      head += cat(axis ? ", " : "", "ivec2 i", axis);
+      clamps += cat("  i", axis, " = clamp(i", axis, ", ivec2(0), ivec2(fovea_extent_", n, '_', axis, " - 1));\n");
+      count += cat(" * float(i", axis, ".y - i", axis, ".x + 1)");
+      loops += cat("  for (int n", axis, " = i", axis, ".x; n", axis, " <= i", axis, ".y; ++n", axis, ")\n");
+      index += cat(axis ? ", " : "", 'n', axis);
+    }
+    const std::string value = cat("fovea_read_", n, '(', index, ')');
+    const char* word = real ? "vec2" : "ivec2";
+    return cat(word, " fovea_range_", n, '(', head, ") {\n", clamps, "  if (", count, " > 64.0) return ", any, ";\n  ", word, " range = ",
+               real ? "vec2(POSITIVE_INFINITY, NEGATIVE_INFINITY)" : "ivec2(0x7fffffff, -0x7fffffff)", ";\n", loops, "  {\n",
+               real ? cat("    float x = ", value, ";\n    if (is_nan(x)) return ", any, ";\n") : cat("    int x = int(", value, ");\n"),
+               "    range = ", word, "(min(range.x, x), max(range.y, x));\n  }\n  return range;\n}\n");
+  }
+
   // The author's names stand for others while the texts are read.
   std::string names(bool define) const {
     std::string glsl;
@@ -137,6 +178,11 @@ class Maker {
     return parsed ? std::optional(std::move(*parsed)) : std::nullopt;
   }
 
+  std::string written(const std::string& text) const {
+    const std::optional<Expression> expression = flat_ ? expression_of(text) : std::nullopt;
+    return expression ? to_text(*expression, true) : text;
+  }
+
   std::string score_slope() {
     const std::string head = "float mod_slope(float score, int b, int h, int i, int j)";
     if (!desc_.score_slope.empty()) return function(head, 4, desc_.score_slope, "");
@@ -148,7 +194,7 @@ class Maker {
       return stub;
     }
     const Result<std::string> slope =
-        derivative(*score, reads_, [](const Expression& e) { return e.kind == Expression::Kind::name && e.text == "score"; });
+        derivative(*score, reads_, [](const Expression& e) { return e.kind == Expression::Kind::name && e.text == "score"; }, flat_);
     if (!slope) {
       facts_.no_gradient = cat("no derivative of '", slope.error().message, "' in score_mod is known; score_slope gives that of score_mod by score");
       return stub;
@@ -194,7 +240,7 @@ class Maker {
     if (by_score) return no_buffer_gradient(buffer, factor, "the index depends on score");
     const Result<std::string> slope = derivative(whole, reads_, [&](const Expression& e) {
       return e.kind == Expression::Kind::call && e.text == read.text && e.number == read.number;
-    });
+    }, flat_);
     if (!slope) return no_buffer_gradient(buffer, factor, cat("no derivative of '", slope.error().message, "' is known"));
     if (slope->empty()) return;
     facts_.sites.push_back(site);
@@ -211,15 +257,16 @@ class Maker {
   }
 
   const AttentionModDesc& desc_;
+  const bool flat_;
   std::set<std::string> reads_;  // the buffers' names
   ops::ModFacts facts_;
 };
 
 }  // namespace
 
-Result<ModText> mod_text(const AttentionModDesc& desc) {
+Result<ModText> mod_text(const AttentionModDesc& desc, bool flat) {
   if (const std::string fault = buffer_fault(desc); !fault.empty()) return Error{ErrorCode::invalid_argument, cat("attention_mod: ", fault)};
-  return Maker(desc).make();
+  return Maker(desc, flat).make();
 }
 
 std::string author_names(const AttentionModDesc& desc, std::string message) {

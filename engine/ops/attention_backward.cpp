@@ -1,6 +1,6 @@
 // The gradient of attention: the weights made again from the log-sum-exp, in tiles, or all at once where no kernel fits.
 
-#include "ops/attention.hpp"
+#include "ops/attention_blocks.hpp"
 #include "ops/vjp.hpp"
 
 #include <algorithm>
@@ -55,7 +55,7 @@ Work work_of(const NodeView& node) {
 bool loops_fit(const NodeView& node, const DeviceCaps& caps, std::uint64_t step, std::uint64_t inner = 0) {
   const AttentionShape shape(node);
   const Work work = work_of(node);
-  const std::uint64_t steps = (ceil_div(static_cast<std::uint64_t>(std::max(work.rows, work.keys)), step) + 2) * (1 + inner);
+  const std::uint64_t steps = (ceil_div(static_cast<std::uint64_t>(std::max(work.rows, work.keys)), step) + ATTENTION_BLOCK) * (1 + inner);
   const std::uint64_t of_mask = work.mask_readers * (quads(shape.D) + quads(shape.Dv) + 3);
   return ops::loops_fit(caps, std::max(steps, of_mask));
 }
@@ -102,9 +102,14 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint s
   const AttentionShape shape(node);
   const auto rows_in_all = static_cast<std::uint64_t>(shape.B * shape.H * shape.Lq);
   plan.scratch_bytes = {std::max<std::uint64_t>(rows_in_all * 16, 16)};  // the statistics with the weights' sum
+  bool walks = true;
   const auto launch = [&](std::int64_t owned, LaunchOperand stats, std::vector<LaunchOperand> results) {
     AttentionParams params = attention_params(node, attrs.forward);
     params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(owned), std::uint64_t{spec.WG / lanes} * spec.ROWS)));
+    spec.BLOCKS = ATTENTION_BLOCKS_ALL;
+    const LaunchOperand blocks = walks ? plan_blocks(plan, node, caps, attrs.forward, spec.SIDE, spec.WG / lanes * spec.ROWS, params,
+                                                     attention_backward_buffers, spec)
+                                       : unused();
     Launch& one = plan.launches.emplace_back();
     one.shader = attention_shader(stem, attrs.forward, node.in(0).dtype);
     one.set_constants(spec);
@@ -112,7 +117,7 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint s
     one.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), stats, in(6)};
     one.operands.insert(one.operands.end(), results.begin(), results.end());
     if (attrs.forward.dropout > 0) one.operands.push_back(in(4));
-    bind_mod(one, node, attrs.forward.mod, attention_backward_buffers);
+    bind_mod(one, node, attrs.forward.mod, attention_backward_buffers, blocks);
     one.groups = flat_groups(std::uint64_t{params.pairs} * params.row_blocks, 1, caps);
   };
   spec.SIDE = ATTENTION_BACKWARD_QUERIES;
@@ -127,6 +132,7 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint s
   }
   spec.WG = 32;
   stem = "attention_backward_mask";
+  walks = false;
   const auto launch_sum = [&](uint axes, std::int64_t elements) {
     spec.FULL_AXES = axes;
     launch(elements, scratch_read(0), {out(next++)});

@@ -1,6 +1,6 @@
 // attention's kernels: which shapes each takes, and its launch.
 
-#include "ops/attention.hpp"
+#include "ops/attention_blocks.hpp"
 #include "shaders/attention.h"
 
 #include <algorithm>
@@ -77,18 +77,19 @@ namespace {
 AttentionSpec spec_of(const NodeView& node) { return attention_spec(node, node.attrs<AttentionAttrs>()); }
 
 // One launch of `rows_a_group` query rows a workgroup.
-void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, const AttentionSpec& spec, uint rows_a_group,
-          KernelPlan& plan) {
+void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, AttentionSpec spec, uint rows_a_group, KernelPlan& plan) {
   const auto& attrs = node.attrs<AttentionAttrs>();
   AttentionParams params = attention_params(node, attrs);
   params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(params.rows, rows_a_group)));
+  const LaunchOperand blocks =
+      plan_blocks(plan, node, caps, attrs, ATTENTION_BACKWARD_QUERIES, rows_a_group, params, attention_buffers, spec);
   Launch& launch = plan.launches.emplace_back();
   launch.shader = attention_shader(stem, attrs, node.in(0).dtype);
   launch.set_constants(spec);
   launch.set_push(params);
   launch.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), out(0), attrs.lse ? out(1) : unused(Access::write)};
   if (attrs.dropout > 0) launch.operands.push_back(in(4));
-  bind_mod(launch, node, attrs.mod, attention_buffers);
+  bind_mod(launch, node, attrs.mod, attention_buffers, blocks);
   const std::uint64_t groups = std::uint64_t{params.pairs} * params.row_blocks;
   launch.groups = flat_groups(groups, 1, caps);
 }
@@ -116,7 +117,7 @@ bool supports_row(const NodeView& node, const DeviceCaps& caps) {
   if (caps.subgroup_size < 1 || caps.subgroup_size > 16) return false;  // a step is a subgroup of keys, unrolled
   const AttentionSpec spec = row_spec(node, caps);
   if (caps.costly_unrolling && unrolled_by_row(spec) > most_unrolled(caps)) return false;
-  const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(AttentionShape(node).Lk), spec.KEYS);
+  const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(AttentionShape(node).Lk), spec.KEYS) + ATTENTION_BLOCK;
   const bool excludes = attention_excludes(node.attrs<AttentionAttrs>(), AttentionShape(node), node.has(3));
   const std::uint64_t with_care = excludes ? spec.ROWS : 0;
   const std::uint64_t iterations = steps + with_care * (steps + 2) + spec.D / 4 + spec.DV / 4;  // and those of q and y

@@ -19,9 +19,13 @@ struct ModFacts {
   std::vector<ModBuffer> buffers;
   std::vector<ModSite> sites;
   bool masks = false, factors = false;
+  bool mask_by_head = false;  // mask_mod depends on b or h
   std::string no_gradient;  // why there is none; empty: there is one
   std::vector<std::string> no_buffer_gradient;  // the same, by buffer; an empty list: each has one
 };
+
+// What reports call a variant with an author's text in it.
+inline std::string mod_shader_name(std::string_view variant) { return cat(variant, "+mod"); }
 
 class ModSource {
  public:
@@ -41,7 +45,7 @@ inline const ModFacts& facts_of(const AttentionMod& mod) { return mod.source()->
 
 // "buffer slope has rank 2, not 1"; empty: the operands from `first` on are what the modification reads.
 std::string mod_fault(const InferContext& context, const AttentionMod& mod, std::size_t first);
-// Binds the author's buffers, operands from `first` on, behind the launch's own.
+// Binds the author's buffers, operands from `first` on, behind the launch's own. Where there is no modification, does nothing.
 void bind_mod(Launch& launch, const NodeView& node, const AttentionMod& mod, std::uint32_t first);
 
 // What attention is composed of where it has a modification. All values are f32 [B,H,Lq,Lk], or 1 along axes that `axes` of a

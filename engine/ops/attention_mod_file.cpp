@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view magic = "fovea attention mod 1\n";
 
 std::vector<std::string> variants() {
-  std::vector<std::string> names{"attention_mod"};
+  std::vector<std::string> names{"attention_mod", "attention_blocks"};
   for (const char* stem : {"attention_row", "attention_tile", "attention_backward.shuffle", "attention_backward.uniform",
                            "attention_backward_split", "attention_backward_mask"})
     for (const char* weights : {".whole", ".dropped"})
@@ -82,11 +82,15 @@ class LoadedMod : public ModSource {
  public:
   struct Shader {
     std::vector<std::uint32_t> code;
-    ShaderInfo info;
+    std::string name{};
+    ShaderInfo info{};
   };
   using Shaders = std::map<std::string, Shader, std::less<>>;
   LoadedMod(ModFacts facts, Shaders shaders) : ModSource(std::move(facts)), shaders_(std::move(shaders)) {
-    for (auto& [name, shader] : shaders_) shader.info = {name.c_str(), shader.code};
+    for (auto& [name, shader] : shaders_) {
+      shader.name = mod_shader_name(name);
+      shader.info = {shader.name.c_str(), shader.code};
+    }
   }
   const ShaderInfo* shader(std::string_view variant) const override {
     const auto at = shaders_.find(variant);
@@ -104,7 +108,7 @@ void write(Writer& to, const ModFacts& facts) {
     to.text(buffer.name), to.number(static_cast<std::uint32_t>(buffer.axes)), to.number(static_cast<std::uint32_t>(buffer.dtype));
   to.number(static_cast<std::uint32_t>(facts.sites.size()));
   for (const ModSite& site : facts.sites) to.number(site.buffer), to.number(site.axes), to.number(site.of_factor);
-  to.number(facts.masks), to.number(facts.factors);
+  to.number(facts.masks), to.number(facts.factors), to.number(facts.mask_by_head);
   to.text(facts.no_gradient);
   to.number(static_cast<std::uint32_t>(facts.no_buffer_gradient.size()));
   for (const std::string& why : facts.no_buffer_gradient) to.text(why);
@@ -121,7 +125,7 @@ ModFacts read_facts(Reader& from) {
     ModSite& site = facts.sites.emplace_back();
     site.buffer = from.number(), site.axes = from.number(), site.of_factor = from.number() != 0;
   }
-  facts.masks = from.number() != 0, facts.factors = from.number() != 0;
+  facts.masks = from.number() != 0, facts.factors = from.number() != 0, facts.mask_by_head = from.number() != 0;
   facts.no_gradient = from.text();
   for (std::uint32_t n = from.count(); n > 0; --n) facts.no_buffer_gradient.push_back(from.text());
   return facts;

@@ -2,11 +2,10 @@
 // After dtype.glsl, math.glsl and online_softmax.glsl.
 #ifndef FOVEA_ATTENTION_GLSL
 #define FOVEA_ATTENTION_GLSL
+#include "attention_rows.glsl"
 #include "philox.glsl"
 #include "rows.glsl"
 
-layout(local_size_x_id = 0) in;
-layout(push_constant) uniform Push { AttentionParams p; };
 layout(set = 0, binding = 0) readonly buffer Q { STORE_T q[]; };
 layout(set = 0, binding = 0) readonly buffer Q4 { QUAD_T q4[]; };
 layout(set = 0, binding = 1) readonly buffer K { STORE_T k[]; };
@@ -35,66 +34,12 @@ FOVEA_ROW_LOADER(load_v, v, v4, DV)
 FOVEA_ROW_STORER(store_y, y, y4, DV)
 #endif
 
-// What an author's text makes of the score, the visibility and the weight of a pair (b, h, i, j) (fovea/attention_mod.hpp).
-#ifdef ATTENTION_MOD
-#ifdef WEIGHTS_dropped
-#define ATTENTION_MOD_BINDING (ATTENTION_STATE + 1)
-#else
-#define ATTENTION_MOD_BINDING ATTENTION_STATE
-#endif
-#include "attention_mod.glsl"  // generated
-#else
-#define MOD_SCORES false
-#define MOD_MASKS false
-#define MOD_FACTORS false
-float mod_score(float score, int b, int h, int i, int j) { return score; }
-float mod_slope(float score, int b, int h, int i, int j) { return 1.0; }
-bool mod_visible(int b, int h, int i, int j) { return true; }
-float mod_factor(int b, int h, int i, int j) { return 1.0; }
-float mod_site(uint site, float score, int b, int h, int i, int j) { return 0.0; }
-bool mod_site_of_factor(uint site) { return false; }
-#endif
-
 // A forbidden key weighs 0, and 0 times a NaN or an infinity of its v would be NaN.
 const bool FORBIDS = MASK != ATTENTION_MASK_NONE || BAND != 0 || MOD_MASKS;
 bvec4 not_finite_each(vec4 x) { return greaterThanEqual(floatBitsToUint(x) & 0x7fffffffu, uvec4(0x7f800000u)); }
 bool not_finite(vec4 x) { return any(not_finite_each(x)); }
 vec4 finite_of(vec4 x) { return mix(x, vec4(0.0), not_finite_each(x)); }
 vec4 seen(vec4 x, float weight) { return weight == 0.0 ? vec4(0.0) : x; }
-
-// A row of the matrix of a pair (attention.h): its query, where its mask begins, and its number among all rows.
-struct QueryRow {
-  uint query, mask, number;
-  int batch, head;  // where MODIFIES
-};
-const bool MODIFIES = MOD_SCORES || MOD_MASKS || MOD_FACTORS;
-const QueryRow NO_ROW = QueryRow(0, 0, 0, 0, 0);
-QueryRow query_row(uint pair, uint row) {
-  QueryRow result = QueryRow(row % p.queries, 0, pair * p.rows + row, 0, 0);
-  if (MASK != ATTENTION_MASK_NONE || MODIFIES) {
-    uint batch = pair / p.key_heads, head = pair % p.key_heads * (p.heads / p.key_heads) + row / p.queries;
-    result.mask = batch * p.mask_b + head * p.mask_h + result.query * p.mask_i;
-    result.batch = int(batch), result.head = int(head);
-  }
-  return result;
-}
-
-// Of the rows first..last: the keys [begin, end) that some of them may see, and [all_begin, all_end) that all of them do.
-struct KeyRange {
-  uint begin, end, all_begin, all_end;
-};
-KeyRange visible_keys(uint first, uint last) {
-  if (BAND == 0) return KeyRange(0, p.keys, 0, p.keys);
-  bool one_head = first / p.queries == last / p.queries;
-  int low = one_head ? int(first % p.queries) : 0, high = one_head ? int(last % p.queries) : int(p.queries) - 1;
-  ivec4 range = ivec4(low + p.band_low, high + p.band_high + 1, high + p.band_low, low + p.band_high + 1);
-  uvec4 keys = uvec4(clamp(range, ivec4(0), ivec4(int(p.keys))));
-  return KeyRange(keys.x, keys.y, keys.z, keys.w);
-}
-
-bool in_band(uint query, uint key) {
-  return BAND == 0 || (int(key) >= int(query) + p.band_low && int(key) <= int(query) + p.band_high);
-}
 
 // What dropout leaves of a weight: 1 / keep_probability of it, or nothing. The draw is Bernoulli's of random.hpp over
 // [B,H,Lq,n], n being Lk rounded up to fours.
@@ -136,6 +81,7 @@ vec4 result_of(OnlineSoftmax state, vec4 sum) { return NORMALIZE != 0 ? normaliz
 
 // The capped score as the author and the mask leave it; -inf: excluded.
 const bool CHANGES = MASK != ATTENTION_MASK_NONE || MOD_SCORES || MOD_MASKS;
+const bool ONLY_MOD_MASKS = MASK == ATTENTION_MASK_NONE && !MOD_SCORES && MOD_MASKS;
 float changed(float score, QueryRow row, uint key) {
   if (MOD_MASKS && !mod_visible(row.batch, row.head, int(row.query), int(key))) return NEGATIVE_INFINITY;
   if (MOD_SCORES) score = mod_score(score, row.batch, row.head, int(row.query), int(key));

@@ -74,8 +74,7 @@ struct Formula {
 
 struct Options {
   AttentionDesc desc{};
-  bool gradient = true;
-  double ulps = 256;
+  bool gradient = true, f16 = false;
 };
 
 template <class Score, class Visible, class Factor>
@@ -93,10 +92,10 @@ void check_mod(const AttentionModDesc& text, const std::vector<Operand>& in, con
   };
   const Formula<Score, Visible, Factor> formula{options.desc.normalize, options.desc.scale.value_or(0), score, visible, factor,
                                                 options.desc.return_weights};
-  check("attention", in, build, formula, {.extra_ulps = 32});
+  check("attention", in, build, formula, {.f16 = options.f16, .extra_ulps = 32});
   if (options.gradient)
     check_gradient(in, build, [&](const std::vector<Array<double>>& arrays) { return formula(arrays); },
-                   {.ulps = options.ulps, .least_scale = 0.05, .f16 = true, .kernels_of = "attention_backward"});
+                   {.ulps = 256, .least_scale = 0.05, .most = 24, .f16 = options.f16, .kernels_of = "attention_backward"});
 }
 
 // q, k, v, and buffers.
@@ -129,7 +128,7 @@ TEST_CASE("attention mod: the document's example") {
 }
 
 TEST_CASE("attention mod: ALiBi, its slopes learned") {
-  check_mod({.score_mod = "score - slope(h) * float(abs(i - j))", .buffers = {{"slope"}}}, qkv({2, 4, 11, 8}, 2, 19, {random({4}, 0.1, 1, 4)}), {},
+  check_mod({.score_mod = "score - slope(h) * float(abs(i - j))", .buffers = {{"slope"}}}, qkv({2, 4, 11, 8}, 2, 19, {random({4}, 0.1, 1, 4)}), {.f16 = true},
             [](auto s, const Pair& p, const auto& in) { return s - in[3][p.h] * static_cast<decltype(s)>(std::abs(p.i - p.j)); }, all, whole);
 }
 
@@ -174,9 +173,47 @@ TEST_CASE("attention mod: a neighbourhood of two dimensions") {
             [](const Pair& p, const auto&) { return std::abs(p.i / 7 - p.j / 7) <= 1 && std::abs(p.i % 7 - p.j % 7) <= 2; }, whole);
 }
 
+// Lengths of several blocks, off their edges, and every way in which a mask is judged: by ranges, by reading ranges of buffers,
+// pair by pair; all, some and none of a block.
+TEST_CASE("attention mod: blocks that a mask excludes whole are left out, and no other") {
+  const auto check_mask = [](const char* text, const Shape& q, std::int64_t Hk, std::int64_t Lk, auto visible, std::vector<ModBuffer> names = {},
+                             std::vector<Operand> buffers = {}, Options options = {.gradient = false}) {
+    check_mod({.mask_mod = text, .buffers = std::move(names)}, qkv(q, Hk, Lk, std::move(buffers)), options, as_it_is, visible, whole);
+  };
+  const Shape one{1, 1, 100, 4};
+  check_mask("abs(i / 12 - j / 12) <= 2 && abs(i % 12 - j % 12) <= 2", {1, 2, 144, 4}, 2, 144,
+             [](const Pair& p, const auto&) { return std::abs(p.i / 12 - p.j / 12) <= 2 && std::abs(p.i % 12 - p.j % 12) <= 2; }, {}, {}, {});
+  check_mask("i - j >= 0 && i - j < 40", one, 1, 100, [](const Pair& p, const auto&) { return p.i >= p.j && p.i - p.j < 40; });
+  check_mask("j < 33 || !(i != j)", one, 1, 100, [](const Pair& p, const auto&) { return p.j < 33 || p.i == p.j; });
+  check_mask("max(i, j) - min(i, j) > 60 ? true : clamp(j, 10, 20) == j", one, 1, 131,
+             [](const Pair& p, const auto&) { return std::abs(p.i - p.j) > 60 || (p.j >= 10 && p.j <= 20); });
+  check_mask("(i - j) % 32 == 0 && j <= i", one, 1, 100, [](const Pair& p, const auto&) { return p.j <= p.i && (p.i - p.j) % 32 == 0; });
+  check_mask("float(j) * 0.5 < float(i) - 7.25 ^^ int(float(j) * 0.125) == 3", one, 1, 100, [](const Pair& p, const auto&) {
+    return (static_cast<double>(p.j) * 0.5 < static_cast<double>(p.i) - 7.25) != (p.j / 8 == 3);
+  });
+  check_mask("i * 100000 > j * 70000", one, 1, 100, [](const Pair& p, const auto&) { return p.i * 10 > p.j * 7; });
+  check_mask("return j % 64 < i % 64;", one, 1, 100, [](const Pair& p, const auto&) { return p.j % 64 < p.i % 64; });
+  check_mask("h == 1 || b * 50 + 20 > j", {2, 2, 40, 4}, 1, 100, [](const Pair& p, const auto&) { return p.h == 1 || p.b * 50 + 20 > p.j; });
+  check_mask("h % 2 == 0 ? j < 40 : i < 20", {1, 4, 21, 4}, 2, 70, [](const Pair& p, const auto&) { return p.h % 2 == 0 ? p.j < 40 : p.i < 20; },
+             {}, {}, {});
+  check_mask("j > 50", one, 1, 100, [](const Pair& p, const auto&) { return p.j > 50 && p.j >= p.i - 30 && p.j <= p.i + 10; }, {}, {},
+             {.desc = {.window_left = 30, .window_right = 10}});
+  check_mask("false", {1, 1, 5, 4}, 1, 70, [](const Pair&, const auto&) { return false; });
+
+  std::vector<double> documents(130);
+  for (std::size_t n = 0; n < documents.size(); ++n) documents[n] = static_cast<double>(n < 31 ? 0 : n < 96 ? 7 : n < 97 ? -3 : 5);
+  check_mask("document(i) == document(j)", {1, 2, 130, 4}, 2, 130, [](const Pair& p, const auto& in) { return in[3][p.i] == in[3][p.j]; },
+             {{"document", 1, DType::i32}}, {values({130}, documents, DType::i32)});
+  std::vector<double> starts(100);
+  for (std::size_t n = 0; n < starts.size(); ++n) starts[n] = static_cast<double>(n) - 20;
+  check_mask("float(j) >= start(i) && on(j / 4)", one, 1, 100,
+             [](const Pair& p, const auto& in) { return static_cast<double>(p.j) >= static_cast<double>(in[3][p.i]) && in[4][p.j / 4] != 0; },
+             {{"start"}, {"on", 1, DType::boolean}}, {values({100}, starts), random_boolean({25}, 0.3)});
+}
+
 TEST_CASE("attention mod: weights times a learned gate, heads grouped") {
   check_mod({.factor_mod = "gate(h, j) * mix(0.5, 1.5, float(i) / float(Lq))", .buffers = {{"gate", 2}}},
-            qkv({2, 4, 5, 4}, 2, 11, {random({4, 11}, 0, 1, 4)}), {}, as_it_is, all,
+            qkv({2, 4, 5, 4}, 2, 11, {random({4, 11}, 0, 1, 4)}), {.f16 = true}, as_it_is, all,
             [](const Pair& p, const auto& in) {
               using T = typename std::decay_t<decltype(in[3].values)>::value_type;
               const T part = static_cast<T>(p.i) / static_cast<T>(p.Lq);
