@@ -11,12 +11,12 @@ LaunchOperand plan_blocks(KernelPlan& plan, const NodeView& node, const DeviceCa
   if (!attrs.mod || !facts_of(attrs.mod).masks || blocks < 2) return unused();
   const bool by_pair = facts_of(attrs.mod).mask_by_head;
   const std::uint64_t lists = std::uint64_t{by_pair ? params.pairs : 1} * params.row_blocks;
-  if (lists * (blocks + 1) >= (std::uint64_t{1} << 32)) return unused();  // counted in 32 bits
+  if (lists * (blocks + 1) >= (std::uint64_t{1} << 32) || !loops_fit(caps, blocks)) return unused();  // counted in 32 bits; PACK walks them
   spec.BLOCKS = by_pair ? ATTENTION_BLOCKS_BY_PAIR : ATTENTION_BLOCKS_SHARED;
 
   const auto scratch = static_cast<std::uint32_t>(plan.scratch_bytes.size());
   plan.scratch_bytes.push_back(lists * (blocks + 1) * 4);
-  for (const uint mode : {ATTENTION_BLOCKS_FIND, ATTENTION_BLOCKS_PACK}) {
+  for (const uint mode : {uint{ATTENTION_BLOCKS_FIND}, uint{ATTENTION_BLOCKS_PACK}}) {
     AttentionSpec own = spec;
     own.WG = 64, own.SIDE = side, own.ROWS = rows, own.MODE = mode;
     Launch& launch = plan.launches.emplace_back();

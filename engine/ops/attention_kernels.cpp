@@ -156,11 +156,61 @@ void plan_tile(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
   plan(node, caps, "attention_tile", spec, ATTENTION_TILE_LANES / 8 * spec.ROWS, out);
 }
 
+// One row a key head leaves most lanes of the others without work: here the keys are what is divided, in parts of some 64.
+constexpr std::int64_t keys_a_part = 64, most_parts = 64;
+
+AttentionSpec parts_spec(const NodeView& node, const DeviceCaps& caps) {
+  const AttentionShape shape(node);
+  AttentionSpec spec = spec_of(node);
+  spec.WG = caps.type == DeviceType::cpu ? std::max(caps.subgroup_size, 1u) : 64;
+  spec.KEYS = shape.D + shape.Dv <= 256 && !caps.costly_unrolling ? 4 : 2;
+  const auto wanted = static_cast<uint>(std::clamp<std::int64_t>(shape.Lk / keys_a_part, 1, most_parts));
+  spec.PARTS = wanted < spec.WG ? wanted : (wanted + spec.WG - 1) / spec.WG * spec.WG;  // lanes of a group: one row
+  return spec;
+}
+
+// A lane keeps a row of q and one of v: of a large head, more than a GPU's registers.
+bool supports_parts(const NodeView& node, const DeviceCaps& caps) {
+  const AttentionShape shape(node);
+  if (!supports_shape(node) || (caps.type != DeviceType::cpu && shape.D + shape.Dv > 64)) return false;
+  const AttentionSpec spec = parts_spec(node, caps);
+  const double lanes = static_cast<double>(shape.B * shape.H * shape.Lq) * static_cast<double>(spec.PARTS) * static_cast<double>(shape.Dv + 4);
+  return lanes < 0x1p32 && loops_fit(caps, ceil_div(static_cast<std::uint64_t>(shape.Lk), std::uint64_t{spec.KEYS} * spec.PARTS) + 2);
+}
+
+void plan_parts(const NodeView& node, const DeviceCaps& caps, KernelPlan& out_plan) {
+  const auto& attrs = node.attrs<AttentionAttrs>();
+  const AttentionParams params = attention_params(node, attrs);
+  AttentionSpec spec = parts_spec(node, caps);
+  const std::uint64_t rows = std::uint64_t{params.pairs} * params.rows, quads = (spec.DV + 3) / 4;
+  out_plan.scratch_bytes = {std::max<std::uint64_t>(rows * spec.PARTS * (quads + 1) * 16, 16)};
+  Launch& parts = out_plan.launches.emplace_back();
+  parts.shader = attention_shader("attention_parts", attrs, node.in(0).dtype);
+  parts.set_constants(spec);
+  parts.set_push(params);
+  parts.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), scratch_write(0)};
+  if (attrs.dropout > 0) parts.operands.push_back(in(4));
+  bind_mod(parts, node, attrs.mod, attention_buffers, unused());
+  parts.groups = flat_groups(rows * spec.PARTS, spec.WG, caps);
+  spec.WG = 64;
+  Launch& merge = out_plan.launches.emplace_back();
+  merge.shader = shader_for("attention_merge", node.in(0).dtype);
+  merge.set_constants(spec);
+  merge.set_push(params);
+  merge.operands = {scratch_read(0), out(0), attrs.lse ? out(1) : unused(Access::write)};
+  merge.groups = flat_groups(rows * quads, spec.WG, caps);
+}
+
 bool made_for_cpu(const NodeView&, const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
+bool has_one_row(const NodeView& node, const DeviceCaps& caps) {
+  const AttentionShape shape(node);
+  return caps.type == DeviceType::cpu && shape.heads_a_key_head() * shape.Lq == 1 && shape.Lk >= 2 * keys_a_part;
+}
 
 }  // namespace
 
 extern constexpr Kernel attention_kernels[] = {
+    {"attention_parts", supports_parts, plan_parts, has_one_row},
     {"attention_row", supports_row, plan_row, made_for_cpu},
     {"attention_tile", supports_tile, plan_tile},
 };

@@ -14,7 +14,7 @@ layout(set = 0, binding = 2) readonly buffer V { STORE_T v[]; };
 layout(set = 0, binding = 2) readonly buffer V4 { QUAD_T v4[]; };
 layout(set = 0, binding = 3) readonly buffer M { uint mask_words[]; };
 layout(set = 0, binding = 3) readonly buffer MStorage { STORE_T mask_storage[]; };
-#ifndef ATTENTION_BACKWARD
+#if !defined(ATTENTION_BACKWARD) && !defined(ATTENTION_PARTS)
 layout(set = 0, binding = 4) writeonly buffer Y { STORE_T y[]; };
 layout(set = 0, binding = 4) writeonly buffer Y4 { STORE_T4 y4[]; };
 layout(set = 0, binding = 5) writeonly buffer Lse { float lse[]; };
@@ -30,7 +30,7 @@ FOVEA_ROW_LOADER(load_q, q, q4, D)
 FOVEA_ROW_LOADER(load_k, k, k4, D)
 FOVEA_ROW_LOADER(load_v, v, v4, DV)
 
-#ifndef ATTENTION_BACKWARD
+#if !defined(ATTENTION_BACKWARD) && !defined(ATTENTION_PARTS)
 FOVEA_ROW_STORER(store_y, y, y4, DV)
 #endif
 
