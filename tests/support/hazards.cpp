@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <span>
 
 namespace fovea::test {
@@ -15,10 +16,14 @@ struct Touch {
 
 // By binding; those that the shader does not declare, or the launch does not use, are left out.
 std::vector<Touch> touches_of(const compile::Dispatch& dispatch) {
-  static std::map<const ShaderInfo*, ShaderReflection> known;
-  if (!known.contains(dispatch.shader)) known[dispatch.shader] = reflect(dispatch.shader->code);
+  struct Known {
+    ShaderReflection shader;
+    std::shared_ptr<const void> keeps;  // so that no other shader has its address
+  };
+  static std::map<const ShaderInfo*, Known> known;
+  if (!known.contains(dispatch.shader)) known[dispatch.shader] = {reflect(dispatch.shader->code), dispatch.keeps};
   std::vector<Touch> touches;
-  for (const ShaderReflection::Binding& binding : known[dispatch.shader].bindings) {
+  for (const ShaderReflection::Binding& binding : known[dispatch.shader].shader.bindings) {
     const compile::Binding& bound = dispatch.bindings.at(binding.binding);
     if (bound.read || bound.write) touches.push_back({bound.range, binding.written});
   }
