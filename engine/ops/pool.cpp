@@ -3,6 +3,7 @@
 #include "base/enum_name.hpp"
 #include "ops/compose.hpp"
 #include "ops/pool.hpp"
+#include "ops/term.hpp"
 #include "shaders/pool.h"
 #include "shaders/pool_window.h"
 
@@ -241,9 +242,8 @@ Tensor reduce_windows(Pool kind, Tensor x, std::vector<std::int64_t> axes, float
   if (p == 1) return reduce(Reduce::l1, x, windows, site);
   if (p == 2) return reduce(Reduce::l2, x, windows, site);
   // Sums of powers pass f16's largest number long before their root does.
-  const auto power = [&](Tensor base, float exponent) { return binary(Binary::pow, base, scalar(base, exponent, site), site); };
-  const Tensor powers = power(unary(Unary::abs, cast(x, DType::f32, site), site), p);
-  return cast(power(reduce(Reduce::sum, powers, windows, site), 1 / p), x.dtype(), site);
+  const Term powers = power(of(Unary::abs, in(DType::f32, {x, site})), p);
+  return in(x.dtype(), power(of(Reduce::sum, powers, windows.axes), 1 / double{p})).tensor;
 }
 
 // The extents of each window, where all of them have the same and none is empty; nothing otherwise, or where infer has

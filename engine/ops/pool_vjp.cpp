@@ -3,6 +3,7 @@
 #include "ops/compose.hpp"
 #include "ops/pool.hpp"
 #include "ops/separable.hpp"
+#include "ops/term.hpp"
 #include "ops/vjp.hpp"
 
 #include <algorithm>
@@ -50,17 +51,13 @@ std::vector<AxisMap> ways_back(const PoolAttrs& attrs, const Shape& x, const Sha
 // y = (sum |x|^p)^(1/p): dx = sign(x)·|x|^(p-1) · sum over its windows of dy·y^(1-p); at the origin 0.
 Tensor lp_vjp(Vjp& vjp, const PoolAttrs& attrs, std::vector<AxisMap> back) {
   const CallSite site = vjp.site;
-  const auto full = [&](Tensor t) { return cast(t, DType::f32, site); };
-  const auto times = [&](Tensor a, Tensor b) { return binary(Binary::mul, a, b, site); };
-  const Tensor x = full(vjp.in(0)), zero = scalar(x, 0, site);
-  if (attrs.p == 1) return times(unary(Unary::sign, x, site), separable(full(vjp.d()), std::move(back), site));
-  const auto power = [&](Tensor base, float exponent) {  // 0 of 0, whatever the exponent
-    const Tensor result = binary(Binary::pow, base, scalar(x, exponent, site), site);
-    return select(binary(Binary::equal, base, zero, site), zero, result, site);
-  };
-  const Tensor share = times(full(vjp.d()), power(full(vjp.out()), 1 - attrs.p));
-  const Tensor slope = times(unary(Unary::sign, x, site), power(unary(Unary::abs, x, site), attrs.p - 1));
-  return times(slope, separable(share, std::move(back), site));
+  const auto full = [&](Tensor t) { return in(DType::f32, {t, site}); };
+  const Term x = full(vjp.in(0));
+  Term share = full(vjp.d()), slope = x;  // of p = 2, which has a slope of its own at 0
+  if (attrs.p != 1) share = share * power(full(vjp.out()), 1 - double{attrs.p});
+  if (attrs.p != 2) slope = of(Unary::sign, x);
+  if (attrs.p != 1 && attrs.p != 2) slope = slope * power(of(Unary::abs, x), double{attrs.p} - 1);
+  return (slope * Term{separable(share.tensor, std::move(back), site), site}).tensor;
 }
 
 }  // namespace

@@ -31,9 +31,19 @@ inline Term choose(Term condition, Term a, Term b) { return {select(condition.te
 inline Term choose(Term condition, Term a, double b) {
   return choose(condition, a, Term{scalar(a.tensor, static_cast<float>(b), a.site), a.site});
 }
+// f(x); where x is 0, 0 without a gradient of any order. f is never taken there: 0 times an infinite slope is NaN.
+template <class F>
+Term unless_zero(Term x, F&& f) {
+  const Term some = of(Binary::not_equal, x, 0);
+  return choose(some, f(choose(some, x, 1)), 0);
+}
 // Over these axes (none: all), which stay as extents of 1.
 inline Term of(Reduce op, Term x, std::vector<std::int64_t> axes) {
   return {reduce(op, x.tensor, {.axes = std::move(axes), .keep_dims = true}, x.site), x.site};
+}
+// x^exponent for x >= 0; at 0 it is 0, whatever the exponent, without a gradient.
+inline Term power(Term x, double exponent) {
+  return unless_zero(x, [&](Term base) { return of(Binary::pow, base, exponent); });
 }
 inline Term shaped(Term x, const Shape& shape) { return {reshape(x.tensor, shape.extents(), x.site), x.site}; }
 inline Term in(DType dtype, Term x) { return {cast(x.tensor, dtype, x.site), x.site}; }

@@ -273,6 +273,46 @@ TEST_CASE("global pooling reduces all spatial axes") {
         });
 }
 
+// y = (sum |x|^p)^(1/p) over each channel of x [1,C,n]: c = sign(x) |x|^(p-1) y^(1-p), and of sum w c with respect to x
+// (p-1) (|x|^(p-2) y^(1-p) w - c/y · w·c). Both are 0 at x = 0, but there the second is w/y for p = 2, and 0 for y = 0.
+template <class T>
+std::vector<Array<T>> lp_gradients(const Array<T>& x, const Array<T>& w, T p) {
+  Array<T> c(x.shape), second(x.shape);
+  const std::int64_t n = x.dim(2);
+  for (std::int64_t first = 0; first < x.size(); first += n) {
+    T sum = 0, along = 0;
+    for (std::int64_t i = first; i < first + n; ++i) sum += std::pow(std::abs(x[i]), p);
+    const T y = std::pow(sum, 1 / p);
+    for (std::int64_t i = first; i < first + n; ++i) {
+      if (x[i] != 0) c[i] = (x[i] < 0 ? -1 : 1) * std::pow(std::abs(x[i]) / y, p - 1);
+      along += w[i] * c[i];
+    }
+    for (std::int64_t i = first; i < first + n && y > 0; ++i) {
+      const T bend = x[i] != 0 ? std::pow(std::abs(x[i]), p - 2) * std::pow(y, 1 - p) : p == 2 ? 1 / y : T(0);
+      second[i] = (p - 1) * (bend * w[i] - c[i] / y * along);
+    }
+  }
+  return {c, second};
+}
+
+TEST_CASE("Lp pooling has no gradient at a zero nor of a window of zeros, by windows or as a reduction, and no NaN") {
+  const fovea::test::Operand x = values({1, 4, 5}, {0, 0, 0, 0, 0, 1, 0, -2, 0.5, 0, 0.25, -1, 2, 1.5, -0.5, 0, 0, 0, -3, 0}), w = random({1, 4, 5}, -1, 1, 7);
+  for (const bool global : {false, true})
+    for (const float p : {0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f}) {
+      CAPTURE(p);
+      CAPTURE(global);
+      // pow is exp2(p log2 x): some 16 ulp + |p log2 x|, taken six times, and the second gradient cancels.
+      check(global ? "reduce" : "pool", {x, w},
+            [&](Graph&, const std::vector<Tensor>& in) {
+              const Tensor y = global ? global_pool(Pool::lp, in[0], p) : pool(Pool::lp, in[0], {.kernel = {5}, .p = p});
+              const Tensor first = grad(reduce(Reduce::sum, y), {in[0]})[0];
+              return std::vector{first, grad(reduce(Reduce::sum, first * in[1]), {in[0]})[0]};
+            },
+            [&](const auto& in) { return lp_gradients(in[0], in[1], static_cast<std::decay_t<decltype(in[0][0])>>(p)); },
+            {.f16 = false, .extra_ulps = 256});
+    }
+}
+
 // Sums of powers beyond 65,504 must not pass through f16.
 TEST_CASE("global Lp pooling of f16 does not overflow on its way") {
   check("reduce", {random({1, 2, 64, 60}, 3, 4)}, [](Graph&, const std::vector<Tensor>& in) { return std::vector{global_pool(Pool::lp, in[0], 3)}; },
