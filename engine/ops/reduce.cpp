@@ -3,9 +3,11 @@
 #include "base/enum_name.hpp"
 #include "ops/reduce.hpp"
 #include "ops/scatter.hpp"
+#include "ops/term.hpp"
 #include "ops/vjp.hpp"
 #include "shaders/reduce.h"
 
+#include <fovea/autodiff.hpp>
 #include <fovea/ops.hpp>
 
 #include <algorithm>
@@ -239,14 +241,30 @@ double flops(const NodeView& node) { return static_cast<double>(node.in(0).shape
 
 // ---- Gradient -----------------------------------------------------------------------------------------------------
 
-// d prod/dx is the product of the others: prod/x where nothing is zero, elsewhere the product without the one zero.
-Tensor prod_vjp(Tensor x, Tensor d, const ReduceDesc& along, CallSite site) {
-  const Tensor zero = scalar(x, 0, site), one = scalar(x, 1, site), is_zero = binary(Binary::equal, x, zero, site);
-  const Tensor zeros = reduce(Reduce::sum, select(is_zero, one, zero, site), along, site);
-  const Tensor filled = select(is_zero, one, x, site);
-  const Tensor others = binary(Binary::mul, d, reduce(Reduce::prod, filled, along, site), site);
-  const Tensor at_zero = select(binary(Binary::equal, zeros, one, site), select(is_zero, others, zero, site), zero, site);
-  return select(binary(Binary::equal, zeros, zero, site), binary(Binary::div, others, filled, site), at_zero, site);
+// Products along these axes, which stay as extents of 1, by halves: slower, and differentiable without a division.
+Term product_by_halves(Term x, const std::vector<std::int64_t>& axes) {
+  for (std::int64_t axis : axes)
+    while (x.tensor.dim(static_cast<int>(axis)) > 1) {
+      const std::int64_t extent = x.tensor.dim(static_cast<int>(axis)), half = extent / 2;
+      const auto pieces = split(x.tensor, {half, half, extent % 2}, axis, x.site);
+      const Term pairs = Term{pieces[0], x.site} * Term{pieces[1], x.site};
+      x = extent % 2 == 0 ? pairs : Term{concat({pairs.tensor, pieces[2]}, axis, x.site), x.site};
+    }
+  return x;
+}
+
+// d prod/dx, the product of the others: prod/x where nothing is zero, elsewhere the product without the one zero. That is
+// no function of what else is zero; its own gradient is that of the product by halves.
+Term product_of_others(Term x, const std::vector<std::int64_t>& axes) {
+  const Term is_zero = of(Binary::equal, x, 0), one{scalar(x.tensor, 1, x.site), x.site};
+  const Term zeros = of(Reduce::sum, in(DType::f32, is_zero), axes), filled = choose(is_zero, one, x);
+  const Term product = of(Reduce::prod, filled, axes), lone = of(Binary::logical_and, is_zero, of(Binary::equal, zeros, 1));
+  const Term others = choose(of(Binary::equal, zeros, 0), product / filled, choose(lone, product, 0));
+  const auto rule = [=](Tensor d) {
+    const Tensor whole = product_by_halves(x, axes).tensor, seed = broadcast_to(one.tensor, whole.shape(), x.site);
+    return grad(grad(whole, {x.tensor}, {.seed = seed}, x.site)[0], {x.tensor}, {.seed = d}, x.site);
+  };
+  return {custom_gradient(others.tensor, {x.tensor}, rule, x.site), x.site};
 }
 
 // Everything with the reduced axes kept as extents of 1.
@@ -283,7 +301,7 @@ bool vjp(Vjp& vjp) {
       }
       break;
     }
-    case Reduce::prod: give(along.axes.empty() ? d : prod_vjp(x, d, along, site)); break;
+    case Reduce::prod: give(along.axes.empty() ? d : times(d, product_of_others({x, site}, along.axes).tensor)); break;
     case Reduce::l1: give(times(d, unary(Unary::sign, x, site))); break;
     case Reduce::l2: {  // at the origin: 0, as PyTorch has it
       const Tensor y = result();

@@ -189,6 +189,42 @@ TEST_CASE("at a norm of zero the gradient is zero") {
         });
 }
 
+// d/dx of sum w · d(sum of op)/dx.
+std::vector<Tensor> second_gradient(Reduce op, const std::vector<Tensor>& in, const ReduceDesc& desc) {
+  const Tensor first = grad(reduce(Reduce::sum, reduce(op, in[0], desc)), {in[0]})[0];
+  return grad(reduce(Reduce::sum, first * in[1]), {in[0]});
+}
+
+// Elements one after the other, each asking the other two loops which of the rest share its row.
+template <class T>
+Array<T> product_curvature(const Array<T>& x, const Array<T>& w, const ReduceDesc& desc) {
+  const auto row = row_of(x, desc);
+  const auto apart = [&](std::int64_t a, std::int64_t b) { return a == b || row[static_cast<std::size_t>(a)] != row[static_cast<std::size_t>(b)]; };
+  Array<T> d{x.shape};
+  for (std::int64_t k = 0; k < x.size(); ++k)
+    for (std::int64_t i = 0; i < x.size(); ++i) {
+      if (apart(i, k)) continue;
+      T others = w[i];
+      for (std::int64_t j = 0; j < x.size(); ++j)
+        if (!apart(j, k) && j != i) others *= x[j];
+      d[k] += others;
+    }
+  return d;
+}
+
+TEST_CASE("the second and third gradients of a product are right where one factor is zero, or more are") {
+  const auto check_product = [](const Operand& x, const ReduceDesc& desc) {
+    check("reduce", {x, random(x.array.shape, 0.5, 2, 9)},
+          [&](Graph&, const std::vector<Tensor>& in) { return second_gradient(Reduce::prod, in, desc); },
+          [&](const auto& in) { return std::vector{product_curvature(in[0], in[1], desc)}; }, {.extra_ulps = 64, .gradient = true});
+  };
+  check_product(values({5, 4}, {1, 2, 0, 3, 0, 2, 0, 3, 1, -2, 3, 4, 0, 0, 0, 2, 0, 0, 0, 0}), {.axes = {1}});
+  const Operand whole = random_i32({3, 2, 5}, -1, 2);
+  check_product(values({3, 2, 5}, whole.array.values), {.axes = {0, 2}});
+  check_product(values({7}, {2, 1, 0, 3, 1, 0, 1}), {.keep_dims = true});
+  check_product(values({3, 1}, {2, 0, 3}), {.axes = {1}});
+}
+
 TEST_CASE("reductions over every pattern of axes") {
   for (std::vector<std::int64_t> axes : {std::vector<std::int64_t>{0}, {2}, {0, 1}, {0, 2}, {2, 1}, {0, 1, 2}, {}})
     for (Reduce op : {Reduce::sum, Reduce::variance}) check_reduce(op, random({3, 5, 7}), {.axes = axes}, {.f16 = false, .extra_ulps = ulps});
