@@ -82,7 +82,8 @@ bool vjp(Vjp& vjp) {
   const auto& attrs = vjp.attrs<SparsemaxAttrs>();
   if (vjp.in_shape(0).elements() == 0) return true;
   const Term p = in(DType::f32, {vjp.out(), vjp.site}), d = in(DType::f32, {vjp.d(), vjp.site});
-  const Term s = attrs.kind == SparseKind::entmax15 ? of(Unary::sqrt, p) : of(Unary::sign, p);
+  const auto root = [](Term x) { return of(Unary::sqrt, x); };
+  const Term s = attrs.kind == SparseKind::entmax15 ? unless_zero(p, root) : of(Unary::sign, p);
   const Term total = of(Reduce::sum, s, {attrs.axis}), divisor = choose(of(Binary::equal, total, 0), total + 1, total);
   vjp.give(0, (s * (d - of(Reduce::sum, s * d, {attrs.axis}) / divisor)).tensor);
   return true;

@@ -1,5 +1,7 @@
 #include "tests/support/check.hpp"
 
+#include <fovea/autodiff.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -67,6 +69,41 @@ TEST_CASE("sparsemax and entmax along every axis, against bisection and its fini
     check_sparse({random({2, 300}, -0.02, 0.02)}, entmax, 1, false);  // many in the support
     check_sparse({random({3, 200}, -30, 30)}, entmax, 1, false);
     check_sparse({random({3, 20}, 1000, 1010)}, entmax, 1, false);
+  }
+}
+
+TEST_CASE("second gradients: finite differences of the first, with elements off the support and masked ones") {
+  const auto check_second = [](const Operand& x, bool entmax, const Operand* mask = nullptr) {
+    CAPTURE(entmax);
+    const Operand w = random(x.array.shape, -1, 1, 5);
+    std::vector<Operand> in{x, w};
+    if (mask) in.push_back(*mask);
+    // s = 1 or sqrt(p) on the support: s (w - s·w / sum s).
+    const auto first = [&](const auto& arrays) {
+      using A = std::decay_t<decltype(arrays[0])>;
+      const A p = reference(mask ? std::vector<A>{arrays[0], arrays[2]} : std::vector<A>{arrays[0]}, entmax, 1);
+      A d = p;
+      const std::int64_t n = p.dim(1);
+      for (std::int64_t row = 0; row < p.dim(0); ++row) {
+        const auto s = [&](std::int64_t i) { return entmax ? std::sqrt(p[row * n + i]) : std::decay_t<decltype(p[0])>(p[row * n + i] > 0); };
+        auto sum = s(0) * 0, along = sum;
+        for (std::int64_t i = 0; i < n; ++i) sum += s(i), along += s(i) * arrays[1][row * n + i];
+        for (std::int64_t i = 0; i < n; ++i) d[row * n + i] = sum == 0 ? sum : s(i) * (arrays[1][row * n + i] - along / sum);
+      }
+      return std::vector{d};
+    };
+    // A weight of q has a root of slope 1/(2 sqrt q), and the threshold's 64 ulp of 1 in it.
+    check("sparsemax", in,
+          [&](Graph&, const auto& t) {
+            const SparsemaxDesc desc{.axis = 1, .mask = t.size() > 2 ? t[2] : Tensor()};
+            return grad(reduce(Reduce::sum, (entmax ? entmax15(t[0], desc) : sparsemax(t[0], desc)) * t[1]), {t[0]});
+          },
+          first, {.f16 = false, .extra_ulps = 1024, .gradient = true});
+  };
+  const Operand mask = values({3, 5}, {1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1}, DType::boolean);
+  for (const bool entmax : {false, true}) {
+    check_second(values({3, 4}, {0, 5, 1, 2, 0.5, 0.3, 0.75, 0.5, -3, 1, 0.5, 0.75}), entmax);
+    check_second(values({3, 5}, {0.5, 9, 0.25, -4, 1, 0.5, 1, 2, 3, 4, 0.5, 0.25, 3, 2.75, 0}), entmax, &mask);
   }
 }
 
