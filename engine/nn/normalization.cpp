@@ -78,13 +78,14 @@ Tensor grouped(const Call& call, Tensor x, std::int64_t groups, const GroupNormD
                 per_channel(desc.bias, x, call.site), x.dtype());
 }
 
-// Of sums of |x|^p no less than what a float can hold, so that the root has a slope at 0.
+// Of sums of |x|^p no less than what a float can hold, below which there is no gradient.
 Term lp_norm(Term x, double p, double eps, const std::vector<std::int64_t>& axes) {
   const Term magnitude = of(Unary::abs, x);
   if (std::isinf(p)) return of(Reduce::max, magnitude, axes);
   const double least = std::max(std::pow(eps, p), double{std::numeric_limits<float>::min()});
-  const Term sum = of(Reduce::sum, of(Binary::pow, magnitude, p), axes);
-  return of(Binary::pow, of(Binary::max, sum, least), 1 / p);
+  const Term sum = of(Reduce::sum, power(magnitude, p), axes), below = of(Binary::less, sum, least);
+  const Term floor{scalar(sum.tensor, static_cast<float>(least), sum.site), sum.site};
+  return of(Binary::pow, choose(below, floor, sum), 1 / p);
 }
 
 }  // namespace

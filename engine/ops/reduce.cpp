@@ -303,18 +303,15 @@ bool vjp(Vjp& vjp) {
     }
     case Reduce::prod: give(along.axes.empty() ? d : times(d, product_of_others({x, site}, along.axes).tensor)); break;
     case Reduce::l1: give(times(d, unary(Unary::sign, x, site))); break;
-    case Reduce::l2: {  // at the origin: 0, as PyTorch has it
-      const Tensor y = result();
-      const Tensor direction = binary(Binary::div, x, y, site);
-      give(times(d, select(binary(Binary::equal, y, zero, site), zero, direction, site)));
+    case Reduce::l2:  // at the origin: 0, as PyTorch has it
+      give(times(d, unless_zero({result(), site}, [&](Term y) { return Term{x, site} / y; }).tensor));
       break;
-    }
     case Reduce::sum_square: give(scaled(times(d, x), 2)); break;
     case Reduce::logsumexp: {  // of a row of -inf alone: 0
       const Tensor y = vjp.in_dtype(0) == DType::f32 ? result() : reduce(Reduce::logsumexp, x, along, site);
       const Tensor nothing = scalar(y, -std::numeric_limits<float>::infinity(), site);
-      const Tensor weight = unary(Unary::exp, binary(Binary::sub, x, y, site), site);
-      give(times(d, select(binary(Binary::equal, y, nothing, site), zero, weight, site)));
+      const Tensor finite = select(binary(Binary::equal, y, nothing, site), zero, y, site);  // not after exp, whose slope is NaN
+      give(times(d, unary(Unary::exp, binary(Binary::sub, x, finite, site), site)));
       break;
     }
     case Reduce::log_sum: give(binary(Binary::div, d, along.axes.empty() ? x : reduce(Reduce::sum, x, along, site), site)); break;

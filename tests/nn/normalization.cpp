@@ -2,6 +2,8 @@
 
 #include "tests/support/check.hpp"
 
+#include <fovea/autodiff.hpp>
+
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -202,8 +204,47 @@ TEST_CASE("normalize by several norms") {
   }
 }
 
+// y = x/m, m = (sum |x|^p)^(1/p): (w - w·y · c)/m, where c = dm/dx is sign(x) (|x|/m)^(p-1) and 0 at 0.
+TEST_CASE("a zero among others is normalised with a finite gradient, whatever the norm") {
+  for (const double p : {0.5, 1.5, 3.0}) {
+    CAPTURE(p);
+    check("reduce", {values({2, 4}, {1, 0, -2, 0.5, 0, 3, 0, 0}), random({2, 4}, -1, 1, 3)},
+          [&](Graph&, const std::vector<Tensor>& t) { return grad(normalize(t[0], {.p = p}), {t[0]}, {.seed = t[1]}); },
+          [&](const auto& in) {
+            auto d = in[0];
+            using T = std::decay_t<decltype(d[0])>;
+            for (std::int64_t row = 0; row < 8; row += 4) {
+              T sum = 0, along = 0;
+              for (std::int64_t i = row; i < row + 4; ++i) sum += std::pow(std::abs(in[0][i]), static_cast<T>(p));
+              const T m = std::pow(sum, 1 / static_cast<T>(p));
+              for (std::int64_t i = row; i < row + 4; ++i) along += in[1][i] * in[0][i] / m;
+              for (std::int64_t i = row; i < row + 4; ++i) {
+                const T size = std::abs(in[0][i]), c = size == 0 ? T(0) : in[0][i] / size * std::pow(size / m, static_cast<T>(p) - 1);
+                d[i] = (in[1][i] - along * c) / m;
+              }
+            }
+            return std::vector{d};
+          },
+          {.extra_ulps = 128});  // pow, as above
+  }
+}
+
+TEST_CASE("zeros have a second gradient of zero, whatever the norm and the least that is divided by") {
+  for (const double p : {0.5, 1.0, 2.0, 3.0})
+    for (const float eps : {0.5f, 1e-12f}) {
+      CAPTURE(p);
+      CAPTURE(eps);
+      check("reduce", {values({2, 3}, std::vector<double>(6, 0.0)), random({2, 3}), random({2, 3}, -1, 1, 2)},
+            [&](Graph&, const std::vector<Tensor>& t) {
+              const Tensor first = grad(normalize(t[0], {.p = p, .eps = eps}), {t[0]}, {.seed = t[1]})[0];
+              return grad(reduce(Reduce::sum, first * t[2]), {t[0]});
+            },
+            [](const auto& in) { return std::vector{in[0]}; }, {.f16 = false});
+    }
+}
+
 TEST_CASE("zeros are normalised to zeros, with a finite gradient") {
-  for (const double p : {1.0, 2.0, 3.0}) {
+  for (const double p : {0.5, 1.0, 2.0, 3.0}) {
     const Operand zeros = values({2, 3}, std::vector<double>(6, 0.0)), seed = random({2, 3});
     // y = x/eps near zero; its gradient there is seed/eps.
     check("reduce", {zeros, seed},

@@ -225,6 +225,35 @@ TEST_CASE("the second and third gradients of a product are right where one facto
   check_product(values({3, 1}, {2, 0, 3}), {.axes = {1}});
 }
 
+TEST_CASE("where a reduction has no gradient it has no second one either, and no NaN") {
+  const auto check_second = [](Reduce op, const Operand& x, const auto& of_row) {
+    CAPTURE(std::string(to_string(op)));
+    check("reduce", {x, random(x.array.shape, -1, 1, 5)},
+          [&](Graph&, const std::vector<Tensor>& in) { return second_gradient(op, in, {.axes = {1}}); },
+          [&](const auto& in) {
+            auto d = in[0];
+            using T = std::decay_t<decltype(d[0])>;
+            const std::int64_t n = d.dim(1);
+            for (std::int64_t first = 0; first < d.size(); first += n) of_row(&in[0][first], &in[1][first], &d[first], n, T());
+            return std::vector{d};
+          },
+          {.f16 = false, .extra_ulps = 64});  // f16 storage would round the result of the reduction on its way
+  };
+  // u = x/|x|: (w - (w·u) u)/|x|, of a row of zeros 0.
+  check_second(Reduce::l2, values({3, 3}, {0, 0, 0, 3, 0, -4, 1, 2, -2}), [](const auto* x, const auto* w, auto* d, std::int64_t n, auto zero) {
+    auto squares = zero, along = zero;
+    for (std::int64_t i = 0; i < n; ++i) squares += x[i] * x[i], along += w[i] * x[i];
+    for (std::int64_t i = 0; i < n; ++i)
+      d[i] = squares == 0 ? zero : (w[i] - along * x[i] / squares) / std::sqrt(squares);
+  });
+  // p = softmax(x): p (w - w·p), of a row of -inf 0.
+  check_second(Reduce::logsumexp, values({3, 3}, {-inf, -inf, -inf, 1, -inf, 2, 0, 1, -1}), [](const auto* x, const auto* w, auto* d, std::int64_t n, auto zero) {
+    auto sum = zero, along = zero;
+    for (std::int64_t i = 0; i < n; ++i) sum += std::exp(x[i]), along += w[i] * std::exp(x[i]);
+    for (std::int64_t i = 0; i < n; ++i) d[i] = sum == 0 ? zero : std::exp(x[i]) / sum * (w[i] - along / sum);
+  });
+}
+
 TEST_CASE("reductions over every pattern of axes") {
   for (std::vector<std::int64_t> axes : {std::vector<std::int64_t>{0}, {2}, {0, 1}, {0, 2}, {2, 1}, {0, 1, 2}, {}})
     for (Reduce op : {Reduce::sum, Reduce::variance}) check_reduce(op, random({3, 5, 7}), {.axes = axes}, {.f16 = false, .extra_ulps = ulps});
