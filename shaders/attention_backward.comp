@@ -7,17 +7,20 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#pragma variant STREAM shuffle uniform
+#pragma variant STREAM shuffle broadcast uniform
 #pragma variant WEIGHTS whole dropped
 #pragma variant DTYPE f32 f16
-#ifdef STREAM_shuffle
+#ifdef STREAM_broadcast
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_ballot : require
+#elif defined(STREAM_shuffle)
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_shuffle : require
-#define OF_LANE(x, j) subgroupShuffle(x, j)
-#define OWN_LANE gl_SubgroupInvocationID
-#else
-#define OF_LANE(x, j) x
+#endif
+#ifdef STREAM_uniform
 #define OWN_LANE 0
+#else
+#define OWN_LANE gl_SubgroupInvocationID
 #endif
 #define ATTENTION_BACKWARD
 #define ATTENTION_STATE 8
@@ -26,6 +29,7 @@
 #include "lib/math.glsl"
 #include "lib/attention.glsl"
 #include "lib/attention_backward.glsl"
+#include "lib/lanes.glsl"
 
 layout(set = 0, binding = 6) writeonly buffer DA { STORE_T d_a[]; };  // dq or dk
 layout(set = 0, binding = 6) writeonly buffer DA4 { STORE_T4 d_a4[]; };
@@ -101,7 +105,7 @@ void sum_up() {
       vec4 read = other_a(row, i);
       if (FORBIDS && not_finite(read)) my_stain |= 1;
       EACH_STEP {
-        vec4 x = OF_LANE(read, j);
+        vec4 x = of_lane(read, j);
         EACH_ROW ADD_DOT(product[r][j], a[r][i], x);
       }
     }
@@ -109,18 +113,18 @@ void sum_up() {
       vec4 read = other_b(row, i);
       if (FORBIDS && OWNS_KEYS && not_finite(read)) my_stain |= 2;
       EACH_STEP {
-        vec4 x = OF_LANE(read, j);
+        vec4 x = of_lane(read, j);
         EACH_ROW ADD_DOT(d_weight[r][j], b[r][i], x);
       }
     }
     EACH_STEP {
       QueryRow query = NO_ROW;
       vec3 stat = vec3(0.0);
-      uint stain = FORBIDS ? OF_LANE(my_stain, j) : 0;
+      uint stain = FORBIDS ? of_lane(my_stain, j) : 0;
       if (OWNS_KEYS) {
-        query = QueryRow(OF_LANE(my_at.query, j), OF_LANE(my_at.mask, j), OF_LANE(my_at.number, j), 0, 0);
-        if (MODIFIES) query.batch = OF_LANE(my_at.batch, j), query.head = OF_LANE(my_at.head, j);
-        stat = OF_LANE(my_stat, j);
+        query = QueryRow(of_lane(my_at.query, j), of_lane(my_at.mask, j), of_lane(my_at.number, j), 0, 0);
+        if (MODIFIES) query.batch = of_lane(my_at.batch, j), query.head = of_lane(my_at.head, j);
+        stat = of_lane(my_stat, j);
       }
       EACH_ROW {
         if (!OWNS_KEYS) query = own_at[r], stat = own_stat[r];
@@ -139,7 +143,7 @@ void sum_up() {
     EACH_QUAD(QUADS) {
       vec4 read = summable(other_a(row, i));
       EACH_STEP {
-        vec4 x = OF_LANE(read, j);
+        vec4 x = of_lane(read, j);
         EACH_ROW sum_a[r][i] += product[r][j] * x;
         if (!OWNS_KEYS) EACH_ROW sum_w[r][i] += d_weight[r][j] * x;
       }
@@ -147,7 +151,7 @@ void sum_up() {
     if (OWNS_KEYS) EACH_QUAD(V_QUADS) {
       vec4 read = summable(other_b(row, i));
       EACH_STEP {
-        vec4 x = OF_LANE(read, j);
+        vec4 x = of_lane(read, j);
         EACH_ROW sum_b[r][i] += d_weight[r][j] * x;
       }
     }

@@ -18,16 +18,23 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#pragma variant STREAM shuffle broadcast
 #pragma variant WEIGHTS whole dropped
 #pragma variant DTYPE f32 f16
+#ifdef STREAM_broadcast
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_ballot : require
+#elif defined(STREAM_shuffle)
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_shuffle : require
+#endif
 #define ATTENTION_STATE 6
 #include "attention.h"
 #include "lib/dtype.glsl"
 #include "lib/math.glsl"
 #include "lib/online_softmax.glsl"
 #include "lib/attention.glsl"
+#include "lib/lanes.glsl"
 
 #define EACH_ROW [[unroll]] for (uint r = 0; r < ROWS; ++r)
 #define EACH_KEY [[unroll]] for (uint j = 0; j < KEYS; ++j)
@@ -50,7 +57,7 @@ void attend_with_care(uint pair, uint first, uint last, KeyRange keys) {
       EACH_KEY score[j] = 0.0;
       [[unroll]] for (uint i = 0; i < QUADS; ++i) {
         vec4 query = load_q(pair * p.rows + row, i) * p.scale, own = load_k(own_key, i);
-        EACH_KEY score[j] += dot(query, subgroupShuffle(own, j));
+        EACH_KEY score[j] += dot(query, of_lane(own, j));
       }
       float to = state.m;
       EACH_KEY {
@@ -65,7 +72,7 @@ void attend_with_care(uint pair, uint first, uint last, KeyRange keys) {
       [[unroll]] for (uint i = 0; i < V_QUADS; ++i) {
         vec4 own = load_v(own_key, i);
         sum[i] *= keep;
-        EACH_KEY sum[i] += score[j] * seen(subgroupShuffle(own, j), score[j]);
+        EACH_KEY sum[i] += score[j] * seen(of_lane(own, j), score[j]);
       }
     }
     settle(state);
@@ -105,7 +112,7 @@ void attend() {
     [[unroll]] for (uint i = 0; i < QUADS; ++i) {
       vec4 own = load_k(own_key, i);
       EACH_KEY {
-        vec4 x = subgroupShuffle(own, j);
+        vec4 x = of_lane(own, j);
         EACH_ROW {
           score[r][j] += query[r][i].x * x.x;
           score[r][j] += query[r][i].y * x.y;
@@ -132,7 +139,7 @@ void attend() {
       vec4 own = load_v(own_key, i);
       if (!FORBIDS) own = seen(own, float(j0 + gl_SubgroupInvocationID < p.keys));
       EACH_KEY {
-        vec4 x = subgroupShuffle(own, j);
+        vec4 x = of_lane(own, j);
         EACH_ROW sum[r][i] += score[r][j] * x;
       }
     }
@@ -150,7 +157,7 @@ void attend() {
     if (first + r * WG + gl_LocalInvocationID.x <= last) lse[pair * p.rows + row[r]] = log_sum_exp(state[r]);
   if (FORBIDS) {
     uint care_of_any = 0;
-    EACH_KEY care_of_any |= subgroupShuffle(care, j);
+    EACH_KEY care_of_any |= of_lane(care, j);
     if (care_of_any != 0) attend_with_care(pair, first, last, keys);
   }
 }

@@ -54,6 +54,8 @@ struct DeviceCaps {
   // A storage-buffer load costs as much as dozens of multiply-adds, even from an address that all invocations share:
   // load less, keep more in registers.
   bool costly_loads = false;
+  // A shuffle by a literal lane costs as much as dozens of multiply-adds, and a broadcast one.
+  bool costly_shuffles = false;
 };
 
 }  // namespace fovea

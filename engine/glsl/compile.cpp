@@ -54,7 +54,7 @@ std::string readable(const std::string& log) {
   return result.empty() ? log : result;
 }
 
-// "attention_row.whole.f32" -> the file's text with WEIGHTS_whole and DTYPE_f32 defined, as its pragmas say.
+// "attention_row.shuffle.whole.f32" -> the file's text with WEIGHTS_whole and DTYPE_f32 defined, as its pragmas say.
 Result<std::vector<std::uint32_t>> compile_variant(std::string_view variant, const std::string& mod) {
   std::istringstream words{std::string(variant)};
   std::string stem, word, preamble = "#define ATTENTION_MOD\n";

@@ -148,7 +148,7 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint s
 }
 
 void plan_shuffle(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
-  plan(node, caps, "attention_backward.shuffle", caps.subgroup_size, rows_a_lane(node, caps), 1, out);
+  plan(node, caps, caps.costly_shuffles ? "attention_backward.broadcast" : "attention_backward.shuffle", caps.subgroup_size, rows_a_lane(node, caps), 1, out);
 }
 void plan_uniform(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
   plan(node, caps, "attention_backward.uniform", 1, 1, 1, out);

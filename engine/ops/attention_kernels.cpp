@@ -126,7 +126,7 @@ bool supports_row(const NodeView& node, const DeviceCaps& caps) {
 
 void plan_row(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
   const AttentionSpec spec = row_spec(node, caps);
-  plan(node, caps, "attention_row", spec, spec.WG * spec.ROWS, out);
+  plan(node, caps, caps.costly_shuffles ? "attention_row.broadcast" : "attention_row.shuffle", spec, spec.WG * spec.ROWS, out);
 }
 
 // Many rows share what a workgroup loads, few waste no lanes; a lane's part of the sum stays in registers, of which some

@@ -30,7 +30,7 @@ inline std::string mod_shader_name(std::string_view variant) { return cat(varian
 class ModSource {
  public:
   virtual ~ModSource() = default;
-  // "attention_row.whole.f32" with the author's text; null where there is no such shader. Thread-safe; lives as long as this.
+  // "attention_row.shuffle.whole.f32" with the author's text; null where there is no such shader. Thread-safe; lives as long as this.
   virtual const ShaderInfo* shader(std::string_view variant) const = 0;
   const ModFacts& facts() const { return facts_; }
 

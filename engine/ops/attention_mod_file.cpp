@@ -17,7 +17,8 @@ constexpr std::string_view magic = "fovea attention mod 1\n";
 
 std::vector<std::string> variants() {
   std::vector<std::string> names{"attention_mod", "attention_blocks"};
-  for (const char* stem : {"attention_parts", "attention_row", "attention_tile", "attention_backward.shuffle", "attention_backward.uniform",
+  for (const char* stem : {"attention_parts", "attention_row.shuffle", "attention_row.broadcast", "attention_tile", "attention_backward.shuffle",
+                           "attention_backward.broadcast", "attention_backward.uniform",
                            "attention_backward_split", "attention_backward_mask"})
     for (const char* weights : {".whole", ".dropped"})
       for (const char* dtype : {".f32", ".f16"}) names.push_back(cat(stem, weights, dtype));

@@ -43,6 +43,15 @@ constexpr Quirk table[] = {
        return (caps.driver_id == VK_DRIVER_ID_MESA_LLVMPIPE && old) || caps.driver_id == VK_DRIVER_ID_GOOGLE_SWIFTSHADER;
      },
      [](DeviceCaps& caps) { caps.costly_loads = true; }},
+    {"lavapipe 26 with subgroups of 4 or 16", "a shuffle of a float takes some 20 ns a subgroup, a broadcast 1",
+     "attention 1,8,1024,64 by attention_row on 26.1.6, processor time: 314 ms by shuffles and 178 by broadcasts in subgroups of 4, 83 and"
+     " 83 of 8, 723 and 49 of 16; on 22.3.6 (8) broadcasts are 7 times slower; 2026-11",
+     [](const DeviceCaps& caps) {
+       const bool old = caps.driver_info.starts_with("Mesa 22.") || caps.driver_info.starts_with("Mesa 23.") ||
+                        caps.driver_info.starts_with("Mesa 24.") || caps.driver_info.starts_with("Mesa 25.");
+       return caps.driver_id == VK_DRIVER_ID_MESA_LLVMPIPE && !old && caps.subgroup_size != 8;
+     },
+     [](DeviceCaps& caps) { caps.costly_shuffles = true; }},
 };
 
 }  // namespace
