@@ -2,6 +2,8 @@
 
 #include "bench/row.hpp"
 
+#include <fovea/glsl.hpp>
+
 namespace bench {
 namespace {
 
@@ -41,6 +43,16 @@ Way way(std::string name, const Shape& s, std::vector<std::string> forced = {}, 
   return {std::move(name), build, std::move(forced), times};
 }
 
+// With an author's mask in place of a window.
+Way masked(std::string name, const Shape& s, std::string mask) {
+  const auto build = [=](fovea::Graph& graph) {
+    const fovea::Shape q{s.batch, s.heads, s.queries, s.size}, k{s.batch, s.heads, s.keys, s.size};
+    const fovea::AttentionDesc desc{.mod = fovea::glsl::compile({.mask_mod = mask}).value()};
+    graph.output("y", fovea::attention(graph.input("q", q), graph.input("k", k), graph.input("v", k), desc));
+  };
+  return {std::move(name), build};
+}
+
 Row row(const Shape& s) {
   std::vector<Way> ways{way("fovea", s), way("unfused", s, {"attention=decompose", "attention_backward=decompose"})};
   if (s.gradient) {
@@ -73,6 +85,10 @@ std::vector<Row> attention_rows() {
   // What a window leaves out should cost nothing.
   const Shape dense{1, 1, 8192, 8192, 64}, window{1, 1, 8192, 8192, 64, false, false, 256};
   rows.push_back({window.name(), {way("fovea", window), way("dense", dense)}, window.flops()});
+  const Shape image{1, 1, 65536, 65536, 64};  // 64 times the pairs of `dense`
+  rows.push_back({"neighbourhood/21x21/256x256",
+                  {masked("fovea", image, "abs(i / 256 - j / 256) <= 10 && abs(i % 256 - j % 256) <= 10"), way("dense", dense, {}, 64)},
+                  4.0 * 65536 * 441 * 64});
 
   // Time grows with the square of the length: shorter ones, as often as the longest holds them.
   const Shape whole{1, 8, 8192, 8192, 64};
