@@ -117,6 +117,38 @@ TEST_CASE("resize: errors name the axis and the value") {
   check_error(with({1, 0, 4}, {.size = {2, 2}}), {"resize", "axis 1 of x [1,0,4] is empty"});
   check_error(with({1, 4, 4}, {.size = {2, -1}}), {"resize", "extent -1 of axis 2"});
   check_error(with({1, 4, 4}, {.scale = {2, 0}}), {"resize", "scale 0 of axis 2"});
+  check_error(with({1, std::int64_t{1} << 40}, {.size = {2}}), {"resize", "axis 1 of x [1,1099511627776]", "2^30"});
+}
+
+TEST_CASE("resize: a size and a scale that contradict each other are refused, with both") {
+  const auto refused = [](Shape x, ResizeDesc desc, std::vector<std::string> texts) {
+    check_error([=](Graph& graph) { resize(graph.input("x", x), desc); }, texts);
+  };
+  refused({4}, {.size = {2}, .scale = {0.25}, .coordinates = ResizeCoordinates::align_corners},
+          {"resize", "extent 2 of axis 0 is not the 4 of x times scale 0.25"});
+  refused({1, 4, 4}, {.size = {3, 4}, .scale = {1e-17, 1}}, {"resize", "extent 3 of axis 1", "scale 1e-17"});
+  refused({4}, {.size = {3}, .scale = {1e-10}, .antialias = true}, {"resize", "extent 3 of axis 0", "scale 1e-10"});
+  refused({4}, {.size = {1}, .scale = {1e-10}, .antialias = true}, {"resize", "extent 1 of axis 0", "scale 1e-10"});
+  refused({5}, {.size = {2}, .scale = {0.65}}, {"resize", "extent 2 of axis 0", "5 of x times scale 0.65"});  // 3.25
+  refused({5}, {.size = {3}, .scale = {0.49}}, {"resize", "extent 3 of axis 0", "5 of x times scale 0.49"});  // 2.45
+  // The corners of three pixels as 1.5 lie four pixels apart.
+  refused({3}, {.size = {2}, .scale = {0.5}, .coordinates = ResizeCoordinates::align_corners, .exclude_outside = true},
+          {"resize", "pixel 1 of axis 0", "x [3]"});
+}
+
+TEST_CASE("resize: a size is the scale's, rounded down or to the nearest, and the scale gives the places") {
+  // arange(5) by 0.5 or 0.7: places (i + 1/2)/s - 1/2, the last of three pixels at the edge.
+  for (const auto& [m, scale] : {std::pair<std::int64_t, double>{2, 0.5}, {3, 0.5}, {3, 0.7f}, {4, 0.7f}, {3, 0.6f}, {3, 0.59999999}})
+    check(
+        "separable", {values({5}, {0, 1, 2, 3, 4})},
+        [&](Graph&, const auto& in) { return std::vector{resize(in[0], {.size = {m}, .scale = {scale}})}; },
+        [&](const auto& in) {
+          std::decay_t<decltype(in[0])> y(Shape{m});
+          using T = std::decay_t<decltype(y[0])>;
+          for (std::int64_t i = 0; i < m; ++i)
+            y[i] = static_cast<T>(std::clamp((static_cast<double>(i) + 0.5) / scale - 0.5, 0.0, 4.0));
+          return std::vector{y};
+        });
 }
 
 }  // namespace fovea::test

@@ -130,7 +130,8 @@ enum class ResizeRounding : std::uint8_t { prefer_floor, prefer_ceil, floor, cei
 const char* to_string(ResizeRounding rounding);
 struct ResizeDesc {
   // Of the last 1, 2 or 3 axes: extents of the result, or scales, of which floor(scale·extent) follows. With both, the
-  // scales give the coordinates. An extent of 0 makes an empty result.
+  // scales give the coordinates, and the extents are those products rounded down or to the nearest. An extent of 0 makes an
+  // empty result.
   std::vector<std::int64_t> size{};
   std::vector<double> scale{};
   Interpolation interpolation = Interpolation::linear;
@@ -141,8 +142,8 @@ struct ResizeDesc {
   double cubic_a = -0.75;        // PyTorch with antialias: -0.5
 };
 // x [..., n1, n2] -> [..., m1, m2]: interpolation along each axis. Its gradient is the exact adjoint.
-// Errors: x not f32 or f16, fewer axes than extents, an empty axis, a scale that is not positive, antialias of nearest, a
-// cubic_a that is not finite. (Keys 1981 for cubic)
+// Errors: x not f32 or f16, fewer axes than extents, an empty axis, a scale that is not positive, extents that are not those
+// of the scales, antialias of nearest, a cubic_a that is not finite. (Keys 1981 for cubic)
 Tensor resize(Tensor x, const ResizeDesc& desc, CallSite site = CallSite::here());
 
 }  // namespace fovea
