@@ -27,7 +27,17 @@ bool vjp(Vjp& vjp) {
   }
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     if (!gradients[i] || !vjp.wants(i + 1)) continue;
-    if (gradients[i].graph() != &vjp.graph || !ir::broadcasts_to(vjp.in_shape(i + 1), gradients[i].shape())) {
+    if (gradients[i].graph() != &vjp.graph) {
+      for (ir::Graph* graph : {&vjp.graph, gradients[i].graph()})
+        graph->fail(cat("custom_gradient: the gradient of input ", i, " is of another graph than the input"), vjp.site);
+      return true;
+    }
+    if (gradients[i].dtype() != vjp.in_dtype(i + 1)) {
+      vjp.graph.fail(cat("custom_gradient: the gradient of input ", i, " is ", to_string(gradients[i].dtype()), " and the input ",
+                         to_string(vjp.in_dtype(i + 1))), vjp.site);
+      return true;
+    }
+    if (!ir::broadcasts_to(vjp.in_shape(i + 1), gradients[i].shape())) {
       vjp.graph.fail(cat("custom_gradient: the gradient of input ", i, " is ", to_string(gradients[i].shape()),
                          ", to which its shape ", to_string(vjp.in_shape(i + 1)), " does not broadcast"), vjp.site);
       return true;
@@ -47,6 +57,8 @@ extern constexpr OpDef custom_gradient_op{
 Tensor custom_gradient(Tensor value, std::span<const Tensor> inputs, BackwardRule rule, CallSite site) {
   for (Tensor input : inputs)
     if (ops::nothing_to_do("custom_gradient", {value, input}, site)) return ops::poisoned(value);
+  if (!rule && !inputs.empty())
+    return ops::refuse(value, site, "custom_gradient: there are ", inputs.size(), " inputs and no rule for their gradients");
   std::vector<Tensor> in{value};
   in.insert(in.end(), inputs.begin(), inputs.end());
   return ops::append(ops::custom_gradient_op, in, ir::Attrs::of(ops::CustomGradientAttrs{std::move(rule)}), site)[0];

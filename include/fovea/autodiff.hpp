@@ -36,10 +36,13 @@ Tensor stop_gradient(Tensor x, CallSite site = CallSite::here());
 // one shape and type. No copy. (Bengio, Léonard & Courville 2013)
 Tensor straight_through(Tensor value, Tensor surrogate, CallSite site = CallSite::here());
 
-// Gradients of the loss with respect to each of `inputs` (absent: none), from the gradient with respect to the value.
+// Gradients of the loss with respect to each of `inputs` (an absent Tensor: zero), from the gradient with respect to the value.
 using BackwardRule = std::function<std::vector<Tensor>(Tensor d_value)>;
-// The value of `value`, computed from `inputs` in any way, and a gradient of the caller's own making. No copy. What the
-// rule returns must broadcast from the shape of its input; it is summed over the axes along which it is larger.
+// The value of `value`, computed from `inputs` in any way, and a gradient of the caller's own making. No copy. Nothing goes to
+// `value` itself, nor to what it depends on other than through `inputs`. The rule is kept with the graph and called within
+// grad: what it captures by reference must live until then. What it returns is of its input's type, and its input's shape must
+// broadcast to it; it is summed over the axes along which it is larger.
+// Errors: inputs without a rule; within grad: another number of gradients than inputs, one of another graph, type or shape.
 Tensor custom_gradient(Tensor value, std::span<const Tensor> inputs, BackwardRule rule, CallSite site = CallSite::here());
 Tensor custom_gradient(Tensor value, std::initializer_list<Tensor> inputs, BackwardRule rule, CallSite site = CallSite::here());
 

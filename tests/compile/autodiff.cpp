@@ -89,6 +89,30 @@ TEST_CASE("a custom gradient's rule is asked for exactly its inputs") {
     make(2, {5});
     CHECK(mentions(graph, "the gradient of input 0 is [5]"));
   }
+  SUBCASE("of another graph") {
+    Graph other;
+    const Tensor far = other.input("far", {2, 3});
+    grad(total(custom_gradient(x * 2.0f, {x}, [&](Tensor) { return std::vector{far}; })), {x});
+    CHECK(mentions(graph, "custom_gradient: the gradient of input 0 is of another graph"));
+    CHECK(mentions(other, "custom_gradient: the gradient of input 0 is of another graph"));
+  }
+  SUBCASE("another type") {
+    for (const DType type : {DType::f16, DType::i32, DType::boolean}) {
+      Graph typed;
+      const Tensor y = typed.input("y", {2, 3}), z = typed.input("z", {3});
+      grad(total(custom_gradient(y * z, {y, z}, [&](Tensor d) { return std::vector{d, cast(z, type)}; })), {y, z});
+      CHECK(mentions(typed, "custom_gradient: the gradient of input 1 is " + std::string(to_string(type)) + " and the input f32"));
+    }
+  }
+  SUBCASE("no rule") {
+    custom_gradient(x * scale, {x, scale}, {});
+    CHECK(mentions(graph, "custom_gradient: there are 2 inputs and no rule"));
+  }
+  SUBCASE("none for an input") {
+    const auto d = grad(total(custom_gradient(x * scale, {x, scale}, [](Tensor a) { return std::vector{a, Tensor{}}; })), {x, scale});
+    REQUIRE_MESSAGE(!graph.error(), graph.error()->message);
+    CHECK(std::string_view(graph.ir().nodes[graph.ir().value(d[1].id()).producer].op->name) == "broadcast_to");  // zeros
+  }
 }
 
 TEST_CASE("grad names what is wrong with the call") {

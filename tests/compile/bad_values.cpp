@@ -344,6 +344,7 @@ const Rows standing{{}, {
     // autodiff.hpp
     {"grad", [](Source& x) { const Tensor in = x({2}); grad(in, {in}); }, {"grad", "[2]"}},
     {"grad", [](Source& x) { const Tensor in = x({2}); grad(in, {in}, {.seed = x({3})}); }, {"grad", "[3]", "[2]"}},
+    {"custom_gradient", [](Source& x) { const Tensor in = x({2}); custom_gradient(in, {in}, {}); }, {"custom_gradient", "1 inputs", "no rule"}},
     {"straight_through", [](Source& x) { straight_through(x({2}), x({3})); }, {"straight_through", "[2]", "[3]"}},
     {"custom_gradient", [](Source& x) {
        const Tensor in = x({2}), y = custom_gradient(in, {in}, [](Tensor d) { return std::vector{d, d}; });

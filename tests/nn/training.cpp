@@ -36,6 +36,15 @@ float trained(Context& context, int& failures) {
   float reached = 0;
   for (std::size_t i = 0; i < buffers.size(); ++i)
     if (plan->ports()[i].name == "loss") std::memcpy(&reached, buffers[i].data(), sizeof(reached));
+
+  Result<Plan> ruled = context.compile(rules);
+  if (!ruled) return fail(ruled.error().message);
+  const Array<double> at({4}, {0.6, -1.2, 2.4, 0.2}), gates({4}, {1, 2, -1, 0.5});
+  const Run run = run_guarded(*ruled, {encode(at, DType::f32), encode(gates, DType::f32)});
+  for (std::int64_t i = 0; i < 4; ++i) {  // of y = round(a)·gate and the loss y²
+    CHECK(run.outputs[0][i] == -2 * std::round(at[i]) * gates[i] * gates[i]);
+    CHECK(run.outputs[1][i] == 0);
+  }
   return reached;
 }
 
