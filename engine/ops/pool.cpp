@@ -72,9 +72,7 @@ void infer(InferContext& context) {
       return context.fail("padding ", std::max(attrs.begin[a], attrs.end[a]), " of axis ", axis + 2, " is not less than the window's reach ", reach);
     if (reach > padded)
       return context.fail("the window reaches over ", reach, " of axis ", axis + 2, " and the padded input has ", padded);
-    const std::int64_t steps = padded - reach, stride = attrs.stride[a];
-    y[axis + 2] = (attrs.ceil_mode ? (steps + stride - 1) / stride : steps / stride) + 1;
-    if ((y[axis + 2] - 1) * stride >= size + attrs.begin[a]) --y[axis + 2];  // would start in the padding behind
+    y[axis + 2] = windows(attrs, a, size);
   }
   context.out = {{y, context.dtype(0)}};
   if (attrs.indices) context.out.push_back({y, DType::i32});
@@ -198,6 +196,14 @@ double flops(const NodeView& node) {
 }
 
 }  // namespace
+
+std::int64_t windows(const PoolAttrs& attrs, std::size_t axis, std::int64_t size) {
+  const std::int64_t stride = attrs.stride[axis], reach = attrs.dilation[axis] * (attrs.kernel[axis] - 1) + 1;
+  const std::int64_t steps = size + attrs.begin[axis] + attrs.end[axis] - reach;
+  if (steps < 0) return 0;
+  const std::int64_t count = (attrs.ceil_mode ? (steps + stride - 1) / stride : steps / stride) + 1;
+  return (count - 1) * stride >= size + attrs.begin[axis] ? count - 1 : count;  // none would start in the padding behind
+}
 
 PoolAttrs pool_attrs(Pool kind, const PoolDesc& desc, bool indices) {
   const std::size_t axes = desc.kernel.size();

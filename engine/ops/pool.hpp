@@ -33,6 +33,8 @@ void describe(const PoolAttrs& attrs, F&& field) {
 
 // As the kernels and the gradient see it: defaults filled in.
 PoolAttrs pool_attrs(Pool kind, const PoolDesc& desc, bool indices);
+// How many windows an axis of that many elements has; 0: none fits. Of attributes in range, not adaptive ones.
+std::int64_t windows(const PoolAttrs& attrs, std::size_t axis, std::int64_t size);
 bool pool_vjp(Vjp& vjp);
 
 }  // namespace fovea::ops

@@ -97,15 +97,20 @@ Tensor max_unpool(Tensor x, Tensor indices, const PoolDesc& window, std::span<co
   if (indices.dtype() != DType::i32 || indices.shape() != pooled)
     return refuse("the indices are ", to_string(indices.dtype()), to_string(indices.shape()), ", not i32", to_string(pooled));
   const ops::PoolAttrs attrs = ops::pool_attrs(Pool::max, window, true);
-  if (attrs.stride.size() != axes || attrs.begin.size() != axes || attrs.dilation.size() != axes)
+  if (attrs.stride.size() != axes || attrs.begin.size() != axes || attrs.end.size() != axes ||
+      attrs.dilation.size() != axes)
     return refuse("stride, padding and dilation do not have the kernel's ", axes, " entries");
   Shape shape = pooled;
   for (std::size_t i = 0; i < axes; ++i) {
-    if (output[i] < 1) return refuse("output extent ", output[i], " of axis ", i + 2, " is not positive");
+    if (output[i] < 1 || output[i] > (1 << 30)) return refuse("output extent ", output[i], " of axis ", i + 2, " is not in 1..2^30");
     const auto outside = [](std::int64_t value, std::int64_t least) { return value < least || value > (1 << 30); };
-    if (outside(attrs.kernel[i], 1) || outside(attrs.stride[i], 1) || outside(attrs.begin[i], 0) || outside(attrs.dilation[i], 1))
-      return refuse("kernel ", attrs.kernel[i], ", stride ", attrs.stride[i], ", padding ", attrs.begin[i], " and dilation ",
-                    attrs.dilation[i], " of axis ", i + 2, " are no window");
+    if (outside(attrs.kernel[i], 1) || outside(attrs.stride[i], 1) || outside(attrs.begin[i], 0) || outside(attrs.end[i], 0) ||
+        outside(attrs.dilation[i], 1))
+      return refuse("kernel ", attrs.kernel[i], ", stride ", attrs.stride[i], ", padding ", attrs.begin[i], " and ", attrs.end[i],
+                    " and dilation ", attrs.dilation[i], " of axis ", i + 2, " are no window");
+    const std::int64_t count = ops::windows(attrs, i, output[i]), given = pooled[static_cast<int>(i) + 2];
+    if (count != given)
+      return refuse("output extent ", output[i], " of axis ", i + 2, " has ", count, " windows and x ", to_string(pooled), " has ", given);
     shape[static_cast<int>(i) + 2] = output[i];
   }
   return ops::separable(x, ops::ways_back(attrs, shape, pooled, false), site, ops::Choice::points_here, indices);

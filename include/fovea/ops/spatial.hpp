@@ -54,7 +54,7 @@ Tensor global_pool(Pool kind, Tensor x, float p = 2, CallSite site = CallSite::h
 // The values of max pooling back at their maxima, zeros elsewhere: x and indices (i32, as max_pool_with_indices gives
 // them) are of the pooled shape, `window` is that of the pooling and `output` the spatial extents it was of. Where several
 // windows share a maximum their values are summed (PyTorch keeps one of them); an index outside its own window counts
-// for nothing. Errors: extents that do not fit. (Zeiler, Taylor & Fergus 2011)
+// for nothing. Errors: extents that do not fit, an output of which pooling has other extents than x. (Zeiler, Taylor & Fergus 2011)
 Tensor max_unpool(Tensor x, Tensor indices, const PoolDesc& window, std::span<const std::int64_t> output,
                   CallSite site = CallSite::here());
 Tensor max_unpool(Tensor x, Tensor indices, const PoolDesc& window, std::initializer_list<std::int64_t> output,
