@@ -2,6 +2,7 @@
 
 #include "base/enum_name.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <string_view>
 
@@ -10,6 +11,17 @@ namespace fovea::ir {
 ValueId Graph::add_constant(Type type, std::vector<std::byte> data, CallSite site) {
   constants.push_back(std::move(data));
   return add_value({type, ValueKind::constant, none, static_cast<std::uint32_t>(constants.size() - 1), {}, site});
+}
+
+std::string shape_fault(const Shape& shape) {
+  if (!shape.valid()) {
+    const bool negative = to_string(shape).find('-') != std::string::npos;
+    return negative ? cat("the shape ", to_string(shape), " has a negative extent")
+                    : cat("the shape has ", to_string(shape), ", and ", max_rank, " are the most");
+  }
+  Shape factors = shape;
+  for (int axis = 0; axis < shape.rank(); ++axis) factors[axis] = std::max<std::int64_t>(shape[axis], 1);
+  return factors.elements() > max_elements ? cat("the extents ", to_string(shape), " multiply to more than 2^60") : "";
 }
 
 NodeId Graph::add_node(Node node, const std::vector<Type>& types) {
@@ -46,14 +58,6 @@ namespace fovea {
 
 namespace {
 
-// Why no tensor can have this shape; empty: one can.
-std::string shape_fault(const Shape& shape) {
-  if (shape.valid()) return {};
-  const bool negative = to_string(shape).find('-') != std::string::npos;
-  return negative ? cat("the shape ", to_string(shape), " has a negative extent")
-                  : cat("the shape has ", to_string(shape), ", and ", max_rank, " are the most");
-}
-
 Tensor add_named(ir::Graph& graph, std::string_view what, std::string_view name, const Shape& shape, DType dtype,
                  ir::ValueKind kind, CallSite site) {
   const auto refuse = [&](const auto&... why) {
@@ -64,7 +68,7 @@ Tensor add_named(ir::Graph& graph, std::string_view what, std::string_view name,
   if (name.empty()) return refuse("the name is empty");
   for (const ir::Value& value : graph.values)
     if (value.name == name) return refuse("there is already an input or parameter of this name");
-  if (const std::string fault = shape_fault(shape); !fault.empty()) return refuse(fault);
+  if (const std::string fault = ir::shape_fault(shape); !fault.empty()) return refuse(fault);
   if (!is_enumerator(dtype)) return refuse(no_enumerator("the type", dtype));
   if (dtype == DType::bf16) {
     graph.fail(cat(what, " \"", name, "\": bf16 is not supported yet"), site, ErrorCode::unsupported);
@@ -76,7 +80,7 @@ Tensor add_named(ir::Graph& graph, std::string_view what, std::string_view name,
 Tensor add_constant(ir::Graph& graph, const Shape& shape, DType dtype, std::span<const std::byte> data, CallSite site) {
   if (graph.error) return Tensor(&graph, ir::none);
   const auto have = static_cast<std::int64_t>(data.size() / 4);
-  std::string fault = shape_fault(shape);
+  std::string fault = ir::shape_fault(shape);
   if (fault.empty() && shape.elements() != have)
     fault = cat("shape ", to_string(shape), " needs ", shape.elements(), " elements, and ", have, " were given");
   if (!fault.empty()) {

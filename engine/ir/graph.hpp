@@ -28,6 +28,12 @@ enum class ValueKind : std::uint8_t { input, parameter, constant, result };
 // The types that have gradients and that kernels compute with in f32.
 inline bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f16; }
 
+// The elements of any shape, its zeros counted as 1: what sizes in bytes, strides and sums of a few extents are made of then
+// fits 64 bits.
+inline constexpr std::int64_t max_elements = std::int64_t{1} << 60;
+// Why no tensor can have this shape; empty: one can.
+std::string shape_fault(const Shape& shape);
+
 struct Type {
   Shape shape;
   DType dtype = DType::f32;

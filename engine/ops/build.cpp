@@ -53,6 +53,8 @@ std::vector<Tensor> append(const OpDef& op, std::span<const Tensor> in, ir::Attr
     node.inputs.push_back(tensor ? tensor.id() : ir::none);
   }
   op.infer(context);
+  for (const ir::Type& type : context.out)
+    if (const std::string fault = ir::shape_fault(type.shape); !fault.empty()) context.fail("of the result, ", fault);
   if (!context.error.empty()) {
     graph->fail(cat(title_of(op, attrs), ": ", context.error), site);
     return poisoned();

@@ -32,6 +32,7 @@ void infer(InferContext& context) {
       if (k != *axis && part[k] != y[k])
         return context.fail("part ", i, " has extent ", part[k], " at axis ", k, " and part 0 has ", y[k]);
     y[*axis] += part[*axis];
+    if (y[*axis] > ir::max_elements) return context.fail("the extents of the parts along axis ", *axis, " sum to more than 2^60");
   }
   context.out = {{y, context.dtype(0)}};
 }

@@ -23,7 +23,8 @@ namespace {
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<DeformAttrs>();
   const Shape& offset = context.shape(1);
-  context.out = {{Shape{offset[0], attrs.channels * attrs.kernel[0] * attrs.kernel[1], offset[2] * offset[3]}, DType::f32}};
+  const std::int64_t rows = Shape{attrs.channels, attrs.kernel[0], attrs.kernel[1]}.elements();
+  context.out = {{Shape{offset[0], rows, offset[2] * offset[3]}, DType::f32}};
 }
 
 // Channels that an invocation samples: many, for finding the place to cost little; fewer where there are not samples

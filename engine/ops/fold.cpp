@@ -28,10 +28,11 @@ void infer(InferContext& context) {
   for (std::int64_t extent : size)
     if (extent < 0 || extent > INT32_MAX) return context.fail("size ", extent, " is not in [0, 2^31)");
   if (!windows_are_right(context, of, size[0], size[1], "the result")) return;
-  const std::int64_t taps = of.kernel[0] * of.kernel[1], rows = windows(of, size[0], 0), columns = windows(of, size[1], 1);
+  const Shape grid{windows(of, size[0], 0), windows(of, size[1], 1)};
+  const std::int64_t taps = of.kernel[0] * of.kernel[1];
   if (x[1] % taps != 0) return context.fail("axis 1 of x has ", x[1], " elements, not a multiple of the kernel's ", taps, " taps");
-  if (x[2] != rows * columns)
-    return context.fail("axis 2 of x has ", x[2], " windows, and a picture of ", size[0], " x ", size[1], " has ", rows, " x ", columns);
+  if (x[2] != grid.elements())
+    return context.fail("axis 2 of x has ", x[2], " windows, and a picture of ", size[0], " x ", size[1], " has ", grid[0], " x ", grid[1]);
   context.out = {{Shape{x[0], x[1] / taps, size[0], size[1]}, context.dtype(0)}};
 }
 

@@ -19,26 +19,25 @@ void describe(const ReshapeAttrs& attrs, F&& field) {
 void infer(InferContext& context) {
   auto extents = context.attrs.as<ReshapeAttrs>().shape;
   const std::int64_t have = context.shape(0).elements();
-  std::int64_t known = 1, unknown = -1;
+  std::int64_t unknown = -1;
+  if (extents.size() > std::size_t{max_rank}) return context.fail("more than ", max_rank, " axes");
   for (std::size_t i = 0; i < extents.size(); ++i) {
     if (extents[i] == -1 && unknown < 0)
       unknown = static_cast<std::int64_t>(i);
     else if (extents[i] < 0)
       return context.fail("extent ", extents[i], " of axis ", i, " (one extent may be -1, the others are >= 0)");
-    else
-      known *= extents[i];
   }
   if (unknown >= 0) {
+    extents[static_cast<std::size_t>(unknown)] = 1;
+    const std::int64_t known = Shape{std::span<const std::int64_t>(extents)}.elements();
     if (known == 0 || have % known != 0)
       return context.fail("axis ", unknown, " cannot be inferred: ", to_string(context.shape(0)), " has ", have,
                           " elements and the other extents make ", known);
     extents[static_cast<std::size_t>(unknown)] = have / known;
-    known = have;
   }
   const Shape shape{std::span<const std::int64_t>(extents)};
-  if (!shape.valid()) return context.fail("more than ", max_rank, " axes");
-  if (known != have)
-    return context.fail(to_string(context.shape(0)), " has ", have, " elements and ", to_string(shape), " has ", known);
+  if (shape.elements() != have && ir::shape_fault(shape).empty())
+    return context.fail(to_string(context.shape(0)), " has ", have, " elements and ", to_string(shape), " has ", shape.elements());
   context.out = {{shape, context.dtype(0)}};
 }
 

@@ -13,8 +13,9 @@ void infer(InferContext& context) {
   const Shape& x = context.shape(0);
   if (x.rank() != 4) return context.fail("x ", to_string(x), " has ", x.rank(), " axes, not 4");
   if (!windows_are_right(context, attrs, x[2], x[3], "x")) return;
-  const std::int64_t taps = attrs.kernel[0] * attrs.kernel[1];
-  context.out = {{Shape{x[0], x[1] * taps, windows(attrs, x[2], 0) * windows(attrs, x[3], 1)}, context.dtype(0)}};
+  const std::int64_t rows = Shape{x[1], attrs.kernel[0], attrs.kernel[1]}.elements();
+  const std::int64_t columns = Shape{windows(attrs, x[2], 0), windows(attrs, x[3], 1)}.elements();
+  context.out = {{Shape{x[0], rows, columns}, context.dtype(0)}};
 }
 
 void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {

@@ -71,6 +71,10 @@ TEST_CASE("shapes that cannot be are refused") {
     graph.constant({-1}, one);
     CHECK(mentions(graph, "constant: the shape [-1] has a negative extent"));
   }
+  SUBCASE("extents that 64 bits do not count") {
+    graph.input("x", {std::int64_t{1} << 33, 0, std::int64_t{1} << 33});
+    CHECK(mentions(graph, "input \"x\": the extents [8589934592,0,8589934592] multiply to more than 2^60 (graph.cpp:"));
+  }
   SUBCASE("a type that is none") {
     graph.input("x", {2}, static_cast<DType>(99));
     CHECK(mentions(graph, "input \"x\": the type is enumerator 99, and there is none of that number (graph.cpp:"));
