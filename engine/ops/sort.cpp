@@ -13,17 +13,19 @@ namespace {
 
 struct SortAttrs {
   std::int64_t axis = -1;
-  std::int64_t k = -1;  // how many come out; -1: all
+  std::int64_t k = -1;  // how many come out
   bool descending = false;
+  bool all = true;  // come out: k does not count
 };
 template <class F>
 void describe(const SortAttrs& attrs, F&& field) {
   field("axis", attrs.axis);
   field("k", attrs.k);
   field("descending", attrs.descending);
+  field("all", attrs.all);
 }
 
-std::string title(const ir::Attrs& attrs) { return attrs.as<SortAttrs>().k != -1 ? "top_k" : "sort"; }
+std::string title(const ir::Attrs& attrs) { return attrs.as<SortAttrs>().all ? "sort" : "top_k"; }
 
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<SortAttrs>();
@@ -32,9 +34,9 @@ void infer(InferContext& context) {
     return context.fail("x is ", to_string(dtype), ", not f32, f16 or i32");
   const auto axis = ir::normalize_axis(attrs.axis, y.rank());
   if (!axis) return context.fail("axis ", attrs.axis, " is out of range for x ", to_string(y));
-  if (attrs.k < -1 || attrs.k > y[*axis])
+  if (!attrs.all && (attrs.k < 0 || attrs.k > y[*axis]))
     return context.fail("k is ", attrs.k, ", and axis ", *axis, " of x ", to_string(y), " has ", y[*axis]);
-  if (attrs.k != -1) y[*axis] = attrs.k;
+  if (!attrs.all) y[*axis] = attrs.k;
   context.out = {{y, dtype}, {y, DType::i32}};
 }
 
@@ -113,8 +115,7 @@ Sorted sort(Tensor x, const SortDesc& desc, CallSite site) {
 Tensor argsort(Tensor x, const SortDesc& desc, CallSite site) { return sort(x, desc, site).indices; }
 
 Sorted top_k(Tensor x, const TopKDesc& desc, CallSite site) {
-  // -1 says "all" to the operator.
-  return ops::append_sort(x, {desc.axis, desc.k < 0 ? desc.k - 1 : desc.k, desc.largest}, site);
+  return ops::append_sort(x, {desc.axis, desc.k, desc.largest, false}, site);
 }
 
 }  // namespace fovea
