@@ -50,7 +50,7 @@ bool is_beta(const Call& call, const char* what, double value) {
 
 bool check_sgd(const Call& call, Tensor parameter, Tensor buffer, const SgdDesc& desc, Tensor step) {
   if (!call.is_not_negative("momentum", desc.momentum) || !call.is_finite("dampening", desc.dampening) ||
-      !call.is_finite("weight decay", desc.weight_decay))
+      !call.is_not_negative("weight decay", desc.weight_decay))
     return false;
   if (buffer && desc.momentum == 0) return call.refuse("a buffer is given, and without momentum nothing uses it");
   if (desc.momentum != 0 && !buffer) return call.refuse("momentum ", desc.momentum, " takes a buffer");
@@ -88,7 +88,7 @@ AdamStep adam(Tensor parameter, Tensor gradient, const AdamMoments& moments, Ten
   const Call call(desc.decoupled ? "adamw" : "adam", {parameter, gradient, moments.first, moments.second, rate, step}, site);
   if (!nn::check_update(call, parameter, gradient, rate) || !nn::check_scalar(call, "the step", step) ||
       !nn::is_beta(call, "beta1", desc.beta1) || !nn::is_beta(call, "beta2", desc.beta2) ||
-      !call.is_not_negative("eps", desc.eps) || !call.is_finite("weight decay", desc.weight_decay) ||
+      !call.is_not_negative("eps", desc.eps) || !call.is_not_negative("weight decay", desc.weight_decay) ||
       !call.has_shape("the first moment", moments.first, parameter.shape()) ||
       !call.has_shape("the second moment", moments.second, parameter.shape()))
     return {call.nothing(), {call.nothing(), call.nothing()}};
@@ -113,7 +113,7 @@ RmspropStep rmsprop(Tensor parameter, Tensor gradient, const RmspropState& state
   };
   if (!nn::check_update(call, parameter, gradient, rate) || !call.is_share("alpha", desc.alpha) ||
       !call.is_not_negative("eps", desc.eps) || !call.is_not_negative("momentum", desc.momentum) ||
-      !call.is_finite("weight decay", desc.weight_decay) || !needs("the mean of squares", true, state.square) ||
+      !call.is_not_negative("weight decay", desc.weight_decay) || !needs("the mean of squares", true, state.square) ||
       !needs("the mean", desc.centered, state.mean) || !needs("the momentum", desc.momentum != 0, state.momentum))
     return {call.nothing(), {call.nothing(), state.mean ? call.nothing() : Tensor(), state.momentum ? call.nothing() : Tensor()}};
   const Term g = nn::decayed(call, gradient, parameter, desc.weight_decay);
@@ -138,7 +138,7 @@ AdadeltaStep adadelta(Tensor parameter, Tensor gradient, const AdadeltaState& st
                       CallSite site) {
   const Call call("adadelta", {parameter, gradient, state.square, state.delta, rate}, site);
   if (!nn::check_update(call, parameter, gradient, rate) || !call.is_share("rho", desc.rho) ||
-      !call.is_not_negative("eps", desc.eps) || !call.is_finite("weight decay", desc.weight_decay) ||
+      !call.is_not_negative("eps", desc.eps) || !call.is_not_negative("weight decay", desc.weight_decay) ||
       !call.has_shape("the mean of squares", state.square, parameter.shape()) ||
       !call.has_shape("the mean of squared steps", state.delta, parameter.shape()))
     return {call.nothing(), {call.nothing(), call.nothing()}};

@@ -11,7 +11,7 @@
 // computed in f32 and kept in its own type, and may be f32 where the parameter is f16.
 //
 // Errors of them all: a gradient or state of another shape than the parameter, a rate or step of several elements, a number
-// that is not finite or out of its range: eps and momentum from 0 on, alpha and rho in [0, 1], betas in [0, 1).
+// that is not finite or out of its range: eps, momentum and weight_decay from 0 on, alpha and rho in [0, 1], betas in [0, 1).
 
 #include <fovea/tensor.hpp>
 
