@@ -26,7 +26,8 @@ class Graph {
   Tensor input(std::string_view name, Shape shape, DType dtype = DType::f32, CallSite site = CallSite::here());
   // A value the caller binds that training may change; otherwise as an input.
   Tensor parameter(std::string_view name, Shape shape, DType dtype = DType::f32, CallSite site = CallSite::here());
-  // A value known now, uploaded once with the plan. data.size() must equal shape.elements().
+  // A value known now, uploaded once with the plan. data.size() must equal shape.elements(). Of literals in braces all must be
+  // of one type: {1, 2, 3} is i32, {1.0f, 2.0f, 3.0f} f32, and {1, 0.5f, 2} does not compile, as ambiguous.
   Tensor constant(Shape shape, std::span<const float> data, CallSite site = CallSite::here());
   Tensor constant(Shape shape, std::span<const std::int32_t> data, CallSite site = CallSite::here());
   Tensor constant(Shape shape, std::initializer_list<float> data, CallSite site = CallSite::here());

@@ -40,8 +40,8 @@ Tensor embedding(Tensor weight, Tensor index, const EmbeddingDesc& desc = {}, Ca
 
 // ---- Scatter ------------------------------------------------------------------------------------------------------
 // f32 and f16. Deterministic: every element of the result looks for what belongs to it and takes it in the order of the
-// index, without atomics, so two runs agree bit for bit. Cost: indices of more than 32 along the axis are sorted first
-// (see sort); then log2(indices) steps an element of the result and one an update.
+// index, without atomics, so two runs agree bit for bit; there is no other mode. Cost: indices of more than 32 along the axis
+// are sorted first (see sort); then log2(indices) steps an element of the result and one an update.
 
 // x, plus updates[i,j,k] at [i,index[i,j,k],k] for axis 1 (PyTorch's scatter_add). updates has index's shape: as many
 // axes as x, none longer than x's but `axis`. Error: another shape.
