@@ -29,8 +29,8 @@ void main() {
 
   float sum[RESULTS * TAPS];
   [[unroll]] for (uint k = 0; k < RESULTS * TAPS; ++k) sum[k] = 0.0;
-  for (uint sample_ = b * p.samples; sample_ < (b + 1) * p.samples; ++sample_) {
-    uint from = sample_ * p.T * p.C + h * p.channels;
+  for (uint n = 0; n < p.samples; ++n) {
+    uint from = (b * p.samples + n) * p.T * p.C + h * p.channels;
     for (uint t = first; t < last; t += ROWS) {
       for (uint c = 0; c < p.channels; c += VEC) {
         vec4 d[ROWS];
