@@ -11,6 +11,7 @@ struct Shape {
   std::int64_t batch, heads, queries, keys, size;
   bool causal = false, gradient = false;
   std::int64_t window = 0;  // a query sees itself and the keys before it, so many together; 0: all
+  std::string mask{};       // an author's, in GLSL
 
   std::string name() const {
     return "attention/" + joined(batch, heads, queries, keys, size) + (causal ? "/causal" : "") +
@@ -38,19 +39,10 @@ Way way(std::string name, const Shape& s, std::vector<std::string> forced = {}, 
     const std::vector<fovea::Tensor> in{graph.input("q", q), graph.input("k", k), graph.input("v", k)};
     fovea::AttentionDesc desc{.causal = s.causal};
     if (s.window > 0) desc.window_left = s.window - 1, desc.window_right = 0;
+    if (!s.mask.empty()) desc.mod = fovea::glsl::compile({.mask_mod = s.mask}).value();
     put_out(graph, fovea::attention(in[0], in[1], in[2], desc), in, s.gradient);
   };
   return {std::move(name), build, std::move(forced), times};
-}
-
-// With an author's mask in place of a window.
-Way masked(std::string name, const Shape& s, std::string mask) {
-  const auto build = [=](fovea::Graph& graph) {
-    const fovea::Shape q{s.batch, s.heads, s.queries, s.size}, k{s.batch, s.heads, s.keys, s.size};
-    const fovea::AttentionDesc desc{.mod = fovea::glsl::compile({.mask_mod = mask}).value()};
-    graph.output("y", fovea::attention(graph.input("q", q), graph.input("k", k), graph.input("v", k), desc));
-  };
-  return {std::move(name), build};
 }
 
 Row row(const Shape& s) {
@@ -85,9 +77,9 @@ std::vector<Row> attention_rows() {
   // What a window leaves out should cost nothing.
   const Shape dense{1, 1, 8192, 8192, 64}, window{1, 1, 8192, 8192, 64, false, false, 256};
   rows.push_back({window.name(), {way("fovea", window), way("dense", dense)}, window.flops()});
-  const Shape image{1, 1, 65536, 65536, 64};  // 64 times the pairs of `dense`
-  rows.push_back({"neighbourhood/21x21/256x256",
-                  {masked("fovea", image, "abs(i / 256 - j / 256) <= 10 && abs(i % 256 - j % 256) <= 10"), way("dense", dense, {}, 64)},
+  Shape image{1, 1, 65536, 65536, 64};  // 64 times the pairs of `dense`
+  image.mask = "abs(i / 256 - j / 256) <= 10 && abs(i % 256 - j % 256) <= 10";
+  rows.push_back({"neighbourhood/21x21/256x256", {way("fovea", image), way("dense", dense, {}, 64)},
                   4.0 * 65536 * 441 * 64});
 
   // Time grows with the square of the length: shorter ones, as often as the longest holds them.

@@ -134,15 +134,9 @@ bool vjp(Vjp& vjp) {
   if (backward.d_kv) vjp.give(1, d[next]), vjp.give(2, d[next + 1]), next += 2;
   if (backward.d_mask) vjp.give(3, d[next++]);
   const ModCall call{attrs.mod, {rows[0], rows[1], rows[2], vjp.in_shape(1)[2]}, buffers, site};
-  for (std::uint32_t n = 0; n < buffers.size(); ++n) {
-    std::vector<std::size_t> sites;
-    std::vector<Tensor> taken;
-    for (std::size_t s = 0; s < backward.sites.size(); ++s) {
-      const auto number = static_cast<std::size_t>(backward.sites[s]);
-      if (facts_of(attrs.mod).sites[number].buffer == n) sites.push_back(number), taken.push_back(d[next + s]);
-    }
-    if (const Tensor gradient = mod_buffer_gradient(call, n, sites, taken, d_out)) vjp.give(attention_buffers + n, gradient);
-  }
+  std::vector<Taken> taken;
+  for (std::int64_t site_of_text : backward.sites) taken.push_back({static_cast<std::size_t>(site_of_text), d[next++]});
+  give_to_buffers(vjp, call, attention_buffers, taken);
   return true;
 }
 

@@ -102,8 +102,8 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint s
   const AttentionShape shape(node);
   const auto rows_in_all = static_cast<std::uint64_t>(shape.B * shape.H * shape.Lq);
   plan.scratch_bytes = {std::max<std::uint64_t>(rows_in_all * 16, 16)};  // the statistics with the weights' sum
-  bool walks = true;
-  const auto launch = [&](std::int64_t owned, LaunchOperand stats, std::vector<LaunchOperand> results) {
+  // `walks`: the owners walk the other side, and may leave out blocks of it.
+  const auto launch = [&](std::int64_t owned, bool walks, LaunchOperand stats, std::vector<LaunchOperand> results) {
     AttentionParams params = attention_params(node, attrs.forward);
     params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(owned), std::uint64_t{spec.WG / lanes} * spec.ROWS)));
     spec.BLOCKS = ATTENTION_BLOCKS_ALL;
@@ -122,20 +122,19 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint s
   };
   spec.SIDE = ATTENTION_BACKWARD_QUERIES;
   spec.LSE = attrs.d_q;
-  launch(work.rows, in(5), {attrs.d_q ? out(next) : unused(Access::write), scratch_write(0)});
+  launch(work.rows, true, in(5), {attrs.d_q ? out(next) : unused(Access::write), scratch_write(0)});
   next += attrs.d_q;
   if (attrs.d_kv) {
     spec.SIDE = ATTENTION_BACKWARD_KEYS;
     spec.LSE = 1;
-    launch(work.keys, scratch_read(0), {out(next), out(next + 1)});
+    launch(work.keys, true, scratch_read(0), {out(next), out(next + 1)});
     next += 2;
   }
   spec.WG = 32;
   stem = "attention_backward_mask";
-  walks = false;
   const auto launch_sum = [&](uint axes, std::int64_t elements) {
     spec.FULL_AXES = axes;
-    launch(elements, scratch_read(0), {out(next++)});
+    launch(elements, false, scratch_read(0), {out(next++)});
     plan.launches.back().groups = flat_groups(static_cast<std::uint64_t>(elements), spec.WG, caps);
   };
   const Shape scores{shape.B, shape.H, shape.Lq, shape.Lk};

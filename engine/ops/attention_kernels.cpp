@@ -69,7 +69,7 @@ AttentionParams attention_params(const NodeView& node, const AttentionAttrs& att
 
 const ShaderInfo* attention_shader(const char* stem, const AttentionAttrs& attrs, DType dtype) {
   const std::string variant = cat(stem, attrs.dropout > 0 ? ".dropped" : ".whole");
-  return attrs.mod ? attrs.mod.source()->shader(cat(variant, dtype == DType::f16 ? ".f16" : ".f32")) : shader_for(variant, dtype);
+  return attrs.mod ? attrs.mod.source()->shader(variant_of(variant, dtype)) : shader_for(variant, dtype);
 }
 
 namespace {

@@ -92,14 +92,10 @@ bool vjp(Vjp& vjp) {
   const ModCall call{attrs.mod, scores, buffers, vjp.site};
   const Tensor d = cast(vjp.d(), DType::f32, vjp.site), x = vjp.in(0);
   if (!factor && vjp.wants(0)) vjp.give(0, mod_slope(call, x, d));
-  for (std::size_t n = 0; n < facts.buffers.size(); ++n) {
-    if (!vjp.wants(first_buffer + n)) continue;
-    std::vector<std::size_t> sites;
-    std::vector<Tensor> taken;
-    for (std::size_t s = 0; s < facts.sites.size(); ++s)
-      if (facts.sites[s].buffer == n && facts.sites[s].of_factor == factor) sites.push_back(s), taken.push_back(mod_read(call, s, factor ? d : x, d));
-    if (const Tensor gradient = mod_buffer_gradient(call, n, sites, taken, d)) vjp.give(first_buffer + n, gradient);
-  }
+  std::vector<Taken> taken;
+  for (std::size_t s = 0; s < facts.sites.size(); ++s)
+    if (facts.sites[s].of_factor == factor && vjp.wants(first_buffer + facts.sites[s].buffer)) taken.push_back({s, mod_read(call, s, factor ? d : x, d)});
+  give_to_buffers(vjp, call, first_buffer, taken);
   return true;
 }
 
@@ -155,17 +151,20 @@ Tensor mod_read(const ModCall& call, std::size_t site, Tensor scores, Tensor d) 
   return sum_to(each, mod_site_shape(facts_of(call.mod).sites[site], call.scores), call.site);
 }
 
-Tensor mod_buffer_gradient(const ModCall& call, std::size_t buffer, std::span<const std::size_t> sites, std::span<const Tensor> taken,
-                           Tensor any) {
-  if (sites.empty()) return {};
-  const Shape& shape = call.buffers[buffer].shape();
-  Tensor sum = filled(*any.graph(), {Shape{shape.elements()}, DType::f32}, 0, call.site);
-  for (std::size_t n = 0; n < sites.size(); ++n) {
-    const std::int64_t reads[] = {taken[n].shape().elements()};
-    const Tensor index = append_mod(attention_mod_gradient_op, call, ATTENTION_MOD_INDEX, static_cast<std::int64_t>(sites[n]) + 1, any, {});
-    sum = scatter_add(sum, reshape(index, reads, call.site), reshape(taken[n], reads, call.site), 0, call.site);
+void give_to_buffers(Vjp& vjp, const ModCall& call, std::size_t first, std::span<const Taken> taken) {
+  for (std::size_t buffer = 0; buffer < call.buffers.size(); ++buffer) {
+    const Shape shape = call.buffers[buffer].shape();  // a copy: the graph grows
+    Tensor sum;
+    for (const Taken& part : taken) {
+      if (facts_of(call.mod).sites[part.site].buffer != buffer) continue;
+      if (!sum) sum = filled(vjp.graph, {Shape{shape.elements()}, DType::f32}, 0, call.site);
+      const std::int64_t reads[] = {part.gradient.shape().elements()};
+      const auto number = static_cast<std::int64_t>(part.site) + 1;
+      const Tensor index = append_mod(attention_mod_gradient_op, call, ATTENTION_MOD_INDEX, number, part.gradient, {});
+      sum = scatter_add(sum, reshape(index, reads, call.site), reshape(part.gradient, reads, call.site), 0, call.site);
+    }
+    if (sum) vjp.give(first + buffer, reshape(sum, shape.extents(), call.site));
   }
-  return reshape(sum, shape.extents(), call.site);
 }
 
 extern constexpr OpDef attention_mod_op{.name = "attention_mod", .infer = infer, .kernels = kernels, .vjp = vjp};

@@ -60,9 +60,12 @@ Tensor mod_scores(const ModCall& call, Tensor scores);
 Tensor mod_factor(const ModCall& call, Tensor any);  // any: a value of the graph
 Tensor mod_slope(const ModCall& call, Tensor scores, Tensor d);
 Tensor mod_read(const ModCall& call, std::size_t site, Tensor scores, Tensor d);  // what the site takes of d, summed
-// The gradient of a buffer: what its sites took, each at its index. Absent where none did.
-Tensor mod_buffer_gradient(const ModCall& call, std::size_t buffer, std::span<const std::size_t> sites, std::span<const Tensor> taken,
-                           Tensor any);
+// What sites took of the gradient goes to their buffers, operands from `first` on, each at its index.
+struct Taken {
+  std::size_t site;
+  Tensor gradient;  // of mod_site_shape
+};
+void give_to_buffers(Vjp& vjp, const ModCall& call, std::size_t first, std::span<const Taken> taken);
 // Whether a gradient can be had, of the scores and of the buffers that are wanted (operands from `first` on); the graph is told
 // why not.
 bool mod_has_gradient(Vjp& vjp, const AttentionMod& mod, std::size_t first);

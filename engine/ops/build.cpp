@@ -85,7 +85,7 @@ const OpDef* find_op(std::string_view name) {
 }
 
 const ShaderInfo* shader_for(std::string_view stem, DType dtype) {
-  return find_shader(cat(stem, '.', dtype == DType::f16 ? "f16" : "f32"));
+  return find_shader(variant_of(stem, dtype));
 }
 
 std::array<std::uint32_t, 3> flat_groups(std::uint64_t n, std::uint32_t size, const DeviceCaps& caps) {

@@ -7,6 +7,13 @@
 namespace fovea::vk {
 namespace {
 
+bool is_lavapipe(const DeviceCaps& caps) { return caps.driver_id == VK_DRIVER_ID_MESA_LLVMPIPE; }
+bool is_swiftshader(const DeviceCaps& caps) { return caps.driver_id == VK_DRIVER_ID_GOOGLE_SWIFTSHADER; }
+bool is_before_mesa_26(const DeviceCaps& caps) {
+  const auto is = [&](std::string_view version) { return caps.driver_info.starts_with(version); };
+  return is("Mesa 22.") || is("Mesa 23.") || is("Mesa 24.") || is("Mesa 25.");
+}
+
 // lavapipe's limit is one budget for a whole shader, not one a loop (experiments with a=40,000 and b=40,000
 // iterations):
 //   two loops one after the other         40,000 + 25,534 iterations: they share the budget, across a barrier() too
@@ -23,34 +30,21 @@ namespace {
 constexpr Quirk table[] = {
     {"lavapipe 22.3.x", "silently ends shader loops after 65,535 iterations in all",
      "measured on Debian 12's 22.3.6, 2026-11; 25.0.7 and 26.1.6 are right",
-     [](const DeviceCaps& caps) {
-       return caps.driver_id == VK_DRIVER_ID_MESA_LLVMPIPE && caps.driver_info.starts_with("Mesa 22.3.");
-     },
+     [](const DeviceCaps& caps) { return is_lavapipe(caps) && caps.driver_info.starts_with("Mesa 22.3."); },
      [](DeviceCaps& caps) { caps.max_loop_iterations = 65535; }},
     {"lavapipe 25, SwiftShader", "compile long unrolled bodies 5 to 10 times slower than other versions do",
      "attention_row with 8 keys, 4 rows and head size 64: 7 s on 25.0.7, 1.3 s on 22.3.6, 0.7 s on 26.1.6; SwiftShader 2 s"
      " with half as many; 2026-11",
-     [](const DeviceCaps& caps) {
-       return (caps.driver_id == VK_DRIVER_ID_MESA_LLVMPIPE && caps.driver_info.starts_with("Mesa 25.")) ||
-              caps.driver_id == VK_DRIVER_ID_GOOGLE_SWIFTSHADER;
-     },
+     [](const DeviceCaps& caps) { return (is_lavapipe(caps) && caps.driver_info.starts_with("Mesa 25.")) || is_swiftshader(caps); },
      [](DeviceCaps& caps) { caps.costly_unrolling = true; }},
     {"lavapipe before 26, SwiftShader", "a 16-byte load from a storage buffer takes 16 to 72 ns per 8 invocations (26: 3 to 7)",
      "measured on 22.3.6, 25.0.7, 26.1.6 and Chromium's SwiftShader of Debian 12, 2026-11",
-     [](const DeviceCaps& caps) {
-       const auto is = [&](std::string_view version) { return caps.driver_info.starts_with(version); };
-       const bool old = is("Mesa 22.") || is("Mesa 23.") || is("Mesa 24.") || is("Mesa 25.");
-       return (caps.driver_id == VK_DRIVER_ID_MESA_LLVMPIPE && old) || caps.driver_id == VK_DRIVER_ID_GOOGLE_SWIFTSHADER;
-     },
+     [](const DeviceCaps& caps) { return (is_lavapipe(caps) && is_before_mesa_26(caps)) || is_swiftshader(caps); },
      [](DeviceCaps& caps) { caps.costly_loads = true; }},
     {"lavapipe 26 with subgroups of 4 or 16", "a shuffle of a float takes some 20 ns a subgroup, a broadcast 1",
      "attention 1,8,1024,64 by attention_row on 26.1.6, processor time: 314 ms by shuffles and 178 by broadcasts in subgroups of 4, 83 and"
      " 83 of 8, 723 and 49 of 16; on 22.3.6 (8) broadcasts are 7 times slower; 2026-11",
-     [](const DeviceCaps& caps) {
-       const bool old = caps.driver_info.starts_with("Mesa 22.") || caps.driver_info.starts_with("Mesa 23.") ||
-                        caps.driver_info.starts_with("Mesa 24.") || caps.driver_info.starts_with("Mesa 25.");
-       return caps.driver_id == VK_DRIVER_ID_MESA_LLVMPIPE && !old && caps.subgroup_size != 8;
-     },
+     [](const DeviceCaps& caps) { return is_lavapipe(caps) && !is_before_mesa_26(caps) && caps.subgroup_size != 8; },
      [](DeviceCaps& caps) { caps.costly_shuffles = true; }},
 };
 
