@@ -4,9 +4,6 @@
 #include "ops/vjp.hpp"
 #include "shaders/attention.h"
 
-#include <algorithm>
-#include <numeric>
-
 namespace fovea {
 
 const std::vector<ModBuffer>& AttentionMod::buffers() const {
