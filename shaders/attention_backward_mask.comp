@@ -1,5 +1,6 @@
 // The gradient of an additive mask: each of its elements is the sum of ds over the pairs (b, h, i, j) that read it
-// (lib/attention_backward.glsl). A lane an element; the products q_i·k_j and dO_i·v_j are made again for each pair.
+// (lib/attention_backward.glsl). A lane an element; the products q_i·k_j and dO_i·v_j are made again for each pair. Where a device
+// cuts loops, a lane a part of an element's pairs, and further launches add up the parts, in order.
 // With SITE, what a read of an author's buffer takes of the gradient (fovea/attention_mod.hpp), summed over the axes that its
 // index does not depend on.
 #version 450
@@ -47,19 +48,27 @@ void main() {
     own[axis] = full ? extents[axis] : 1u;
     others[axis] = full ? 1u : extents[axis];
   }
-  uint element = FLAT_GROUP * WG + gl_LocalInvocationID.x;
-  if (element >= own.x * own.y * own.z * own.w) return;
-  uint rest = element;
+  uint elements = own.x * own.y * own.z * own.w, lane = FLAT_GROUP * WG + gl_LocalInvocationID.x;
+  if (lane >= elements * PARTS) return;
+  uint element = PARTS == 1 ? lane : lane % elements, part = PARTS == 1 ? 0 : lane / elements, rest = element;
   uint j = take(rest, own.w), i = take(rest, own.z), h = take(rest, own.y), b = rest;
-  uint readers = others.x * others.y * others.z * others.w;
+  uint terms = MODE == ATTENTION_MASK_OF_PARTS ? p.sums : others.x * others.y * others.z * others.w;
+  // As often in every lane: lavapipe 26.1.6 never ends a loop that some lanes leave early.
+  uint run = (terms + PARTS - 1) / PARTS, first = part * run;
   float sum = 0.0;
-  for (uint n = 0; n < readers; ++n) {
-    uint left = n;
-    uint dj = take(left, others.w), di = take(left, others.z), dh = take(left, others.y);
-    sum += gradient_of(b + left, h + dh, i + di, j + dj);
+  for (uint n = 0; n < run; ++n) {
+    uint left = min(first + n, terms - 1);
+    float term;
+    if (MODE == ATTENTION_MASK_OF_PARTS) {
+      term = stats[left * elements + element];
+    } else {
+      uint dj = take(left, others.w), di = take(left, others.z), dh = take(left, others.y);
+      term = gradient_of(b + left, h + dh, i + di, j + dj);
+    }
+    if (PARTS == 1 || first + n < terms) sum += term;
   }
-  if (SITE != 0 || MASK == ATTENTION_MASK_F32)
-    d_mask_words[element] = floatBitsToUint(sum);
+  if (SITE != 0 || MASK == ATTENTION_MASK_F32 || PARTS > 1)
+    d_mask_words[lane] = floatBitsToUint(sum);
   else
     STORE(d_mask, element, sum);
 }

@@ -34,30 +34,55 @@ uint full_axes(const Shape& mask, const Shape& scores) {
   return axes;
 }
 
-struct Work {
-  std::int64_t rows, keys;     // of a pair
-  std::uint64_t mask_readers;  // pairs (i, j) that one element of the mask, or of what a site takes, is read by
+// The gradient of the mask, or what a site takes: of each element the sum over the pairs (i, j) that read it.
+struct PairSum {
+  uint axes, site;  // FULL_AXES, SITE
+  std::uint64_t elements, readers;
 };
-Work work_of(const NodeView& node) {
+std::vector<PairSum> pair_sums(const NodeView& node) {
   const AttentionShape shape(node);
   const Shape scores{shape.B, shape.H, shape.Lq, shape.Lk};
-  Work work{shape.heads_a_key_head() * shape.Lq, shape.Lk, 0};
   const auto& attrs = node.attrs<AttentionBackwardAttrs>();
-  const auto count = [&](std::int64_t elements) {
-    work.mask_readers = std::max(work.mask_readers, static_cast<std::uint64_t>(scores.elements() / std::max<std::int64_t>(elements, 1)));
+  std::vector<PairSum> sums;
+  const auto add = [&](uint axes, std::int64_t site, const Shape& summed) {
+    const auto elements = static_cast<std::uint64_t>(summed.elements());
+    sums.push_back({axes, u32(site), elements, static_cast<std::uint64_t>(scores.elements()) / std::max<std::uint64_t>(elements, 1)});
   };
-  if (attrs.d_mask) count(node.in(3).shape.elements());
-  for (std::int64_t s : attrs.sites) count(mod_site_shape(facts_of(attrs.forward.mod).sites[static_cast<std::size_t>(s)], scores).elements());
-  return work;
+  if (attrs.d_mask) add(full_axes(node.in(3).shape, scores), 0, node.in(3).shape);
+  for (std::int64_t s : attrs.sites) {
+    const ModSite& site = facts_of(attrs.forward.mod).sites[static_cast<std::size_t>(s)];
+    add(site.axes, s + 1, mod_site_shape(site, scores));
+  }
+  return sums;
+}
+
+// Parts of so many terms, each of which a lane adds up in loops that the device runs; 0: not even a term does.
+std::uint64_t parts_of(std::uint64_t terms, std::uint64_t iterations_a_term, const DeviceCaps& caps, std::uint64_t parts = 1) {
+  for (std::uint64_t most = ceil_div(terms, parts); !ops::loops_fit(caps, most * iterations_a_term); most = ceil_div(terms, parts)) {
+    if (most <= 1) return 0;
+    parts *= 2;
+  }
+  return parts;
+}
+// Few elements leave a device idle: more parts, of at least 64 pairs each.
+std::uint64_t parts_of(const NodeView& node, const PairSum& sum, const DeviceCaps& caps) {
+  const AttentionShape shape(node);
+  const std::uint64_t lanes = caps.type == DeviceType::cpu ? 64 : 8192;
+  std::uint64_t parts = 1;
+  while (parts < 256 && sum.elements * parts < lanes && sum.readers / parts >= 128) parts *= 2;
+  return parts_of(sum.readers, quads(shape.D) + quads(shape.Dv) + 3, caps, parts);
 }
 
 // `inner`: iterations inside a step's.
 bool loops_fit(const NodeView& node, const DeviceCaps& caps, std::uint64_t step, std::uint64_t inner = 0) {
   const AttentionShape shape(node);
-  const Work work = work_of(node);
-  const std::uint64_t steps = (ceil_div(static_cast<std::uint64_t>(std::max(work.rows, work.keys)), step) + ATTENTION_BLOCK) * (1 + inner);
-  const std::uint64_t of_mask = work.mask_readers * (quads(shape.D) + quads(shape.Dv) + 3);
-  return ops::loops_fit(caps, std::max(steps, of_mask));
+  for (const PairSum& sum : pair_sums(node)) {
+    const std::uint64_t parts = parts_of(node, sum, caps);
+    if (parts == 0 || (parts > 1 && sum.elements * parts * 4 > caps.max_storage_range)) return false;
+    if (sum.readers + parts > UINT32_MAX) return false;  // counted in 32 bits
+  }
+  const std::int64_t longest = std::max(shape.heads_a_key_head() * shape.Lq, shape.Lk);
+  return ops::loops_fit(caps, (ceil_div(static_cast<std::uint64_t>(longest), step) + ATTENTION_BLOCK) * (1 + inner));
 }
 
 // A lane holds four rows: those of a larger head would go to a GPU's memory, and there is attention_backward_split.
@@ -93,7 +118,6 @@ bool supports_shuffle(const NodeView& node, const DeviceCaps& caps) {
 // `lanes` share a row of those that the workgroup owns.
 void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint step, uint rows, uint lanes, KernelPlan& plan) {
   const auto& attrs = node.attrs<AttentionBackwardAttrs>();
-  const Work work = work_of(node);
   AttentionSpec spec = attention_spec(node, attrs.forward);
   spec.WG = step > 1 && lanes == 1 ? step : caps.type == DeviceType::cpu ? 32 : 64;
   spec.KEYS = step;
@@ -103,8 +127,9 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint s
   const auto rows_in_all = static_cast<std::uint64_t>(shape.B * shape.H * shape.Lq);
   plan.scratch_bytes = {std::max<std::uint64_t>(rows_in_all * 16, 16)};  // the statistics with the weights' sum
   // `walks`: the owners walk the other side, and may leave out blocks of it.
-  const auto launch = [&](std::int64_t owned, bool walks, LaunchOperand stats, std::vector<LaunchOperand> results) {
+  const auto launch = [&](std::int64_t owned, bool walks, LaunchOperand stats, std::vector<LaunchOperand> results, std::uint64_t sums = 0) {
     AttentionParams params = attention_params(node, attrs.forward);
+    params.sums = static_cast<std::uint32_t>(sums);
     params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(owned), std::uint64_t{spec.WG / lanes} * spec.ROWS)));
     spec.BLOCKS = ATTENTION_BLOCKS_ALL;
     const LaunchOperand blocks = walks ? plan_blocks(plan, node, caps, attrs.forward, spec.SIDE, spec.WG / lanes * spec.ROWS, params,
@@ -122,27 +147,28 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint s
   };
   spec.SIDE = ATTENTION_BACKWARD_QUERIES;
   spec.LSE = attrs.d_q;
-  launch(work.rows, true, in(5), {attrs.d_q ? out(next) : unused(Access::write), scratch_write(0)});
+  launch(shape.heads_a_key_head() * shape.Lq, true, in(5), {attrs.d_q ? out(next) : unused(Access::write), scratch_write(0)});
   next += attrs.d_q;
   if (attrs.d_kv) {
     spec.SIDE = ATTENTION_BACKWARD_KEYS;
     spec.LSE = 1;
-    launch(work.keys, true, scratch_read(0), {out(next), out(next + 1)});
+    launch(shape.Lk, true, scratch_read(0), {out(next), out(next + 1)});
     next += 2;
   }
   spec.WG = 32;
   stem = "attention_backward_mask";
-  const auto launch_sum = [&](uint axes, std::int64_t elements) {
-    spec.FULL_AXES = axes;
-    launch(elements, false, scratch_read(0), {out(next++)});
-    plan.launches.back().groups = flat_groups(static_cast<std::uint64_t>(elements), spec.WG, caps);
-  };
-  const Shape scores{shape.B, shape.H, shape.Lq, shape.Lk};
-  if (attrs.d_mask) launch_sum(full_axes(node.in(3).shape, scores), node.in(3).shape.elements());
-  for (std::int64_t s : attrs.sites) {
-    const ModSite& site = facts_of(attrs.forward.mod).sites[static_cast<std::size_t>(s)];
-    spec.SITE = u32(s) + 1;
-    launch_sum(site.axes, mod_site_shape(site, scores).elements());
+  for (const PairSum& sum : pair_sums(node)) {
+    spec.FULL_AXES = sum.axes, spec.SITE = sum.site, spec.MODE = ATTENTION_MASK_OF_PAIRS;
+    LaunchOperand from = scratch_read(0);
+    // Each launch but the last leaves parts, which the next one adds up.
+    for (std::uint64_t left = 0, parts = parts_of(node, sum, caps); left != 1; left = parts, parts = parts_of(parts, 1, caps)) {
+      const auto scratch = static_cast<std::uint32_t>(plan.scratch_bytes.size());
+      if (parts > 1) plan.scratch_bytes.push_back(sum.elements * parts * 4);
+      spec.PARTS = static_cast<std::uint32_t>(parts);
+      launch(1, false, from, {parts > 1 ? scratch_write(scratch) : out(next++)}, left);
+      plan.launches.back().groups = flat_groups(sum.elements * parts, spec.WG, caps);
+      from = scratch_read(scratch), spec.MODE = ATTENTION_MASK_OF_PARTS;
+    }
   }
 }
 

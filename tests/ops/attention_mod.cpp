@@ -2,6 +2,7 @@
 
 #include "tests/support/check.hpp"
 #include "tests/support/gradient.hpp"
+#include "tests/support/longest.hpp"
 #include "tests/support/run.hpp"
 
 #include <fovea/fovea.hpp>
@@ -127,9 +128,16 @@ TEST_CASE("attention mod: the document's example") {
         {.extra_ulps = 32});
 }
 
-TEST_CASE("attention mod: ALiBi, its slopes learned") {
+void check_alibi() {
   check_mod({.score_mod = "score - slope(h) * float(abs(i - j))", .buffers = {{"slope"}}}, qkv({2, 4, 11, 8}, 2, 19, {random({4}, 0.1, 1, 4)}), {.f16 = true},
             [](auto s, const Pair& p, const auto& in) { return s - in[3][p.h] * static_cast<decltype(s)>(std::abs(p.i - p.j)); }, all, whole);
+}
+
+TEST_CASE("attention mod: ALiBi, its slopes learned") { check_alibi(); }
+
+TEST_CASE("attention mod: what a read takes of the gradient is summed in parts where a device cuts loops early" * doctest::skip(compiles_only())) {
+  const EarlyLoops early(200);
+  check_alibi();
 }
 
 TEST_CASE("attention mod: a learned bias by relative position, causal besides") {

@@ -3,6 +3,7 @@
 // driver bears, and results are wrong there. Test cases are left out where nothing runs: doctest::skip(compiles_only()).
 
 #include "compile/compiler.hpp"
+#include "engine/api/internal.hpp"
 #include "tests/support/check.hpp"
 #include "tests/support/run.hpp"
 
@@ -55,6 +56,20 @@ void check_longest(const std::string& kernel, const Operands& operands, const Bu
   const std::size_t at = kernel.find('=');
   check(kernel.substr(0, at), operands(n), build, reference, {.f16 = false, .extra_ulps = extra_ulps, .kernel = kernel.substr(at + 1)});
 }
+
+// The device under test cuts loops after so many iterations, as far as Fovea knows, as long as this lives.
+class EarlyLoops {
+ public:
+  explicit EarlyLoops(std::uint32_t most) : caps_(context().impl()->device->caps), own_(caps_.max_loop_iterations) {
+    caps_.max_loop_iterations = most;
+  }
+  ~EarlyLoops() { caps_.max_loop_iterations = own_; }
+  EarlyLoops(const EarlyLoops&) = delete;
+
+ private:
+  DeviceCaps& caps_;
+  const std::uint32_t own_;
+};
 
 template <class A>
 using Element = std::decay_t<decltype(std::declval<A>()[0])>;
