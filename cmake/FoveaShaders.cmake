@@ -4,28 +4,38 @@
 #   #pragma variant DTYPE f32 f16        ->  softmax.f32 (-DDTYPE_f32), softmax.f16 (-DDTYPE_f16)
 # and the GLSL extensions that a compiler may lack:
 #   #pragma requires GL_KHR_cooperative_matrix
-# A shader whose extensions the compiler does not know is left out at configure time; find_shader() then returns null
+# A shader whose extensions no compiler here knows is left out at configure time; find_shader() then returns null
 # and no kernel is chosen for it.
 
 find_program(FOVEA_GLSLANG NAMES glslangValidator glslang REQUIRED
   DOC "GLSL to SPIR-V compiler (Debian: glslang-tools)")
 
-# Whether glslang knows a GLSL extension; the answer is cached.
-function(fovea_glslang_knows extension result)
-  set(cache FOVEA_GLSLANG_HAS_${extension})
-  if(NOT DEFINED ${cache})
-    set(probe ${CMAKE_BINARY_DIR}/shaders/probe_${extension}.comp)
-    file(WRITE ${probe} "#version 450\n#extension ${extension} : require\nvoid main() {}\n")
-    execute_process(COMMAND ${FOVEA_GLSLANG} --target-env vulkan1.1 -o ${probe}.spv ${probe}
-      RESULT_VARIABLE code OUTPUT_QUIET ERROR_QUIET)
-    if(code EQUAL 0)
-      set(${cache} TRUE CACHE INTERNAL "")
-    else()
-      set(${cache} FALSE CACHE INTERNAL "")
-      message(STATUS "glslang does not know ${extension}: shaders that require it are left out")
+# A newer one, for the shaders whose extensions the first does not know: what tests/drivers.sh fetches, where it has.
+find_program(FOVEA_GLSLANG_NEWER NAMES glslangValidator
+  PATHS $ENV{FOVEA_DRIVERS_DIR}/new/bin ${CMAKE_CURRENT_LIST_DIR}/../build/drivers/new/bin NO_DEFAULT_PATH
+  DOC "A newer GLSL to SPIR-V compiler, for shaders that need one")
+
+# The compiler that knows a GLSL extension, or none; the answer is cached.
+function(fovea_glslang_for extension result)
+  foreach(compiler IN LISTS FOVEA_GLSLANG FOVEA_GLSLANG_NEWER)
+    if(NOT compiler)
+      continue()
     endif()
-  endif()
-  set(${result} ${${cache}} PARENT_SCOPE)
+    string(MAKE_C_IDENTIFIER "FOVEA_KNOWS_${extension}_${compiler}" cache)
+    if(NOT DEFINED ${cache})
+      set(probe ${CMAKE_BINARY_DIR}/shaders/probe_${extension}.comp)
+      file(WRITE ${probe} "#version 450\n#extension ${extension} : require\nvoid main() {}\n")
+      execute_process(COMMAND ${compiler} --target-env vulkan1.1 -o ${probe}.spv ${probe}
+        RESULT_VARIABLE code OUTPUT_QUIET ERROR_QUIET)
+      set(${cache} ${code} CACHE INTERNAL "")
+    endif()
+    if(${cache} EQUAL 0)
+      set(${result} ${compiler} PARENT_SCOPE)
+      return()
+    endif()
+  endforeach()
+  message(STATUS "no glslang here knows ${extension}: shaders that require it are left out")
+  set(${result} "" PARENT_SCOPE)
 endfunction()
 
 # fovea_embed_shaders(TARGET DIRECTORY): every .comp file of the directory, as the shader table of the target.
@@ -43,6 +53,7 @@ function(fovea_embed_shaders target directory)
     file(STRINGS ${shader} pragmas REGEX "^#pragma (variant|requires|at_run_time)")
     set(variants "${stem}|")  # name|definitions
     set(known TRUE)
+    set(compiler ${FOVEA_GLSLANG})
     foreach(pragma IN LISTS pragmas)
       separate_arguments(words UNIX_COMMAND "${pragma}")
       list(GET words 1 kind)
@@ -52,8 +63,8 @@ function(fovea_embed_shaders target directory)
       endif()
       list(GET words 2 name)
       if(kind STREQUAL "requires")
-        fovea_glslang_knows(${name} has)
-        if(NOT has)
+        fovea_glslang_for(${name} compiler)
+        if(NOT compiler)
           set(known FALSE)
         endif()
         continue()
@@ -78,7 +89,7 @@ function(fovea_embed_shaders target directory)
       string(REPLACE "." "_" symbol "spirv_${name}")
       set(header ${out}/${name}.h)
       add_custom_command(OUTPUT ${header}
-        COMMAND ${FOVEA_GLSLANG} --quiet --target-env vulkan1.1 -I${directory} ${definitions} --vn ${symbol}
+        COMMAND ${compiler} --quiet --target-env vulkan1.1 -I${directory} ${definitions} --vn ${symbol}
           --depfile ${header}.d -o ${header} ${shader}
         DEPENDS ${shader} DEPFILE ${header}.d VERBATIM
         COMMENT "GLSL ${name}")

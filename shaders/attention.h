@@ -23,7 +23,7 @@ FOVEA_SHADER_BEGIN
 #define ATTENTION_MOD_INDEX 3
 #define ATTENTION_MOD_FACTOR 4
 // Specialisation constants from here on: the extents of an author's buffers, axis by axis.
-#define ATTENTION_MOD_EXTENTS 16
+#define ATTENTION_MOD_EXTENTS 20
 // Rows of the other side in a block that an author's mask may exclude whole; a multiple of every step (KEYS).
 #define ATTENTION_BLOCK 32
 // Values of BLOCKS: all are walked; lists say which, one for all pairs; a list each pair.
@@ -58,7 +58,11 @@ FOVEA_SHADER_BEGIN
   X(12, MODE, 0)      /* attention_mod: what it computes; attention_backward_mask: what it adds up */ \
   X(13, SITE, 0)      /* attention_mod, attention_backward_mask: a read of an author's buffer, from 1; 0: the mask */ \
   X(14, BLOCKS, 0) \
-  X(15, PARTS, 1)     /* attention_parts, attention_merge: of the keys; attention_backward_mask: of an element's sum */
+  X(15, PARTS, 1)     /* attention_parts, attention_merge: of the keys; attention_backward_mask: of an element's sum */ \
+  X(16, SUBGROUP, 32) /* attention_matrix: lanes of a subgroup; the matrices that it multiplies are M x K and K x N */ \
+  X(17, MATRIX_M, 16) \
+  X(18, MATRIX_N, 16) \
+  X(19, MATRIX_K, 16)
 FOVEA_SPEC(AttentionSpec, ATTENTION_SPEC)
 
 // Query heads that share a key head lie one after another in q, so that they are one matrix of

@@ -6,8 +6,15 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace fovea {
+
+// Matrices that a subgroup multiplies: [M,K] times [K,N], both f16, summed in f32.
+struct MatrixShape {
+  std::uint32_t M = 0, N = 0, K = 0;
+  bool operator==(const MatrixShape&) const = default;
+};
 
 struct DeviceCaps {
   std::string device_name = "generic Vulkan 1.1 device";
@@ -38,6 +45,7 @@ struct DeviceCaps {
   bool timeline_semaphore = false;
   bool subgroup_size_control = false;
   bool cooperative_matrix = false;
+  std::vector<MatrixShape> matrix_shapes;  // as the driver lists them; empty without cooperative_matrix
   bool memory_budget = false;
   bool debug_utils = false;
 

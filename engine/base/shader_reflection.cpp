@@ -160,6 +160,8 @@ Extent shared_extent(const Module& module, std::uint32_t id, int depth = 0) {
   }
 }
 
+constexpr std::uint32_t cooperative_matrix = 6022;  // a capability
+
 // The feature that a device with these caps misses for this capability; null: none.
 const char* find_missing_feature(const DeviceCaps& caps, std::uint32_t capability) {
   const auto need = [](bool has, const char* feature) { return has ? nullptr : feature; };
@@ -177,7 +179,7 @@ const char* find_missing_feature(const DeviceCaps& caps, std::uint32_t capabilit
     case 4448: return need(caps.storage8, "storageBuffer8BitAccess");
     case 5345: return need(caps.cooperative_matrix, "vulkanMemoryModel");  // enabled wherever cooperative matrices are
     case 5347: return need(caps.buffer_address, "bufferDeviceAddress");
-    case 6022: return need(caps.cooperative_matrix, "cooperativeMatrix");
+    case cooperative_matrix: return need(caps.cooperative_matrix, "cooperativeMatrix");
     default: return "a SPIR-V capability that Fovea does not know";
   }
 }
@@ -236,6 +238,11 @@ Workgroup reflect_workgroup(std::span<const std::uint32_t> code) {
     out.shared_bytes = round_up(out.shared_bytes, extent.alignment) + extent.size;
   }
   return out;
+}
+
+bool multiplies_matrices(const ShaderInfo& shader) {
+  const std::vector<std::uint32_t> capabilities = reflect(shader.code).capabilities;
+  return std::find(capabilities.begin(), capabilities.end(), cooperative_matrix) != capabilities.end();
 }
 
 const char* find_missing_feature(const DeviceCaps& caps, const ShaderInfo& shader) {

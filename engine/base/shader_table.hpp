@@ -34,6 +34,9 @@ struct ShaderReflection {
 };
 ShaderReflection reflect(std::span<const std::uint32_t> code);
 
+// Whether its subgroups work together on matrices.
+bool multiplies_matrices(const ShaderInfo& shader);
+
 // The first Vulkan feature that the module's capabilities need and the device does not have enabled; null: none.
 const char* find_missing_feature(const DeviceCaps& caps, const ShaderInfo& shader);
 inline bool supports(const DeviceCaps& caps, const ShaderInfo& shader) {

@@ -156,6 +156,58 @@ void plan_tile(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
   plan(node, caps, "attention_tile", spec, ATTENTION_TILE_LANES / 8 * spec.ROWS, out);
 }
 
+// ---- On matrix units -----------------------------------------------------------------------------------------------
+
+constexpr uint matrix_keys = 32;  // a step; whole matrices, whatever their shape
+
+std::uint64_t matrix_shared_bytes(const AttentionSpec& spec) {
+  const std::uint64_t rows = spec.WG / spec.SUBGROUP * spec.MATRIX_M * spec.ROWS;
+  const auto pitch = [](std::uint64_t size, std::uint64_t step) { return (size + step - 1) / step * step / 4 + 2; };
+  const std::uint64_t d = pitch(spec.D, spec.MATRIX_K), v = pitch(spec.DV, spec.MATRIX_N);
+  const std::uint64_t tile = std::max(rows * d, spec.KEYS * (d + v)) * 8;
+  return tile + rows * ((spec.KEYS + 4) * 4 + (spec.KEYS + 8) * 2 + 4) + 16;
+}
+
+// The device's matrices of most rows, in as many subgroups as shared memory takes; MATRIX_M is 0 where there are none.
+AttentionSpec matrix_spec(const NodeView& node, const DeviceCaps& caps) {
+  const AttentionShape shape(node);
+  AttentionSpec spec = spec_of(node);
+  spec.KEYS = matrix_keys;
+  spec.SUBGROUP = caps.subgroup_size;
+  spec.ROWS = 1;
+  spec.MATRIX_M = 0;
+  const auto is_power = [](uint n) { return n > 0 && (n & (n - 1)) == 0; };
+  for (const MatrixShape& matrix : caps.matrix_shapes) {
+    const bool fits = is_power(matrix.M) && is_power(matrix.N) && is_power(matrix.K) && matrix.N >= 4 && matrix.K >= 4 &&
+                      std::max(matrix.N, matrix.K) <= matrix_keys && matrix.M <= caps.subgroup_size;
+    if (fits && matrix.M > spec.MATRIX_M) spec.MATRIX_M = matrix.M, spec.MATRIX_N = matrix.N, spec.MATRIX_K = matrix.K;
+  }
+  if (spec.MATRIX_M == 0) return spec;
+  const std::int64_t rows = shape.heads_a_key_head() * shape.Lq;
+  for (uint subgroups : {4u, 2u, 1u}) {
+    spec.WG = subgroups * spec.SUBGROUP;
+    const bool fits = spec.WG <= std::min(caps.max_invocations, caps.max_group_size[0]) && matrix_shared_bytes(spec) <= caps.max_shared_bytes;
+    if (fits && (subgroups == 1 || rows > std::int64_t{spec.MATRIX_M} * (subgroups / 2))) return spec;
+  }
+  spec.MATRIX_M = 0;
+  return spec;
+}
+
+bool supports_matrix(const NodeView& node, const DeviceCaps& caps) {
+  const auto& attrs = node.attrs<AttentionAttrs>();
+  const AttentionShape shape(node);
+  // Authors' texts are compiled by a library that may not know of matrices; without NORMALIZE a weight may pass f16's range.
+  if (!supports_shape(node) || node.in(0).dtype != DType::f16 || attrs.mod || !attrs.normalize || !caps.cooperative_matrix) return false;
+  return matrix_spec(node, caps).MATRIX_M > 0 && loops_fit(caps, ceil_div(static_cast<std::uint64_t>(shape.Lk), matrix_keys) * 4096);
+}
+
+void plan_matrix(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
+  const AttentionSpec spec = matrix_spec(node, caps);
+  plan(node, caps, "attention_matrix", spec, spec.WG / spec.SUBGROUP * spec.MATRIX_M * spec.ROWS, out);
+}
+
+// ---- One query a key head ------------------------------------------------------------------------------------------
+
 // One row a key head leaves most lanes of the others without work: here the keys are what is divided, in parts of some 64.
 constexpr std::int64_t keys_a_part = 64, most_parts = 64;
 
@@ -202,6 +254,7 @@ void plan_parts(const NodeView& node, const DeviceCaps& caps, KernelPlan& out_pl
 }
 
 bool made_for_cpu(const NodeView&, const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
+bool made_for_matrix_units(const NodeView& node, const DeviceCaps& caps) { return !made_for_cpu(node, caps); }
 bool has_one_row(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
   return caps.type == DeviceType::cpu && shape.heads_a_key_head() * shape.Lq == 1 && shape.Lk >= 2 * keys_a_part;
@@ -212,6 +265,7 @@ bool has_one_row(const NodeView& node, const DeviceCaps& caps) {
 extern constexpr Kernel attention_kernels[] = {
     {"attention_parts", supports_parts, plan_parts, has_one_row},
     {"attention_row", supports_row, plan_row, made_for_cpu},
+    {"attention_matrix", supports_matrix, plan_matrix, made_for_matrix_units, 0x1p-11f},
     {"attention_tile", supports_tile, plan_tile},
 };
 

@@ -110,6 +110,8 @@ struct Kernel {
   void (*plan)(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan);
   // Whether this device is one it was made for; null: any. Where it is not, the kernels after it come first.
   bool (*prefers)(const NodeView& node, const DeviceCaps& caps) = nullptr;
+  // What it rounds on the way to results in f16, relative to their largest: 2^-11 is to f16. Tests add it to their bound.
+  float rounding = 0;
 };
 
 // ---- Definitions --------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 #include "vk/caps.hpp"
 
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "vk/enumerate.hpp"
 #include "vk/error.hpp"
@@ -109,6 +110,24 @@ void read_subgroups(DeviceCaps& caps, const Properties& properties) {
   caps.max_subgroup_size = properties.subgroup_size.maxSubgroupSize;
 }
 
+std::vector<MatrixShape> matrix_shapes(const Instance& instance, VkPhysicalDevice physical_device) {
+  if (!instance.fn().GetPhysicalDeviceCooperativeMatrixPropertiesKHR) return {};
+  std::vector<CooperativeMatrixProperties> list;
+  const VkResult result = enumerate(list, [&](std::uint32_t* count, CooperativeMatrixProperties* data) {
+    for (std::uint32_t i = 0; data && i < *count; ++i) data[i].sType = cooperative_matrix_properties_type;
+    return instance.fn().GetPhysicalDeviceCooperativeMatrixPropertiesKHR(physical_device, count, data);
+  });
+  if (result != VK_SUCCESS)
+    log_message(instance.log(), LogLevel::warning, error(result, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR").message,
+                "; nothing is computed on matrix units");
+  std::vector<MatrixShape> shapes;
+  for (const CooperativeMatrixProperties& one : list)
+    if (one.scope == scope_subgroup && one.AType == component_float16 && one.BType == component_float16 &&
+        one.CType == component_float32 && one.ResultType == component_float32 && !one.saturatingAccumulation)
+      shapes.push_back({one.MSize, one.NSize, one.KSize});
+  return shapes;
+}
+
 }  // namespace
 
 std::uint32_t usable_version(const Instance& instance, VkPhysicalDevice physical_device) {
@@ -150,6 +169,7 @@ DeviceCaps query_caps(const Instance& instance, VkPhysicalDevice physical_device
   caps.timeline_semaphore = enabled.features.timeline_semaphore;
   caps.subgroup_size_control = enabled.features.subgroup_size_control && enabled.features.full_subgroups;
   caps.cooperative_matrix = enabled.features.cooperative_matrix;
+  if (caps.cooperative_matrix) caps.matrix_shapes = matrix_shapes(instance, physical_device);
   caps.memory_budget = enabled.memory_budget;
   caps.debug_utils = instance.debug_utils();
   read_subgroups(caps, properties);

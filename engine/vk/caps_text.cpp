@@ -23,6 +23,12 @@ std::string subgroup_text(const DeviceCaps& caps) {
   return text;
 }
 
+std::string matrices_text(const DeviceCaps& caps) {
+  std::string text;
+  for (const MatrixShape& shape : caps.matrix_shapes) text += cat(text.empty() ? "" : ", ", shape.M, " x ", shape.N, " x ", shape.K);
+  return text.empty() ? "none of f16 into f32" : text;
+}
+
 }  // namespace
 
 std::string to_text(const DeviceCaps& caps) {
@@ -50,7 +56,7 @@ std::string to_text(const DeviceCaps& caps) {
   line("timeline semaphores", caps.timeline_semaphore);
   line("subgroups", subgroup_text(caps));
   line("subgroup size control", caps.subgroup_size_control);
-  line("cooperative matrix", caps.cooperative_matrix);
+  line("cooperative matrix", caps.cooperative_matrix ? matrices_text(caps) : "0");
   line("memory budget", caps.memory_budget);
   line("debug names", caps.debug_utils);
   for (const Quirk& quirk : quirks())

@@ -4,6 +4,8 @@
 
 #include <fovea/result.hpp>
 
+#include "vk/newer_headers.hpp"
+
 #include <vulkan/vulkan_core.h>
 
 namespace fovea::vk {
@@ -23,11 +25,12 @@ namespace fovea::vk {
   X(CreateDevice)                           \
   X(GetDeviceProcAddr)
 
-// Null below Vulkan 1.1, or without VK_EXT_debug_utils.
-#define FOVEA_VK_INSTANCE_OPTIONAL(X) \
-  X(GetPhysicalDeviceFeatures2)       \
-  X(GetPhysicalDeviceProperties2)     \
-  X(CreateDebugUtilsMessengerEXT)     \
+// Null below Vulkan 1.1, without VK_EXT_debug_utils, or where no device has VK_KHR_cooperative_matrix.
+#define FOVEA_VK_INSTANCE_OPTIONAL(X)                \
+  X(GetPhysicalDeviceFeatures2)                      \
+  X(GetPhysicalDeviceProperties2)                    \
+  X(GetPhysicalDeviceCooperativeMatrixPropertiesKHR) \
+  X(CreateDebugUtilsMessengerEXT)                    \
   X(DestroyDebugUtilsMessengerEXT)
 
 #define FOVEA_VK_DEVICE(X)       \

@@ -17,6 +17,20 @@ struct CooperativeMatrixFeatures {
   VkBool32 cooperativeMatrixRobustBufferAccess;
 };
 
+struct CooperativeMatrixProperties {
+  VkStructureType sType;
+  void* pNext;
+  std::uint32_t MSize, NSize, KSize;
+  std::int32_t AType, BType, CType, ResultType;
+  VkBool32 saturatingAccumulation;
+  std::int32_t scope;
+};
+inline constexpr auto cooperative_matrix_properties_type = static_cast<VkStructureType>(1000506001);
+inline constexpr std::int32_t component_float16 = 0, component_float32 = 1, scope_subgroup = 3;
+using PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR = VkResult(VKAPI_PTR*)(VkPhysicalDevice physical_device,
+                                                                                   std::uint32_t* count,
+                                                                                   CooperativeMatrixProperties* properties);
+
 // VK_EXT_layer_settings, since 1.3.272
 inline constexpr const char* layer_settings_extension = "VK_EXT_layer_settings";
 inline constexpr std::uint32_t layer_settings_version = VK_MAKE_API_VERSION(0, 1, 3, 272);

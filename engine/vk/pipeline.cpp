@@ -89,6 +89,9 @@ Result<RawPipeline> PipelineStore::build(const PipelineRequest& request, const L
   info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
   info.stage.module = module->get();
   info.stage.pName = "main";
+  // A workgroup that multiplies matrices counts on lanes that stand in subgroups of the device's size.
+  if (multiplies_matrices(*request.shader) && device_.caps.subgroup_size_control)
+    info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
   VkPipeline pipeline = VK_NULL_HANDLE;
   const VkResult result =
       device_.fn.CreateComputePipelines(device_.handle, cache_.get(), 1, &info, device_.allocator, &pipeline);

@@ -67,6 +67,7 @@ void note_refusal(const Graph& graph, const CompileOptions& options) {
   DeviceCaps caps = caps_of(context());
   caps.max_invocations = 1024, caps.max_group_size = {1024, 1024, 64}, caps.max_shared_bytes = 1u << 16;
   caps.storage16 = caps.storage8 = caps.float16 = caps.int64 = caps.cooperative_matrix = true;
+  caps.matrix_shapes = {{16, 16, 16}};
   caps.subgroup_operations = ~0u;
   for (const DeviceType type : {caps.type, DeviceType::cpu})
     for (const std::uint32_t size : {caps.subgroup_size, 8u, 32u}) {

@@ -126,20 +126,22 @@ std::string index_text(std::int64_t i, const Shape& shape) {
   return text + ']';
 }
 
+// `rounding`: the kernel's.
 void compare(const std::string& what, const Run& run, const std::vector<Array<double>>& expected,
-             const std::vector<Array<float>>& in_float, const CheckOptions& options) {
+             const std::vector<Array<float>>& in_float, float rounding, const CheckOptions& options) {
   REQUIRE_MESSAGE(run.outputs.size() == expected.size(), what, ": the reference has another number of outputs");
   for (std::size_t k = 0; k < expected.size(); ++k) {
     const Array<double>& want = expected[k];
     const Array<double>& got = run.outputs[k];
     REQUIRE_MESSAGE(got.shape == want.shape, what, ": output ", k, " is ", to_string(got.shape), ", the reference ", to_string(want.shape));
     const double scale = largest_finite(want), base = 8 * float_error(want, in_float[k]);
+    const double rounded = run.dtypes[k] == DType::f16 ? static_cast<double>(rounding) * scale : 0;
     std::int64_t wrong = 0, worst = 0;
     double worst_ratio = 0, worst_bound = 0;
     for (std::int64_t i = 0; i < want.size(); ++i) {
       const double target = rounded_to(want[i], run.dtypes[k]);
       const double unit = options.extra_ulps * 0x1p-24 * (options.elementwise_scale ? std::abs(want[i]) : scale);
-      const double bound = options.exact ? 0 : base + unit + storage_ulp(want[i], run.dtypes[k]);
+      const double bound = options.exact ? 0 : base + unit + rounded + storage_ulp(want[i], run.dtypes[k]);
       if (agrees(got[i], std::isinf(target) ? target : want[i], bound)) continue;
       ++wrong;
       const double ratio = std::isfinite(got[i]) && std::isfinite(want[i]) ? std::abs(got[i] - want[i]) / (bound + 1e-300) : HUGE_VAL;
@@ -208,10 +210,13 @@ void check_operator(const std::string& op, const std::vector<Operand>& inputs, c
       }
       ++taken;
       const std::string what = op + '/' + kernel + '/' + to_string(storage);
+      float rounding = 0;
+      for (const ops::Kernel& one : definition->kernels)
+        if (kernel == one.name) rounding = one.rounding;
       if (compiles_only())
         compile_only->made(*plan);
       else
-        compare(what, run_guarded(*plan, bytes), expected, in_float, options);
+        compare(what, run_guarded(*plan, bytes), expected, in_float, rounding, options);
       for (const std::string& message : take_validation_messages()) FAIL_CHECK(what, ": ", message);
     }
     CHECK_MESSAGE(taken > 0, op, ": no kernel took ", to_string(storage));

@@ -46,7 +46,8 @@ using Reference = std::function<std::vector<Array<T>>(const std::vector<Array<T>
 // For each storage type and for each kernel of operator `op` that takes the graph (and its decomposition, if it has
 // one): compiles with that kernel forced, poisons arena and outputs with NaN, guards every buffer with sentinels, runs
 // twice and compares the runs bit for bit, then compares with the double reference within
-//   8 |reference in float - reference in double|max + extra_ulps * 2^-24 * scale + 1 ulp of the storage type.
+//   8 |reference in float - reference in double|max + (extra_ulps * 2^-24 + the kernel's rounding) * scale
+//   + 1 ulp of the storage type.
 // Fails when no kernel took it.
 void check_operator(const std::string& op, const std::vector<Operand>& inputs, const Build& build,
                     const Reference<double>& reference, const Reference<float>& reference_float,

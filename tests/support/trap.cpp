@@ -10,6 +10,8 @@ namespace fovea::test {
 
 namespace {
 
+using vk::PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR;  // which older headers do not have
+
 Trap the_trap;
 PFN_vkGetInstanceProcAddr real_instance_proc = nullptr;
 PFN_vkGetDeviceProcAddr real_device_proc = nullptr;
