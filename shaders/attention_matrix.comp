@@ -2,8 +2,8 @@
 //
 // A subgroup owns ROWS tiles of M query rows, whose q and whose sum of values it holds as matrices; the subgroups of a workgroup
 // walk the keys together, KEYS at a time, through shared memory. Scores pass through shared memory to the lanes, of which
-// SUBGROUP / (M ROWS) share a row, and come back as weights, rounded to f16 (Kernel::rounding). A factor of a row reaches its sums as
-// a matrix whose columns are alike: loaded with a stride of 0.
+// SUBGROUP / M share a row of each tile, and come back as weights, rounded to f16 (Kernel::rounding). A factor of a row reaches its
+// sums as a matrix whose columns are alike: loaded with a stride of 0.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -25,16 +25,16 @@
 #include "lib/attention.glsl"
 
 const uint SUBGROUPS = WG / SUBGROUP, OWN_ROWS = MATRIX_M * ROWS, TILE_ROWS = OWN_ROWS * SUBGROUPS;
-const uint LANES_A_ROW = SUBGROUP / OWN_ROWS, KEYS_A_LANE = KEYS / LANES_A_ROW;
+const uint LANES_A_ROW = SUBGROUP / MATRIX_M, KEYS_A_LANE = KEYS / LANES_A_ROW;
 // Rows in shared memory, in vec4s and elements: whole matrices, and 16 bytes that keep rows on different banks.
 const uint D_STEPS = (D + MATRIX_K - 1) / MATRIX_K, D_PITCH = D_STEPS * MATRIX_K / 4 + 2;
 const uint V_TILES = (DV + MATRIX_N - 1) / MATRIX_N, V_PITCH = V_TILES * MATRIX_N / 4 + 2;
 const uint KEY_TILES = KEYS / MATRIX_N, KEY_STEPS = KEYS / MATRIX_K;
 const uint SCORE_PITCH = KEYS + 4, WEIGHT_PITCH = KEYS + 8;
-const uint V_AT = KEYS * D_PITCH, KV_SIZE = V_AT + KEYS * V_PITCH, Q_SIZE = TILE_ROWS * D_PITCH;
+const uint V_AT = KEYS * D_PITCH, KV_SIZE = V_AT + KEYS * V_PITCH, Q_SIZE = SUBGROUPS * MATRIX_M * D_PITCH;
 
-shared f16vec4 tile[KV_SIZE > Q_SIZE ? KV_SIZE : Q_SIZE];  // q, then k and v
-shared float scores[TILE_ROWS * SCORE_PITCH];              // and results on their way out
+shared f16vec4 tile[KV_SIZE > Q_SIZE ? KV_SIZE : Q_SIZE];    // q, then k and v
+shared float scores[SUBGROUPS * MATRIX_M * SCORE_PITCH];     // of one tile of each subgroup; and results on their way out
 shared float16_t weights[TILE_ROWS * WEIGHT_PITCH];
 shared float factors[TILE_ROWS];
 shared uint not_finite_step;  // the last step whose values held a NaN or an infinity, counted from 1
@@ -51,24 +51,44 @@ void subgroup_wrote() {
   subgroupBarrier();
 }
 
-// Rows [0, rows) by `pitch` vec4s of the tile from `at` on; past `quads` and `filled` rows zeros.
+// Four elements as they are stored.
+#define F16_LOADER(name, view, view4, SIZE)                                              \
+  f16vec4 name(uint row, uint i) {                                                       \
+    f16vec4 x = f16vec4(0.0);                                                            \
+    if (SIZE % 4 == 0) {                                                                 \
+      uvec2 words = view4[row * (SIZE / 4) + i];                                         \
+      x = f16vec4(unpackFloat2x16(words.x), unpackFloat2x16(words.y));                   \
+    } else {                                                                             \
+      uint at = row * SIZE + 4 * i;                                                      \
+      [[unroll]] for (uint n = 0; n < 4; ++n) if (4 * i + n < SIZE) x[n] = view[at + n]; \
+    }                                                                                    \
+    return x;                                                                            \
+  }
+F16_LOADER(q16, q, q4, D)
+F16_LOADER(k16, k, k4, D)
+F16_LOADER(v16, v, v4, DV)
+
+// Row n of the subgroups' tiles number r, in the workgroup's rows.
+uint tile_row(uint n, uint r) { return n / MATRIX_M * OWN_ROWS + r * MATRIX_M + n % MATRIX_M; }
+
+// Rows [0, rows) by `pitch` vec4s of the tile from `at` on: zeros past `quads`, and where `row` is not `filled`.
 #define FILL_TILE(at, rows, pitch, quads, filled, loaded)                                         \
   for (uint n = gl_LocalInvocationID.x; n < (rows) * (pitch); n += WG) {                          \
     uint row = n / (pitch), quad = n % (pitch);                                                   \
-    vec4 x = vec4(0.0);                                                                           \
-    if (quad < (quads) && row < (filled)) x = loaded;                                             \
-    tile[(at) + n] = f16vec4(x);                                                                  \
+    f16vec4 x = f16vec4(0.0);                                                                     \
+    if (quad < (quads) && (filled)) x = loaded;                                                   \
+    tile[(at) + n] = x;                                                                           \
   }
 
 void load_keys_and_values(uint pair, uint j0, uint number) {
   uint count = min(KEYS, p.keys - j0);
-  FILL_TILE(0, KEYS, D_PITCH, QUADS, count, load_k(pair * p.keys + j0 + row, quad))
+  FILL_TILE(0, KEYS, D_PITCH, QUADS, row < count, k16(pair * p.keys + j0 + row, quad))
   for (uint n = gl_LocalInvocationID.x; n < KEYS * V_PITCH; n += WG) {
     uint row = n / V_PITCH, quad = n % V_PITCH;
-    vec4 x = vec4(0.0);
-    if (quad < V_QUADS && row < count) x = load_v(pair * p.keys + j0 + row, quad);
-    if (FORBIDS && not_finite(x)) atomicMax(not_finite_step, number, gl_ScopeWorkgroup, 0, 0);
-    tile[V_AT + n] = f16vec4(x);
+    f16vec4 x = f16vec4(0.0);
+    if (quad < V_QUADS && row < count) x = v16(pair * p.keys + j0 + row, quad);
+    if (FORBIDS && not_finite(vec4(x))) atomicMax(not_finite_step, number, gl_ScopeWorkgroup, 0, 0);
+    tile[V_AT + n] = x;
   }
 }
 
@@ -88,19 +108,27 @@ void attend(uint group) {
   // The last rows first: under a causal mask they take longest.
   uint owner = p.row_blocks - 1 - group % p.row_blocks, first = owner * TILE_ROWS;
   uint last = min(first + TILE_ROWS, p.rows) - 1;
-  uint base = gl_SubgroupID * OWN_ROWS;  // of the subgroup's rows in the tile
-  uint own = base + gl_SubgroupInvocationID / LANES_A_ROW, part = gl_SubgroupInvocationID % LANES_A_ROW;
-  QueryRow at = query_row(pair, min(first + own, last));
+  uint base = gl_SubgroupID * OWN_ROWS, one = gl_SubgroupID * MATRIX_M;  // where the subgroup's rows begin, all and one tile of them
+  uint own_of_one = one + gl_SubgroupInvocationID / LANES_A_ROW;
+  uint own[ROWS], part = gl_SubgroupInvocationID % LANES_A_ROW;
+  QueryRow at[ROWS];
+  OnlineSoftmax state[ROWS];
+  EACH_TILE {
+    own[r] = tile_row(own_of_one, r);
+    at[r] = query_row(pair, min(first + own[r], last));
+    state[r] = online_softmax_start();
+  }
 
-  FILL_TILE(0, TILE_ROWS, D_PITCH, QUADS, last + 1 - first, load_q(pair * p.rows + first + row, quad))
   if (gl_LocalInvocationID.x == 0) not_finite_step = 0;
-  barrier();
   A_MATRIX q[ROWS * D_STEPS];
-  EACH_TILE [[unroll]] for (uint d = 0; d < D_STEPS; ++d)
-    coopMatLoad(q[r * D_STEPS + d], tile, (base + r * MATRIX_M) * D_PITCH + d * MATRIX_K / 4, D_PITCH, ROW_MAJOR);
+  EACH_TILE {
+    if (r > 0) barrier();
+    FILL_TILE(0, SUBGROUPS * MATRIX_M, D_PITCH, QUADS, first + tile_row(row, r) <= last, q16(pair * p.rows + first + tile_row(row, r), quad))
+    barrier();
+    [[unroll]] for (uint d = 0; d < D_STEPS; ++d) coopMatLoad(q[r * D_STEPS + d], tile, one * D_PITCH + d * MATRIX_K / 4, D_PITCH, ROW_MAJOR);
+  }
   SUMS sum[ROWS * V_TILES];
   [[unroll]] for (uint n = 0; n < ROWS * V_TILES; ++n) sum[n] = SUMS(0.0);
-  OnlineSoftmax state = online_softmax_start();
 
   KeyRange keys = visible_keys(first, last);
   Walk walk = walk_of(pair, owner, keys.begin, keys.end, p.keys, KEYS);
@@ -109,56 +137,58 @@ void attend(uint group) {
     barrier();  // the tile's last readers are done
     load_keys_and_values(pair, j0, n + 1);
     barrier();
+    SUMS product[ROWS * KEY_TILES];
     [[unroll]] for (uint t = 0; t < KEY_TILES; ++t) {
-      SUMS score[ROWS];
-      EACH_TILE score[r] = SUMS(0.0);
+      EACH_TILE product[r * KEY_TILES + t] = SUMS(0.0);
       [[unroll]] for (uint d = 0; d < D_STEPS; ++d) {
         B_MATRIX k;
         coopMatLoad(k, tile, t * MATRIX_N * D_PITCH + d * MATRIX_K / 4, D_PITCH, COLUMN_MAJOR);
-        EACH_TILE score[r] = coopMatMulAdd(q[r * D_STEPS + d], k, score[r]);
+        EACH_TILE product[r * KEY_TILES + t] = coopMatMulAdd(q[r * D_STEPS + d], k, product[r * KEY_TILES + t]);
       }
-      EACH_TILE coopMatStore(score[r], scores, (base + r * MATRIX_M) * SCORE_PITCH + t * MATRIX_N, SCORE_PITCH, ROW_MAJOR);
     }
-    subgroup_wrote();
 
-    float score[KEYS_A_LANE], to = state.m;
-    [[unroll]] for (uint j = 0; j < KEYS_A_LANE; ++j) {
-      uint key = j0 + j * LANES_A_ROW + part;
-      float s = changed(capped(scores[own * SCORE_PITCH + j * LANES_A_ROW + part] * p.scale), at, min(key, p.keys - 1));
-      score[j] = key < p.keys && in_band(at.query, key) ? s : NEGATIVE_INFINITY;
-      to = max(to, score[j]);
+    bool stained = FORBIDS && not_finite_step == n + 1, moved = false;
+    EACH_TILE {
+      [[unroll]] for (uint t = 0; t < KEY_TILES; ++t)
+        coopMatStore(product[r * KEY_TILES + t], scores, one * SCORE_PITCH + t * MATRIX_N, SCORE_PITCH, ROW_MAJOR);
+      subgroup_wrote();
+      float score[KEYS_A_LANE], to = state[r].m;
+      [[unroll]] for (uint j = 0; j < KEYS_A_LANE; ++j) {
+        uint key = j0 + j * LANES_A_ROW + part;
+        float s = changed(capped(scores[own_of_one * SCORE_PITCH + j * LANES_A_ROW + part] * p.scale), at[r], min(key, p.keys - 1));
+        score[j] = key < p.keys && in_band(at[r].query, key) ? s : NEGATIVE_INFINITY;
+        to = max(to, score[j]);
+      }
+      [[unroll]] for (uint d = 1; d < LANES_A_ROW; d *= 2) to = max(to, subgroupShuffleXor(to, d));
+      float keep = raise_to(state[r], to);
+      moved = moved || keep != 1.0;
+      [[unroll]] for (uint j = 0; j < KEYS_A_LANE; ++j) {
+        float weight = weight_of(state[r], score[j]);
+        state[r].l += weight;
+        weight = used(weight, at[r], min(j0 + j * LANES_A_ROW + part, p.keys - 1));
+        float16_t rounded = float16_t(weight);
+        if (stained && weight > 0.0 && rounded == float16_t(0.0)) rounded = float16_t(5.9604645e-8);  // the least: it is seen
+        weights[own[r] * WEIGHT_PITCH + j * LANES_A_ROW + part] = rounded;
+      }
+      if (part == 0) factors[own[r]] = keep;
+      subgroup_wrote();  // and has read the scores
     }
-    [[unroll]] for (uint d = 1; d < LANES_A_ROW; d *= 2) to = max(to, subgroupShuffleXor(to, d));
-    float keep = raise_to(state, to);
-    bool stained = FORBIDS && not_finite_step == n + 1;
-    [[unroll]] for (uint j = 0; j < KEYS_A_LANE; ++j) {
-      float weight = weight_of(state, score[j]);
-      state.l += weight;
-      weight = used(weight, at, min(j0 + j * LANES_A_ROW + part, p.keys - 1));
-      float16_t rounded = float16_t(weight);
-      if (stained && weight > 0.0 && rounded == float16_t(0.0)) rounded = float16_t(5.9604645e-8);  // the least: it is seen
-      weights[own * WEIGHT_PITCH + j * LANES_A_ROW + part] = rounded;
-    }
-    if (part == 0) factors[own] = keep;
-    subgroup_wrote();
 
-    if (subgroupAny(keep != 1.0)) EACH_TILE {
+    if (subgroupAny(moved)) EACH_TILE {
       SUMS kept_of_rows;
       coopMatLoad(kept_of_rows, factors, base + r * MATRIX_M, 0, COLUMN_MAJOR);
       [[unroll]] for (uint t = 0; t < V_TILES; ++t) sum[r * V_TILES + t] = sum[r * V_TILES + t] * kept_of_rows;
     }
     if (stained) {
-      [[unroll]] for (uint t = 0; t < V_TILES; ++t) {
-        for (uint e = gl_SubgroupInvocationID; e < OWN_ROWS * MATRIX_N; e += SUBGROUP) {
-          uint row = base + e / MATRIX_N, column = e % MATRIX_N;
-          scores[row * SCORE_PITCH + column] = stain(row, t * MATRIX_N + column);
+      EACH_TILE [[unroll]] for (uint t = 0; t < V_TILES; ++t) {
+        for (uint e = gl_SubgroupInvocationID; e < MATRIX_M * MATRIX_N; e += SUBGROUP) {
+          uint row = one + e / MATRIX_N, column = e % MATRIX_N;
+          scores[row * SCORE_PITCH + column] = stain(tile_row(row, r), t * MATRIX_N + column);
         }
         subgroup_wrote();
-        EACH_TILE {
-          SUMS stains;
-          coopMatLoad(stains, scores, (base + r * MATRIX_M) * SCORE_PITCH, SCORE_PITCH, ROW_MAJOR);
-          sum[r * V_TILES + t] = sum[r * V_TILES + t] + stains;
-        }
+        SUMS stains;
+        coopMatLoad(stains, scores, one * SCORE_PITCH, SCORE_PITCH, ROW_MAJOR);
+        sum[r * V_TILES + t] = sum[r * V_TILES + t] + stains;
         subgroup_wrote();
       }
       barrier();
@@ -175,23 +205,25 @@ void attend(uint group) {
     }
   }
 
-  settle(state);
-  [[unroll]] for (uint d = 1; d < LANES_A_ROW; d *= 2) state.l += subgroupShuffleXor(state.l, d);
-  if (part == 0) factors[own] = nothing_seen(state) ? 0.0 : 1.0 / state.l;
-  if (LSE != 0 && part == 0 && first + own <= last) lse[pair * p.rows + first + own] = log_sum_exp(state);
+  EACH_TILE {
+    settle(state[r]);
+    [[unroll]] for (uint d = 1; d < LANES_A_ROW; d *= 2) state[r].l += subgroupShuffleXor(state[r].l, d);
+    if (part == 0) factors[own[r]] = nothing_seen(state[r]) ? 0.0 : 1.0 / state[r].l;
+    if (LSE != 0 && part == 0 && first + own[r] <= last) lse[pair * p.rows + first + own[r]] = log_sum_exp(state[r]);
+  }
   subgroup_wrote();
-  [[unroll]] for (uint t = 0; t < V_TILES; ++t) {
-    EACH_TILE {
-      SUMS shares;
-      coopMatLoad(shares, factors, base + r * MATRIX_M, 0, COLUMN_MAJOR);
-      coopMatStore(sum[r * V_TILES + t] * shares, scores, (base + r * MATRIX_M) * SCORE_PITCH, SCORE_PITCH, ROW_MAJOR);
+  EACH_TILE {
+    SUMS shares;
+    coopMatLoad(shares, factors, base + r * MATRIX_M, 0, COLUMN_MAJOR);
+    [[unroll]] for (uint t = 0; t < V_TILES; ++t) {
+      coopMatStore(sum[r * V_TILES + t] * shares, scores, one * SCORE_PITCH, SCORE_PITCH, ROW_MAJOR);
+      subgroup_wrote();
+      for (uint e = gl_SubgroupInvocationID; e < MATRIX_M * MATRIX_N; e += SUBGROUP) {
+        uint row = one + e / MATRIX_N, at_row = first + tile_row(row, r), column = t * MATRIX_N + e % MATRIX_N;
+        if (at_row <= last && column < DV) STORE(y, (pair * p.rows + at_row) * DV + column, scores[row * SCORE_PITCH + e % MATRIX_N]);
+      }
+      subgroup_wrote();
     }
-    subgroup_wrote();
-    for (uint e = gl_SubgroupInvocationID; e < OWN_ROWS * MATRIX_N; e += SUBGROUP) {
-      uint row = base + e / MATRIX_N, column = t * MATRIX_N + e % MATRIX_N;
-      if (first + row <= last && column < DV) STORE(y, (pair * p.rows + first + row) * DV + column, scores[row * SCORE_PITCH + e % MATRIX_N]);
-    }
-    subgroup_wrote();
   }
 }
 

@@ -161,11 +161,10 @@ void plan_tile(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
 constexpr uint matrix_keys = 32;  // a step; whole matrices, whatever their shape
 
 std::uint64_t matrix_shared_bytes(const AttentionSpec& spec) {
-  const std::uint64_t rows = spec.WG / spec.SUBGROUP * spec.MATRIX_M * spec.ROWS;
+  const std::uint64_t one = spec.WG / spec.SUBGROUP * spec.MATRIX_M, rows = one * spec.ROWS;  // rows at a time, and in all
   const auto pitch = [](std::uint64_t size, std::uint64_t step) { return (size + step - 1) / step * step / 4 + 2; };
   const std::uint64_t d = pitch(spec.D, spec.MATRIX_K), v = pitch(spec.DV, spec.MATRIX_N);
-  const std::uint64_t tile = std::max(rows * d, spec.KEYS * (d + v)) * 8;
-  return tile + rows * ((spec.KEYS + 4) * 4 + (spec.KEYS + 8) * 2 + 4) + 16;
+  return std::max(one * d, spec.KEYS * (d + v)) * 8 + one * (spec.KEYS + 4) * 4 + rows * ((spec.KEYS + 8) * 2 + 4) + 16;
 }
 
 // The device's matrices of most rows, in as many subgroups as shared memory takes; MATRIX_M is 0 where there are none.
@@ -174,7 +173,6 @@ AttentionSpec matrix_spec(const NodeView& node, const DeviceCaps& caps) {
   AttentionSpec spec = spec_of(node);
   spec.KEYS = matrix_keys;
   spec.SUBGROUP = caps.subgroup_size;
-  spec.ROWS = 1;
   spec.MATRIX_M = 0;
   const auto is_power = [](uint n) { return n > 0 && (n & (n - 1)) == 0; };
   for (const MatrixShape& matrix : caps.matrix_shapes) {
@@ -183,11 +181,15 @@ AttentionSpec matrix_spec(const NodeView& node, const DeviceCaps& caps) {
     if (fits && matrix.M > spec.MATRIX_M) spec.MATRIX_M = matrix.M, spec.MATRIX_N = matrix.N, spec.MATRIX_K = matrix.K;
   }
   if (spec.MATRIX_M == 0) return spec;
-  const std::int64_t rows = shape.heads_a_key_head() * shape.Lq;
-  for (uint subgroups : {4u, 2u, 1u}) {
+  const std::int64_t tiles = (shape.heads_a_key_head() * shape.Lq + spec.MATRIX_M - 1) / spec.MATRIX_M;
+  // Two tiles share what a subgroup loads of k and v, as far as registers hold their sums.
+  constexpr std::array<std::array<uint, 2>, 4> choices{{{4, 2}, {4, 1}, {2, 1}, {1, 1}}};
+  for (const auto& [subgroups, rows] : choices) {
     spec.WG = subgroups * spec.SUBGROUP;
+    spec.ROWS = rows;
     const bool fits = spec.WG <= std::min(caps.max_invocations, caps.max_group_size[0]) && matrix_shared_bytes(spec) <= caps.max_shared_bytes;
-    if (fits && (subgroups == 1 || rows > std::int64_t{spec.MATRIX_M} * (subgroups / 2))) return spec;
+    const bool has_work = subgroups == 1 || tiles > std::int64_t{subgroups} * rows / 2;
+    if (fits && has_work && (rows == 1 || shape.D + shape.Dv <= 128)) return spec;
   }
   spec.MATRIX_M = 0;
   return spec;

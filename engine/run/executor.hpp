@@ -46,6 +46,9 @@ class Executor {
 
   const Profile& profile() const { return profile_; }
   // Of a dispatch's machine code, where the device was made to tell; has_work() must hold.
+  std::int64_t matrix_instructions(std::size_t dispatch) const {
+    return vk::count_matrix_instructions(device_, pipelines_[dispatch].handle);
+  }
   vk::PipelineStatistics statistics(std::size_t dispatch) const {
     return vk::read_statistics(device_, pipelines_[dispatch].handle);
   }

@@ -92,7 +92,8 @@ namespace fovea::vk {
   X(CmdBeginDebugUtilsLabelEXT)          \
   X(CmdEndDebugUtilsLabelEXT)            \
   X(GetPipelineExecutablePropertiesKHR)  \
-  X(GetPipelineExecutableStatisticsKHR)
+  X(GetPipelineExecutableStatisticsKHR)  \
+  X(GetPipelineExecutableInternalRepresentationsKHR)
 
 #define FOVEA_VK_MEMBER(name) PFN_vk##name name = nullptr;
 

@@ -83,14 +83,16 @@ Result<RawPipeline> PipelineStore::build(const PipelineRequest& request, const L
 
   VkComputePipelineCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO;
-  info.flags = device_.pipeline_statistics ? VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR : 0;
+  const bool has_matrices = multiplies_matrices(*request.shader);
+  if (device_.pipeline_statistics) info.flags = VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR;
+  if (device_.pipeline_statistics && has_matrices) info.flags |= VK_PIPELINE_CREATE_CAPTURE_INTERNAL_REPRESENTATIONS_BIT_KHR;
   info.layout = layout.layout.get();
   info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
   info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
   info.stage.module = module->get();
   info.stage.pName = "main";
   // A workgroup that multiplies matrices counts on lanes that stand in subgroups of the device's size.
-  if (multiplies_matrices(*request.shader) && device_.caps.subgroup_size_control)
+  if (has_matrices && device_.caps.subgroup_size_control)
     info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
   VkPipeline pipeline = VK_NULL_HANDLE;
   const VkResult result =

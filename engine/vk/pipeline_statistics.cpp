@@ -76,6 +76,35 @@ std::vector<NamedStatistic> read_named_statistics(const Device& device, VkPipeli
   return named;
 }
 
+std::int64_t count_matrix_instructions(const Device& device, VkPipeline pipeline) {
+  if (!device.pipeline_statistics || !device.fn.GetPipelineExecutableInternalRepresentationsKHR) return -1;
+  VkPipelineExecutableInfoKHR one{};
+  one.sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR;
+  one.pipeline = pipeline;
+  const auto ask = [&](std::vector<VkPipelineExecutableInternalRepresentationKHR>& list) {
+    auto count = static_cast<std::uint32_t>(list.size());
+    const VkResult result = device.fn.GetPipelineExecutableInternalRepresentationsKHR(device.handle, &one, &count, list.empty() ? nullptr : list.data());
+    list.resize(count);
+    for (auto& text : list) text.sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INTERNAL_REPRESENTATION_KHR;
+    return result;
+  };
+  std::vector<VkPipelineExecutableInternalRepresentationKHR> list;
+  if (ask(list) != VK_SUCCESS || ask(list) != VK_SUCCESS) return -1;  // how many; how long each is
+  std::vector<std::string> texts;
+  for (auto& text : list) texts.emplace_back(text.dataSize, '\0');
+  for (std::size_t i = 0; i < list.size(); ++i) list[i].pData = texts[i].data();
+  if (ask(list) != VK_SUCCESS) return -1;
+  std::int64_t most = -1;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (!list[i].isText) continue;
+    std::int64_t count = 0;
+    for (std::string_view mnemonic : {"v_wmma", "HMMA", "hmma"})
+      for (std::size_t at = texts[i].find(mnemonic); at != std::string::npos; at = texts[i].find(mnemonic, at + 1)) ++count;
+    most = std::max(most, count);
+  }
+  return most;
+}
+
 PipelineStatistics to_statistics(std::span<const NamedStatistic> named) {
   PipelineStatistics statistics;
   for (const auto& [driver, value] : named)

@@ -32,4 +32,8 @@ inline PipelineStatistics read_statistics(const Device& device, VkPipeline pipel
   return to_statistics(read_named_statistics(device, pipeline));
 }
 
+// Of a pipeline whose shader multiplies matrices: the instructions in its assembly that matrix units execute; -1: the driver shows no
+// assembly.
+std::int64_t count_matrix_instructions(const Device& device, VkPipeline pipeline);
+
 }  // namespace fovea::vk

@@ -57,7 +57,9 @@ void note(Plan& plan) {
     if (!run::has_work(dispatch)) continue;
     pipelines.kernels.insert(dispatch.label.substr(0, dispatch.label.find(' ')) + '=' + dispatch.kernel);
     const PipelineKind kind{dispatch.shader->name, dispatch.kernel};
-    if (pipelines.made[kind].insert(dispatch.constants).second) worsen(pipelines.worst[kind], executor.statistics(i));
+    if (!pipelines.made[kind].insert(dispatch.constants).second) continue;
+    worsen(pipelines.worst[kind], executor.statistics(i));
+    if (multiplies_matrices(*dispatch.shader) && executor.matrix_instructions(i) == 0) pipelines.without_matrices.insert(kind);
   }
 }
 
@@ -134,6 +136,8 @@ int conclude(const Options& options) {
   std::vector<std::string> faults = spilling(pipelines.worst, allowed_to_spill(options.driver));
   const std::size_t spills = faults.size();
   const auto add = [&](const std::vector<std::string>& more) { faults.insert(faults.end(), more.begin(), more.end()); };
+  for (const PipelineKind& kind : pipelines.without_matrices)
+    faults.push_back(kind.first + " of " + kind.second + " has no instruction of matrix units");
   if (pipelines.count() == 0) faults.push_back("the driver tells nothing of any pipeline");
   if (!options.part) add(kernels_never_made());
   std::string verdict = "no budget for this version: only spills count";
@@ -147,6 +151,9 @@ int conclude(const Options& options) {
     add(past);
     verdict = std::to_string(past.size()) + " past the budget " + file;
   }
+  if (options.part)
+    for (const auto& [kind, worst] : pipelines.worst)
+      std::printf("%s of %s: %s\n", kind.first.c_str(), kind.second.c_str(), to_text(worst).c_str());
   for (const std::string& fault : faults) std::printf("FAILED %s\n", fault.c_str());
   std::printf("compiled (not run): %s, %s: %zu pipelines of %zu shaders from %zu graphs; %zu spill; %s\n", options.driver.c_str(),
               device.c_str(), pipelines.count(), pipelines.worst.size(), pipelines.graphs, spills, verdict.c_str());

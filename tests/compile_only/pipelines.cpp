@@ -39,6 +39,13 @@ Error misread(const std::string& path, int line, const std::string& what) {
 
 }  // namespace
 
+std::string to_text(const PipelineStatistics& statistics) {
+  std::string text;
+  for (const Column& column : columns)
+    text += (text.empty() ? "" : ", ") + std::string(column.name) + ' ' + std::to_string(statistics.*column.figure);
+  return text;
+}
+
 void worsen(PipelineStatistics& worst, const PipelineStatistics& one) {
   for (const Column& column : columns) {
     std::int64_t& figure = worst.*column.figure;

@@ -19,6 +19,8 @@ using PipelineKind = std::pair<std::string, std::string>;
 // The worst of each figure: the most, and of occupancy the least.
 using Figures = std::map<PipelineKind, PipelineStatistics>;
 
+// "registers 96, spills 0, ..."
+std::string to_text(const PipelineStatistics& statistics);
 void worsen(PipelineStatistics& worst, const PipelineStatistics& one);
 
 struct Pipelines {
@@ -26,6 +28,7 @@ struct Pipelines {
   std::map<PipelineKind, std::set<std::vector<std::uint32_t>>> made;  // by their constants
   std::set<std::string> kernels;    // "operator=kernel" of every launch
   std::set<std::string> elsewhere;  // "operator=kernel" that took a graph on another device only
+  std::set<PipelineKind> without_matrices;  // whose assembly has no instruction of matrix units, though its shader multiplies matrices
   std::size_t graphs = 0;         // compiled; forced kernels count each
   std::size_t count() const;
 };
