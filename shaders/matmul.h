@@ -34,9 +34,23 @@ FOVEA_SHADER_BEGIN
   X(11, TM, 8)  /* rows an invocation; (BM/TM)·(BN/TN) = WG */ \
   X(12, TN, 4)
 
+#define MATMUL_MATRIX_SPEC(X) \
+  MATMUL_COMMON_SPEC(X) \
+  X(8, SUBGROUP, 32)  /* lanes of a subgroup; the matrices that it multiplies are M x K and K x N */ \
+  X(9, MATRIX_M, 16) \
+  X(10, MATRIX_N, 16) \
+  X(11, MATRIX_K, 16) \
+  X(12, SM, 2)        /* subgroups a workgroup, along rows and columns of y; WG = SM SN SUBGROUP */ \
+  X(13, SN, 2) \
+  X(14, TM, 2)        /* matrices of y a subgroup */ \
+  X(15, TN, 2) \
+  X(16, BK, 32)       /* k steps a turn */ \
+  X(17, VEC, 0)       /* the fast axes of both are multiples of 4: load vec4 */
+
 #ifdef __cplusplus
 FOVEA_SPEC(MatmulRowSpec, MATMUL_ROW_SPEC)
 FOVEA_SPEC(MatmulTileSpec, MATMUL_TILE_SPEC)
+FOVEA_SPEC(MatmulMatrixSpec, MATMUL_MATRIX_SPEC)
 FOVEA_SPEC(MatmulSumSpec, MATMUL_COMMON_SPEC)
 #endif
 

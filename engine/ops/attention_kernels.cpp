@@ -1,6 +1,7 @@
 // attention's kernels: which shapes each takes, and its launch.
 
 #include "ops/attention_blocks.hpp"
+#include "ops/matrix_units.hpp"
 #include "shaders/attention.h"
 
 #include <algorithm>
@@ -173,13 +174,8 @@ AttentionSpec matrix_spec(const NodeView& node, const DeviceCaps& caps) {
   AttentionSpec spec = spec_of(node);
   spec.KEYS = matrix_keys;
   spec.SUBGROUP = caps.subgroup_size;
-  spec.MATRIX_M = 0;
-  const auto is_power = [](uint n) { return n > 0 && (n & (n - 1)) == 0; };
-  for (const MatrixShape& matrix : caps.matrix_shapes) {
-    const bool fits = is_power(matrix.M) && is_power(matrix.N) && is_power(matrix.K) && matrix.N >= 4 && matrix.K >= 4 &&
-                      std::max(matrix.N, matrix.K) <= matrix_keys && matrix.M <= caps.subgroup_size;
-    if (fits && matrix.M > spec.MATRIX_M) spec.MATRIX_M = matrix.M, spec.MATRIX_N = matrix.N, spec.MATRIX_K = matrix.K;
-  }
+  const MatrixShape matrix = matrix_shape(caps, matrix_keys);
+  spec.MATRIX_M = matrix.M, spec.MATRIX_N = matrix.N, spec.MATRIX_K = matrix.K;
   if (spec.MATRIX_M == 0) return spec;
   const std::int64_t tiles = (shape.heads_a_key_head() * shape.Lq + spec.MATRIX_M - 1) / spec.MATRIX_M;
   // Two tiles share what a subgroup loads of k and v, as far as registers hold their sums.
@@ -199,7 +195,7 @@ bool supports_matrix(const NodeView& node, const DeviceCaps& caps) {
   const auto& attrs = node.attrs<AttentionAttrs>();
   const AttentionShape shape(node);
   // Authors' texts are compiled by a library that may not know of matrices; without NORMALIZE a weight may pass f16's range.
-  if (!supports_shape(node) || node.in(0).dtype != DType::f16 || attrs.mod || !attrs.normalize || !caps.cooperative_matrix) return false;
+  if (!supports_shape(node) || node.in(0).dtype != DType::f16 || attrs.mod || !attrs.normalize) return false;
   return matrix_spec(node, caps).MATRIX_M > 0 && loops_fit(caps, ceil_div(static_cast<std::uint64_t>(shape.Lk), matrix_keys) * 4096);
 }
 

@@ -1,4 +1,5 @@
 #include "ops/matmul_kernels.hpp"
+#include "ops/matrix_units.hpp"
 
 #include <algorithm>
 
@@ -97,6 +98,40 @@ Tiling<shader::MatmulTileSpec> tile_tiling(const NodeView& node, const MatmulPro
   return tiling;
 }
 
+constexpr std::uint32_t matrix_turn = 32;
+
+Count matrix_shared_bytes(const shader::MatmulMatrixSpec& spec) {
+  const auto tile = [](Count rows, Count columns) { return rows * (columns / 4 + 2) * 8; };
+  const Count BM = spec.SM * spec.TM * spec.MATRIX_M, BN = spec.SN * spec.TN * spec.MATRIX_N;
+  return (spec.A_TRANSPOSED ? tile(spec.BK, BM) : tile(BM, spec.BK)) + (spec.B_TRANSPOSED ? tile(BN, spec.BK) : tile(spec.BK, BN)) +
+         Count{spec.SM} * spec.SN * spec.MATRIX_M * (spec.MATRIX_N + 4) * 4;
+}
+
+// `groups` is 0 where the device has no matrices that fit.
+Tiling<shader::MatmulMatrixSpec> matrix_tiling(const NodeView& node, const MatmulProblem& problem, const DeviceCaps& caps) {
+  Tiling<shader::MatmulMatrixSpec> tiling{spec_of<shader::MatmulMatrixSpec>(node, problem), "matmul_matrix"};
+  auto& spec = tiling.spec;
+  const MatrixShape matrix = matrix_shape(caps, matrix_turn);
+  if (matrix.M == 0) return tiling;
+  spec.SUBGROUP = caps.subgroup_size;
+  spec.WG = spec.SM * spec.SN * spec.SUBGROUP;
+  spec.BK = matrix_turn;
+  spec.MATRIX_M = matrix.M, spec.MATRIX_N = matrix.N, spec.MATRIX_K = matrix.K;
+  const auto M = static_cast<Count>(problem.M), N = static_cast<Count>(problem.N), K = static_cast<Count>(problem.K);
+  const auto registers = [&](std::uint32_t side) { return side * side * matrix.M * matrix.N / spec.SUBGROUP; };
+  // Sides of 4 matrices load half as often as those of 2.
+  const bool is_large = std::min(M, N) >= 128 && registers(4) <= 64;
+  spec.TM = spec.TN = is_large ? 4 : 2;
+  spec.VEC = (spec.A_TRANSPOSED ? M : K) % 4 == 0 && (spec.B_TRANSPOSED ? K : N) % 4 == 0;
+  if (spec.WG > std::min(caps.max_invocations, caps.max_group_size[0]) || matrix_shared_bytes(spec) > caps.max_shared_bytes) return tiling;
+  tiling.groups = ceil_div(M, spec.SM * spec.TM * matrix.M) * ceil_div(N, spec.SN * spec.TN * matrix.N) * static_cast<Count>(problem.batches);
+  return tiling;
+}
+
+bool has_matrix(const NodeView& node, const MatmulProblem& problem, const DeviceCaps& caps) {
+  return node.in(0).dtype == DType::f16 && matrix_tiling(node, problem, caps).groups > 0;
+}
+
 // Without parts: one launch that writes the result. With them: raw sums of each part of K to scratch.
 struct Parts {
   Count count = 1, length = 0;  // of a part, a multiple of 16
@@ -163,6 +198,19 @@ void plan_matmul_tile(const NodeView& node, const DeviceCaps& caps, KernelPlan& 
   add_launch(node, problem, caps, tile_tiling(node, problem), {}, plan);
 }
 bool prefers_matmul_tile(const NodeView&, const DeviceCaps& caps) { return !is_cpu(caps); }
+
+bool supports_matmul_matrix(const NodeView& node, const DeviceCaps& caps) {
+  const MatmulProblem problem = matmul_problem(node);
+  return has_matrix(node, problem, caps) && loops_fit(caps, static_cast<Count>(problem.K) * 4);
+}
+void plan_matmul_matrix(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
+  const MatmulProblem problem = matmul_problem(node);
+  add_launch(node, problem, caps, matrix_tiling(node, problem, caps), {}, plan);
+}
+bool prefers_matmul_matrix(const NodeView& node, const DeviceCaps& caps) {
+  const MatmulProblem problem = matmul_problem(node);
+  return !is_cpu(caps) && std::min(problem.M, problem.N) > 8;  // fewer rows or columns leave most of a matrix empty
+}
 
 bool supports_matmul_split(const NodeView& node, const DeviceCaps& caps) {
   const MatmulProblem problem = matmul_problem(node);

@@ -13,6 +13,10 @@ void plan_matmul_row(const NodeView& node, const DeviceCaps& caps, KernelPlan& p
 bool supports_matmul_tile(const NodeView& node, const DeviceCaps& caps);
 bool prefers_matmul_tile(const NodeView& node, const DeviceCaps& caps);
 void plan_matmul_tile(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan);
+// For GPUs with matrix units: f16.
+bool supports_matmul_matrix(const NodeView& node, const DeviceCaps& caps);
+bool prefers_matmul_matrix(const NodeView& node, const DeviceCaps& caps);
+void plan_matmul_matrix(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan);
 // Sums over parts of K by one of these, then their sums: where K is long and the results too few to fill the device, or
 // where one invocation may not loop over all of K.
 bool supports_matmul_split(const NodeView& node, const DeviceCaps& caps);

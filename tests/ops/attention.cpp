@@ -2,6 +2,7 @@
 
 #include "tests/support/attention.hpp"
 #include "tests/support/check.hpp"
+#include "tests/support/run.hpp"
 
 #include <cmath>
 #include <limits>
@@ -72,6 +73,8 @@ TEST_CASE("head sizes that are multiples of four and not, and values of another 
   for (const std::int64_t D : {1, 3, 20, 64, 256})
     check_attention({.Lq = 9, .Lk = 11, .D = D, .Dv = D, .f16 = D <= 64});
   check_attention({.Lq = 70, .Lk = 11, .D = 4, .Dv = 128, .f16 = false});
+  if (compiles_only())  // the registers of many rows
+    for (const std::int64_t D : {64, 128}) check_attention({.Lq = 70, .Lk = 35, .D = D, .Dv = D});
   check_attention({.Lq = 9, .Lk = 11, .D = 12, .Dv = 3});
   check_attention({.Lq = 9, .Lk = 11, .D = 5, .Dv = 36});
 }
