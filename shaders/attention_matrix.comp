@@ -37,6 +37,10 @@ shared f16vec4 tile[KV_SIZE > Q_SIZE ? KV_SIZE : Q_SIZE];    // q, then k and v
 shared float scores[SUBGROUPS * MATRIX_M * SCORE_PITCH];     // of one tile of each subgroup; and results on their way out
 shared float16_t weights[TILE_ROWS * WEIGHT_PITCH];
 shared float factors[TILE_ROWS];
+// What a value that is not finite makes of a result where a weight is not 0, for 0 times it is not 0: two bits a column, of +inf and
+// of -inf. The matrices multiply 0 in its place.
+const uint STAIN_WORDS = (DV + 15) / 16;
+shared uint stains[FORBIDS ? TILE_ROWS * STAIN_WORDS : 1];
 shared uint not_finite_step;  // the last step whose values held a NaN or an infinity, counted from 1
 
 #define A_MATRIX coopmat<float16_t, gl_ScopeSubgroup, MATRIX_M, MATRIX_K, gl_MatrixUseA>
@@ -92,15 +96,19 @@ void load_keys_and_values(uint pair, uint j0, uint number) {
   }
 }
 
-// What values that are not finite add to column c of `row`: of those that the row sees.
-float stain(uint row, uint c) {
-  float sum = 0.0;
-  for (uint j = 0; j < KEYS; ++j) {
-    float weight = float(weights[row * WEIGHT_PITCH + j]);
-    vec4 x = vec4(tile[V_AT + j * V_PITCH + c / 4]);
-    if (weight != 0.0 && not_finite_each(x)[c % 4]) sum += weight * x[c % 4];
+// Row `row` sees key j of the step: what is not finite in its value goes into the row's stains.
+void note_stains(uint row, uint j) {
+  [[dont_unroll]] for (uint quad = 0; quad < V_QUADS; ++quad) {
+    vec4 x = vec4(tile[V_AT + j * V_PITCH + quad]);
+    if (!not_finite(x)) continue;
+    uint bits = 0;
+    [[unroll]] for (uint e = 0; e < 4; ++e) if (not_finite(vec4(x[e]))) bits |= (is_nan(x[e]) ? 3u : x[e] > 0.0 ? 1u : 2u) << 2 * e;
+    atomicOr(stains[row * STAIN_WORDS + quad / 4], bits << quad % 4 * 8, gl_ScopeWorkgroup, 0, 0);
   }
-  return sum;
+}
+float stain(uint row, uint column) {
+  uint bits = stains[row * STAIN_WORDS + column / 16] >> column % 16 * 2 & 3u;
+  return bits == 0 ? 0.0 : bits == 3 ? QUIET_NAN : bits == 1 ? POSITIVE_INFINITY : NEGATIVE_INFINITY;
 }
 
 void attend(uint group) {
@@ -120,6 +128,8 @@ void attend(uint group) {
   }
 
   if (gl_LocalInvocationID.x == 0) not_finite_step = 0;
+  if (FORBIDS)
+    for (uint e = gl_LocalInvocationID.x; e < TILE_ROWS * STAIN_WORDS; e += WG) stains[e] = 0;
   A_MATRIX q[ROWS * D_STEPS];
   EACH_TILE {
     if (r > 0) barrier();
@@ -148,7 +158,9 @@ void attend(uint group) {
     }
 
     bool stained = FORBIDS && not_finite_step == n + 1, moved = false;
+    uint seen_keys[ROWS];  // of the lane's, by bits
     EACH_TILE {
+      seen_keys[r] = 0;
       [[unroll]] for (uint t = 0; t < KEY_TILES; ++t)
         coopMatStore(product[r * KEY_TILES + t], scores, one * SCORE_PITCH + t * MATRIX_N, SCORE_PITCH, ROW_MAJOR);
       subgroup_wrote();
@@ -166,9 +178,8 @@ void attend(uint group) {
         float weight = weight_of(state[r], score[j]);
         state[r].l += weight;
         weight = used(weight, at[r], min(j0 + j * LANES_A_ROW + part, p.keys - 1));
-        float16_t rounded = float16_t(weight);
-        if (stained && weight > 0.0 && rounded == float16_t(0.0)) rounded = float16_t(5.9604645e-8);  // the least: it is seen
-        weights[own[r] * WEIGHT_PITCH + j * LANES_A_ROW + part] = rounded;
+        if (FORBIDS && weight != 0.0) seen_keys[r] |= 1u << j;
+        weights[own[r] * WEIGHT_PITCH + j * LANES_A_ROW + part] = float16_t(weight);
       }
       if (part == 0) factors[own[r]] = keep;
       subgroup_wrote();  // and has read the scores
@@ -180,17 +191,7 @@ void attend(uint group) {
       [[unroll]] for (uint t = 0; t < V_TILES; ++t) sum[r * V_TILES + t] = sum[r * V_TILES + t] * kept_of_rows;
     }
     if (stained) {
-      EACH_TILE [[unroll]] for (uint t = 0; t < V_TILES; ++t) {
-        for (uint e = gl_SubgroupInvocationID; e < MATRIX_M * MATRIX_N; e += SUBGROUP) {
-          uint row = one + e / MATRIX_N, column = e % MATRIX_N;
-          scores[row * SCORE_PITCH + column] = stain(tile_row(row, r), t * MATRIX_N + column);
-        }
-        subgroup_wrote();
-        SUMS stains;
-        coopMatLoad(stains, scores, one * SCORE_PITCH, SCORE_PITCH, ROW_MAJOR);
-        sum[r * V_TILES + t] = sum[r * V_TILES + t] + stains;
-        subgroup_wrote();
-      }
+      EACH_TILE for (uint j = 0; j < KEYS_A_LANE; ++j) if ((seen_keys[r] >> j & 1u) != 0u) note_stains(own[r], j * LANES_A_ROW + part);
       barrier();
       for (uint e = gl_LocalInvocationID.x; e < KEYS * V_PITCH; e += WG) tile[V_AT + e] = f16vec4(finite_of(vec4(tile[V_AT + e])));
       barrier();
@@ -220,7 +221,10 @@ void attend(uint group) {
       subgroup_wrote();
       for (uint e = gl_SubgroupInvocationID; e < MATRIX_M * MATRIX_N; e += SUBGROUP) {
         uint row = one + e / MATRIX_N, at_row = first + tile_row(row, r), column = t * MATRIX_N + e % MATRIX_N;
-        if (at_row <= last && column < DV) STORE(y, (pair * p.rows + at_row) * DV + column, scores[row * SCORE_PITCH + e % MATRIX_N]);
+        if (at_row > last || column >= DV) continue;
+        float result = scores[row * SCORE_PITCH + e % MATRIX_N];
+        if (FORBIDS) result += stain(tile_row(row, r), column);
+        STORE(y, (pair * p.rows + at_row) * DV + column, result);
       }
       subgroup_wrote();
     }

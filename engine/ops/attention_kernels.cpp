@@ -165,7 +165,7 @@ std::uint64_t matrix_shared_bytes(const AttentionSpec& spec) {
   const std::uint64_t one = spec.WG / spec.SUBGROUP * spec.MATRIX_M, rows = one * spec.ROWS;  // rows at a time, and in all
   const auto pitch = [](std::uint64_t size, std::uint64_t step) { return (size + step - 1) / step * step / 4 + 2; };
   const std::uint64_t d = pitch(spec.D, spec.MATRIX_K), v = pitch(spec.DV, spec.MATRIX_N);
-  return std::max(one * d, spec.KEYS * (d + v)) * 8 + one * (spec.KEYS + 4) * 4 + rows * ((spec.KEYS + 8) * 2 + 4) + 16;
+  return std::max(one * d, spec.KEYS * (d + v)) * 8 + one * (spec.KEYS + 4) * 4 + rows * ((spec.KEYS + 8) * 2 + 4 + (spec.DV + 15) / 16 * 4) + 16;
 }
 
 // The device's matrices of most rows, in as many subgroups as shared memory takes; MATRIX_M is 0 where there are none.
