@@ -51,12 +51,6 @@ vec4 own_b(uint row, uint i) { return OWNS_KEYS ? load_v(row, i) : load_d_out(ro
 vec4 other_a(uint row, uint i) { return OWNS_KEYS ? load_q(row, i) : load_k(row, i); }
 vec4 other_b(uint row, uint i) { return OWNS_KEYS ? load_d_out(row, i) : load_v(row, i); }
 
-// Rows of queries that see one of the keys first..last.
-uvec2 visible_rows(uint first, uint last) {
-  if (BAND == 0 || p.rows != p.queries) return uvec2(0, p.rows);
-  return uvec2(clamp(ivec2(int(first) - p.band_high, int(last) - p.band_low + 1), ivec2(0), ivec2(int(p.rows))));
-}
-
 #define EACH_ROW [[unroll]] for (uint r = 0; r < ROWS; ++r)
 
 // A pair that is excluded has weight 0, and 0 times a NaN or an infinity would be NaN. So a row is summed without those, and

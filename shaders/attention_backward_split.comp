@@ -47,12 +47,6 @@ vec4 own_b(uint row, uint i) { return OWNS_KEYS ? load_v(row, QUAD) : load_d_out
 vec4 other_a(uint row, uint i) { return OWNS_KEYS ? load_q(row, QUAD) : load_k(row, QUAD); }
 vec4 other_b(uint row, uint i) { return OWNS_KEYS ? load_d_out(row, QUAD) : load_v(row, QUAD); }
 
-// Rows of queries that see one of the keys first..last.
-uvec2 visible_rows(uint first, uint last) {
-  if (BAND == 0 || p.rows != p.queries) return uvec2(0, p.rows);
-  return uvec2(clamp(ivec2(int(first) - p.band_high, int(last) - p.band_low + 1), ivec2(0), ivec2(int(p.rows))));
-}
-
 // A pair that is excluded has weight 0, and takes nothing of the other row, be it NaN or infinite.
 vec4 taken(vec4 x, vec2 factor) { return FORBIDS && factor == vec2(0.0) ? vec4(0.0) : x; }
 

@@ -23,6 +23,7 @@
 #include "lib/math.glsl"
 #include "lib/online_softmax.glsl"
 #include "lib/attention.glsl"
+#include "lib/matrix.glsl"
 
 const uint SUBGROUPS = WG / SUBGROUP, OWN_ROWS = MATRIX_M * ROWS, TILE_ROWS = OWN_ROWS * SUBGROUPS;
 const uint LANES_A_ROW = SUBGROUP / MATRIX_M, KEYS_A_LANE = KEYS / LANES_A_ROW;
@@ -43,46 +44,14 @@ const uint STAIN_WORDS = (DV + 15) / 16;
 shared uint stains[FORBIDS ? TILE_ROWS * STAIN_WORDS : 1];
 shared uint not_finite_step;  // the last step whose values held a NaN or an infinity, counted from 1
 
-#define A_MATRIX coopmat<float16_t, gl_ScopeSubgroup, MATRIX_M, MATRIX_K, gl_MatrixUseA>
-#define B_MATRIX coopmat<float16_t, gl_ScopeSubgroup, MATRIX_K, MATRIX_N, gl_MatrixUseB>
-#define SUMS coopmat<float, gl_ScopeSubgroup, MATRIX_M, MATRIX_N, gl_MatrixUseAccumulator>
-#define ROW_MAJOR gl_CooperativeMatrixLayoutRowMajor
-#define COLUMN_MAJOR gl_CooperativeMatrixLayoutColumnMajor
 #define EACH_TILE [[unroll]] for (uint r = 0; r < ROWS; ++r)
 
-void subgroup_wrote() {
-  subgroupMemoryBarrierShared();
-  subgroupBarrier();
-}
-
-// Four elements as they are stored.
-#define F16_LOADER(name, view, view4, SIZE)                                              \
-  f16vec4 name(uint row, uint i) {                                                       \
-    f16vec4 x = f16vec4(0.0);                                                            \
-    if (SIZE % 4 == 0) {                                                                 \
-      uvec2 words = view4[row * (SIZE / 4) + i];                                         \
-      x = f16vec4(unpackFloat2x16(words.x), unpackFloat2x16(words.y));                   \
-    } else {                                                                             \
-      uint at = row * SIZE + 4 * i;                                                      \
-      [[unroll]] for (uint n = 0; n < 4; ++n) if (4 * i + n < SIZE) x[n] = view[at + n]; \
-    }                                                                                    \
-    return x;                                                                            \
-  }
 F16_LOADER(q16, q, q4, D)
 F16_LOADER(k16, k, k4, D)
 F16_LOADER(v16, v, v4, DV)
 
 // Row n of the subgroups' tiles number r, in the workgroup's rows.
 uint tile_row(uint n, uint r) { return n / MATRIX_M * OWN_ROWS + r * MATRIX_M + n % MATRIX_M; }
-
-// Rows [0, rows) by `pitch` vec4s of the tile from `at` on: zeros past `quads`, and where `row` is not `filled`.
-#define FILL_TILE(at, rows, pitch, quads, filled, loaded)                                         \
-  for (uint n = gl_LocalInvocationID.x; n < (rows) * (pitch); n += WG) {                          \
-    uint row = n / (pitch), quad = n % (pitch);                                                   \
-    f16vec4 x = f16vec4(0.0);                                                                     \
-    if (quad < (quads) && (filled)) x = loaded;                                                   \
-    tile[(at) + n] = x;                                                                           \
-  }
 
 void load_keys_and_values(uint pair, uint j0, uint number) {
   uint count = min(KEYS, p.keys - j0);

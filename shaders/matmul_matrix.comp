@@ -17,6 +17,7 @@
 #include "lib/math.glsl"
 FOVEA_SPEC(MatmulMatrixSpec, MATMUL_MATRIX_SPEC)
 #include "lib/matmul.glsl"
+#include "lib/matrix.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(set = 0, binding = 0) readonly buffer A { float16_t a[]; };
@@ -36,7 +37,7 @@ shared f16vec4 b_tile[B_ROWS * B_PITCH];
 shared float sums[SM * SN * MATRIX_M * SUM_PITCH];  // a matrix of each subgroup, on its way out
 
 // The tile of rows [row0, rows) and columns [column0, columns) of a matrix whose rows are `length` apart; past both zeros.
-#define FILL_TILE(tile, TILE_ROWS, PITCH, view, view4, first, row0, rows, column0, columns, length)          \
+#define FILL_OPERAND(tile, TILE_ROWS, PITCH, view, view4, first, row0, rows, column0, columns, length)          \
   for (uint n = gl_LocalInvocationID.x; n < TILE_ROWS * PITCH; n += WG) {                                    \
     uint row = row0 + n / PITCH, column = column0 + n % PITCH * 4, at = first + row * length + column;       \
     f16vec4 x = f16vec4(0.0);                                                                                \
@@ -53,7 +54,6 @@ shared float sums[SM * SN * MATRIX_M * SUM_PITCH];  // a matrix of each subgroup
     tile[n] = x;                                                                                             \
   }
 
-#define SUMS coopmat<float, gl_ScopeSubgroup, MATRIX_M, MATRIX_N, gl_MatrixUseAccumulator>
 #define EACH_M [[unroll]] for (uint i = 0; i < TM; ++i)
 #define EACH_N [[unroll]] for (uint j = 0; j < TN; ++j)
 
@@ -73,30 +73,30 @@ void main() {
   [[unroll]] for (uint t = 0; t < TM * TN; ++t) sum[t] = SUMS(0.0);
   for (uint k = k0; k < k_end; k += BK) {
     if (A_TRANSPOSED != 0)
-      FILL_TILE(a_tile, A_ROWS, A_PITCH, a, a4, base.a, k, k_end, m0, p.M, p.M)
+      FILL_OPERAND(a_tile, A_ROWS, A_PITCH, a, a4, base.a, k, k_end, m0, p.M, p.M)
     else
-      FILL_TILE(a_tile, A_ROWS, A_PITCH, a, a4, base.a, m0, p.M, k, k_end, p.K)
+      FILL_OPERAND(a_tile, A_ROWS, A_PITCH, a, a4, base.a, m0, p.M, k, k_end, p.K)
     if (B_TRANSPOSED != 0)
-      FILL_TILE(b_tile, B_ROWS, B_PITCH, b, b4, base.b, n0, p.N, k, k_end, p.K)
+      FILL_OPERAND(b_tile, B_ROWS, B_PITCH, b, b4, base.b, n0, p.N, k, k_end, p.K)
     else
-      FILL_TILE(b_tile, B_ROWS, B_PITCH, b, b4, base.b, k, k_end, n0, p.N, p.N)
+      FILL_OPERAND(b_tile, B_ROWS, B_PITCH, b, b4, base.b, k, k_end, n0, p.N, p.N)
     barrier();
     [[unroll]] for (uint kk = 0; kk < BK; kk += MATRIX_K) {
-      coopmat<float16_t, gl_ScopeSubgroup, MATRIX_M, MATRIX_K, gl_MatrixUseA> x[TM];
+      A_MATRIX x[TM];
       EACH_M {
         uint m = own_m + i * MATRIX_M;
         if (A_TRANSPOSED != 0)
-          coopMatLoad(x[i], a_tile, kk * A_PITCH + m / 4, A_PITCH, gl_CooperativeMatrixLayoutColumnMajor);
+          coopMatLoad(x[i], a_tile, kk * A_PITCH + m / 4, A_PITCH, COLUMN_MAJOR);
         else
-          coopMatLoad(x[i], a_tile, m * A_PITCH + kk / 4, A_PITCH, gl_CooperativeMatrixLayoutRowMajor);
+          coopMatLoad(x[i], a_tile, m * A_PITCH + kk / 4, A_PITCH, ROW_MAJOR);
       }
       EACH_N {
-        coopmat<float16_t, gl_ScopeSubgroup, MATRIX_K, MATRIX_N, gl_MatrixUseB> w;
+        B_MATRIX w;
         uint n = own_n + j * MATRIX_N;
         if (B_TRANSPOSED != 0)
-          coopMatLoad(w, b_tile, n * B_PITCH + kk / 4, B_PITCH, gl_CooperativeMatrixLayoutColumnMajor);
+          coopMatLoad(w, b_tile, n * B_PITCH + kk / 4, B_PITCH, COLUMN_MAJOR);
         else
-          coopMatLoad(w, b_tile, kk * B_PITCH + n / 4, B_PITCH, gl_CooperativeMatrixLayoutRowMajor);
+          coopMatLoad(w, b_tile, kk * B_PITCH + n / 4, B_PITCH, ROW_MAJOR);
         EACH_M sum[i * TN + j] = coopMatMulAdd(x[i], w, sum[i * TN + j]);
       }
     }
@@ -105,9 +105,8 @@ void main() {
 
   uint first = gl_SubgroupID * MATRIX_M * SUM_PITCH;
   EACH_M EACH_N {
-    coopMatStore(sum[i * TN + j], sums, first, SUM_PITCH, gl_CooperativeMatrixLayoutRowMajor);
-    subgroupMemoryBarrierShared();
-    subgroupBarrier();
+    coopMatStore(sum[i * TN + j], sums, first, SUM_PITCH, ROW_MAJOR);
+    subgroup_wrote();
     for (uint e = gl_SubgroupInvocationID; e < MATRIX_M * MATRIX_N; e += SUBGROUP) {
       uint m = m0 + own_m + i * MATRIX_M + e / MATRIX_N, n = n0 + own_n + j * MATRIX_N + e % MATRIX_N;
       if (m < p.M && n < p.N) {
@@ -119,7 +118,6 @@ void main() {
           STORE(y, at, finish(result, base.bias + m * p.bias_m + n * BIAS_N));
       }
     }
-    subgroupMemoryBarrierShared();
-    subgroupBarrier();
+    subgroup_wrote();
   }
 }

@@ -1,6 +1,7 @@
 // The gradient of attention: the weights made again from the log-sum-exp, in tiles, or all at once where no kernel fits.
 
 #include "ops/attention_blocks.hpp"
+#include "ops/matrix_units.hpp"
 #include "ops/vjp.hpp"
 
 #include <algorithm>
@@ -115,13 +116,9 @@ bool supports_shuffle(const NodeView& node, const DeviceCaps& caps) {
          rows_a_lane(node, caps) > 0 && loops_fit(node, caps, caps.subgroup_size);
 }
 
-// `lanes` share a row of those that the workgroup owns.
-void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint step, uint rows, uint lanes, KernelPlan& plan) {
+// `spec` has the workgroup, of which `lanes` share a row of those that it owns, and the rows a lane and a step.
+void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, AttentionSpec spec, uint lanes, KernelPlan& plan) {
   const auto& attrs = node.attrs<AttentionBackwardAttrs>();
-  AttentionSpec spec = attention_spec(node, attrs.forward);
-  spec.WG = step > 1 && lanes == 1 ? step : caps.type == DeviceType::cpu ? 32 : 64;
-  spec.KEYS = step;
-  spec.ROWS = rows;
   std::uint32_t next = 0;
   const AttentionShape shape(node);
   const auto rows_in_all = static_cast<std::uint64_t>(shape.B * shape.H * shape.Lq);
@@ -172,15 +169,54 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, uint s
   }
 }
 
+AttentionSpec spec_of(const NodeView& node, uint group, uint step, uint rows = 1) {
+  AttentionSpec spec = attention_spec(node, node.attrs<AttentionBackwardAttrs>().forward);
+  spec.WG = group, spec.KEYS = step, spec.ROWS = rows;
+  return spec;
+}
+
 void plan_shuffle(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
-  plan(node, caps, caps.costly_shuffles ? "attention_backward.broadcast" : "attention_backward.shuffle", caps.subgroup_size, rows_a_lane(node, caps), 1, out);
+  const AttentionSpec spec = spec_of(node, caps.subgroup_size, caps.subgroup_size, rows_a_lane(node, caps));
+  plan(node, caps, caps.costly_shuffles ? "attention_backward.broadcast" : "attention_backward.shuffle", spec, 1, out);
 }
 void plan_uniform(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
-  plan(node, caps, "attention_backward.uniform", 1, 1, 1, out);
+  plan(node, caps, "attention_backward.uniform", spec_of(node, caps.type == DeviceType::cpu ? 32 : 64, 1), 1, out);
 }
 void plan_split(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
   const uint lanes = lanes_a_row(node);
-  plan(node, caps, "attention_backward_split", lanes, 1, lanes, out);
+  plan(node, caps, "attention_backward_split", spec_of(node, caps.type == DeviceType::cpu ? 32 : 64, lanes), lanes, out);
+}
+
+std::uint64_t matrix_shared_bytes(const AttentionSpec& spec) {
+  const std::uint64_t rows = spec.WG / spec.SUBGROUP * spec.MATRIX_M, wider = std::max(spec.MATRIX_K, spec.MATRIX_N);
+  const auto pitch = [&](std::uint64_t size) { return (size + wider - 1) / wider * wider / 4 + 2; };
+  const std::uint64_t tile = std::max(spec.KEYS * (pitch(spec.D) + pitch(spec.DV)), rows * std::max(pitch(spec.D), pitch(spec.DV)));
+  return tile * 8 + rows * ((spec.KEYS + 4) * 8 + (spec.KEYS + 8) * 4 + 8) + spec.KEYS * 4;
+}
+// As many subgroups as shared memory takes; MATRIX_M is 0 where not even one has room, or the device no matrices.
+AttentionSpec matrix_spec(const NodeView& node, const DeviceCaps& caps) {
+  constexpr uint step = 32;
+  AttentionSpec spec = spec_of(node, 0, step);
+  const MatrixShape matrix = matrix_shape(caps, step);
+  spec.SUBGROUP = caps.subgroup_size;
+  spec.MATRIX_M = matrix.M, spec.MATRIX_N = matrix.N, spec.MATRIX_K = matrix.K;
+  if (matrix.M == 0) return spec;
+  for (uint subgroups : {4u, 2u, 1u}) {
+    spec.WG = subgroups * spec.SUBGROUP;
+    if (spec.WG <= std::min(caps.max_invocations, caps.max_group_size[0]) && matrix_shared_bytes(spec) <= caps.max_shared_bytes) return spec;
+  }
+  spec.MATRIX_M = 0;
+  return spec;
+}
+bool supports_matrix(const NodeView& node, const DeviceCaps& caps) {
+  const auto& forward = node.attrs<AttentionBackwardAttrs>().forward;
+  // As forward: an author's text is compiled apart, and without NORMALIZE a weight may pass f16's range.
+  if (node.in(0).dtype != DType::f16 || forward.mod || !forward.normalize || !attention_kernel_takes(AttentionShape(node))) return false;
+  return matrix_spec(node, caps).MATRIX_M > 0 && loops_fit(node, caps, 32, 4096);
+}
+void plan_matrix(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
+  const AttentionSpec spec = matrix_spec(node, caps);
+  plan(node, caps, "attention_backward_matrix", spec, spec.SUBGROUP / spec.MATRIX_M, out);
 }
 
 bool made_for_cpu(const NodeView&, const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
@@ -188,6 +224,7 @@ bool made_for_gpu(const NodeView& node, const DeviceCaps& caps) { return !made_f
 
 constexpr Kernel kernels[] = {
     {"attention_backward_shuffle", supports_shuffle, plan_shuffle, made_for_cpu},
+    {"attention_backward_matrix", supports_matrix, plan_matrix, made_for_gpu},
     {"attention_backward_split", supports_split, plan_split, made_for_gpu},
     {"attention_backward_uniform", supports_uniform, plan_uniform},
 };

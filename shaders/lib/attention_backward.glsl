@@ -45,4 +45,10 @@ Pair pair_of(float product, float d_weight, QueryRow at, uint key, vec3 stat, bo
   return Pair(w, w * share, w * (share * d_weight - stat.y), slope);
 }
 
+// Rows of queries that see one of the keys first..last.
+uvec2 visible_rows(uint first, uint last) {
+  if (BAND == 0 || p.rows != p.queries) return uvec2(0, p.rows);
+  return uvec2(clamp(ivec2(int(first) - p.band_high, int(last) - p.band_low + 1), ivec2(0), ivec2(int(p.rows))));
+}
+
 #endif

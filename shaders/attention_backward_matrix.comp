@@ -1,0 +1,221 @@
+// The gradients of attention_backward.comp on matrix units: f16 operands, f32 sums. For GPUs; right wherever a subgroup multiplies
+// matrices.
+//
+// A subgroup owns M rows of queries or of keys, holds them and their sums as matrices, and walks the other side with the rest of its
+// workgroup, KEYS rows at a time, through shared memory. Products pass through shared memory to the lanes, of which SUBGROUP / M
+// share a row, and what they make of them comes back as matrices in f16. Each row of those is divided by its largest magnitude, by
+// which what it adds is multiplied again: a loss that makes gradients small leaves them as many bits as one that does not.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
+#extension GL_KHR_memory_scope_semantics : require
+#extension GL_KHR_cooperative_matrix : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_shuffle : require
+#pragma requires GL_KHR_cooperative_matrix
+#pragma use_vulkan_memory_model
+#pragma variant WEIGHTS whole dropped
+#pragma variant DTYPE f16
+#define ATTENTION_BACKWARD
+#define ATTENTION_STATE 8
+#include "attention.h"
+#include "lib/dtype.glsl"
+#include "lib/math.glsl"
+#include "lib/attention.glsl"
+#include "lib/attention_backward.glsl"
+#include "lib/matrix.glsl"
+
+layout(set = 0, binding = 6) writeonly buffer DA { STORE_T d_a[]; };     // dq or dk
+layout(set = 0, binding = 7) writeonly buffer DB { STORE_T d_b[]; };     // dv, or
+layout(set = 0, binding = 7) writeonly buffer DStats { vec4 d_stats[]; };  // the statistics that the keys' side reads
+
+const bool OWNS_KEYS = SIDE == ATTENTION_BACKWARD_KEYS;
+const uint SUBGROUPS = WG / SUBGROUP, TILE_ROWS = MATRIX_M * SUBGROUPS;
+const uint LANES_A_ROW = SUBGROUP / MATRIX_M, OTHERS_A_LANE = KEYS / LANES_A_ROW;
+const uint WIDER = MATRIX_K > MATRIX_N ? MATRIX_K : MATRIX_N;
+const uint D_PITCH = (D + WIDER - 1) / WIDER * WIDER / 4 + 2, V_PITCH = (DV + WIDER - 1) / WIDER * WIDER / 4 + 2;
+const uint D_STEPS = (D + MATRIX_K - 1) / MATRIX_K, V_STEPS = (DV + MATRIX_K - 1) / MATRIX_K;
+const uint D_TILES = (D + MATRIX_N - 1) / MATRIX_N, V_TILES = (DV + MATRIX_N - 1) / MATRIX_N;
+const uint B_TILES = OWNS_KEYS ? V_TILES : D_TILES;
+const uint OTHER_TILES = KEYS / MATRIX_N, OTHER_STEPS = KEYS / MATRIX_K;
+const uint PRODUCT_PITCH = KEYS + 4, FACTOR_PITCH = KEYS + 8;
+const uint B_AT = KEYS * D_PITCH, BOTH_SIZE = B_AT + KEYS * V_PITCH, OWN_SIZE = TILE_ROWS * (D_PITCH > V_PITCH ? D_PITCH : V_PITCH);
+
+shared f16vec4 tile[BOTH_SIZE > OWN_SIZE ? BOTH_SIZE : OWN_SIZE];  // the owned rows' a, then b; the others' a and b
+shared float products[TILE_ROWS * PRODUCT_PITCH];                  // q·k; and results on their way out
+shared float d_weights[TILE_ROWS * PRODUCT_PITCH];                 // dO·v
+shared float16_t a_factors[TILE_ROWS * FACTOR_PITCH];  // of other rows' a: ds
+shared float16_t b_factors[TILE_ROWS * FACTOR_PITCH];  // of other rows' b: w; owning queries, of their a: w
+shared float a_scales[TILE_ROWS], b_scales[TILE_ROWS];
+shared uint stained[KEYS];  // of the other rows: bit 0: its a holds a NaN or an infinity; bit 1: its b
+
+F16_LOADER(q16, q, q4, D)
+F16_LOADER(k16, k, k4, D)
+F16_LOADER(v16, v, v4, DV)
+F16_LOADER(d_out16, d_out, d_out4, DV)
+f16vec4 own_a(uint row, uint i) { return OWNS_KEYS ? k16(row, i) : q16(row, i); }
+f16vec4 own_b(uint row, uint i) { return OWNS_KEYS ? v16(row, i) : d_out16(row, i); }
+f16vec4 other_a(uint row, uint i) { return OWNS_KEYS ? q16(row, i) : k16(row, i); }
+f16vec4 other_b(uint row, uint i) { return OWNS_KEYS ? d_out16(row, i) : v16(row, i); }
+
+// A pair that is excluded has weight 0, and 0 times a NaN or an infinity would be NaN. So matrices have 0 in place of those, and
+// the factors of the pairs that do see such a row become NaN.
+f16vec4 noted(f16vec4 x, uint row, uint bit) {
+  if (!FORBIDS || !not_finite(vec4(x))) return x;
+  atomicOr(stained[row], bit, gl_ScopeWorkgroup, 0, 0);
+  return f16vec4(finite_of(vec4(x)));
+}
+
+// The largest of the lanes that share a row, or 1 where it scales nothing.
+float scale_of(float most) {
+  [[unroll]] for (uint d = 1; d < LANES_A_ROW; d *= 2) most = max(most, subgroupShuffleXor(most, d));
+  return most > 0.0 && most < POSITIVE_INFINITY ? most : 1.0;
+}
+
+// Rows of results, of `width` columns, by way of `products`.
+#define STORE_ROWS(sums, TILES, target, width)                                                                                    \
+  [[unroll]] for (uint t = 0; t < TILES; ++t) {                                                                                   \
+    coopMatStore(sums[t], products, base * PRODUCT_PITCH, PRODUCT_PITCH, ROW_MAJOR);                                               \
+    subgroup_wrote();                                                                                                             \
+    for (uint e = gl_SubgroupInvocationID; e < MATRIX_M * MATRIX_N; e += SUBGROUP) {                                              \
+      uint row = base + e / MATRIX_N, column = t * MATRIX_N + e % MATRIX_N;                                                       \
+      if (first + row <= last && column < width)                                                                                  \
+        STORE(target, (pair * count + first + row) * width + column, products[row * PRODUCT_PITCH + e % MATRIX_N]);               \
+    }                                                                                                                             \
+    subgroup_wrote();                                                                                                             \
+  }
+
+void sum_up(uint group) {
+  uint pair = group / p.row_blocks, count = OWNS_KEYS ? p.keys : p.rows, others = OWNS_KEYS ? p.rows : p.keys;
+  uint owner = group % p.row_blocks, first = owner * TILE_ROWS, last = min(first + TILE_ROWS, count) - 1;
+  uint base = gl_SubgroupID * MATRIX_M;  // of the subgroup's rows
+  uint own = base + gl_SubgroupInvocationID / LANES_A_ROW, part = gl_SubgroupInvocationID % LANES_A_ROW;
+  uint own_row = pair * count + min(first + own, last);
+
+  A_MATRIX a[D_STEPS], b[V_STEPS];
+  FILL_TILE(0, TILE_ROWS, D_PITCH, QUADS, first + row <= last, own_a(pair * count + first + row, quad))
+  barrier();
+  [[unroll]] for (uint d = 0; d < D_STEPS; ++d) coopMatLoad(a[d], tile, base * D_PITCH + d * MATRIX_K / 4, D_PITCH, ROW_MAJOR);
+  barrier();
+  FILL_TILE(0, TILE_ROWS, V_PITCH, V_QUADS, first + row <= last, own_b(pair * count + first + row, quad))
+  barrier();
+  [[unroll]] for (uint d = 0; d < V_STEPS; ++d) coopMatLoad(b[d], tile, base * V_PITCH + d * MATRIX_K / 4, V_PITCH, ROW_MAJOR);
+
+  SUMS sum_a[D_TILES], sum_b[B_TILES];  // owning queries, sum_b is Σ w k, by which the slack is taken back
+  [[unroll]] for (uint t = 0; t < D_TILES; ++t) sum_a[t] = SUMS(0.0);
+  [[unroll]] for (uint t = 0; t < B_TILES; ++t) sum_b[t] = SUMS(0.0);
+  QueryRow query = NO_ROW;
+  vec3 stat = vec3(0.0);
+  vec2 totals = vec2(0.0);  // Σ w and Σ ds of the lane's pairs
+  if (!OWNS_KEYS) {
+    query = query_row(pair, min(first + own, last));
+    stat = vec3(stats[3 * own_row], stats[3 * own_row + 1], 1.0);
+  }
+
+  KeyRange keys = visible_keys(first, last);
+  uvec2 range = OWNS_KEYS ? visible_rows(first, last) : uvec2(keys.begin, keys.end);
+  Walk walk = walk_of(pair, owner, range.x, range.y, others, KEYS);
+  for (uint n = 0; n < walk.steps; ++n) {
+    uint at = step_of(walk, n, KEYS).x;
+    barrier();  // the tile's last readers are done
+    if (FORBIDS) {
+      for (uint e = gl_LocalInvocationID.x; e < KEYS; e += WG) stained[e] = 0;
+      barrier();
+    }
+    FILL_TILE(0, KEYS, D_PITCH, QUADS, at + row < others, noted(other_a(pair * others + at + row, quad), row, 1))
+    FILL_TILE(B_AT, KEYS, V_PITCH, V_QUADS, at + row < others, noted(other_b(pair * others + at + row, quad), row, 2))
+    barrier();
+    [[unroll]] for (uint t = 0; t < OTHER_TILES; ++t) {
+      SUMS product = SUMS(0.0), d_weight = SUMS(0.0);
+      B_MATRIX x;
+      [[unroll]] for (uint d = 0; d < D_STEPS; ++d) {
+        coopMatLoad(x, tile, t * MATRIX_N * D_PITCH + d * MATRIX_K / 4, D_PITCH, COLUMN_MAJOR);
+        product = coopMatMulAdd(a[d], x, product);
+      }
+      [[unroll]] for (uint d = 0; d < V_STEPS; ++d) {
+        coopMatLoad(x, tile, B_AT + t * MATRIX_N * V_PITCH + d * MATRIX_K / 4, V_PITCH, COLUMN_MAJOR);
+        d_weight = coopMatMulAdd(b[d], x, d_weight);
+      }
+      coopMatStore(product, products, base * PRODUCT_PITCH + t * MATRIX_N, PRODUCT_PITCH, ROW_MAJOR);
+      coopMatStore(d_weight, d_weights, base * PRODUCT_PITCH + t * MATRIX_N, PRODUCT_PITCH, ROW_MAJOR);
+    }
+    subgroup_wrote();
+
+    float a_factor[OTHERS_A_LANE], b_factor[OTHERS_A_LANE], a_most = 0.0, b_most = 0.0;
+    [[unroll]] for (uint j = 0; j < OTHERS_A_LANE; ++j) {
+      uint other = j * LANES_A_ROW + part, mine = min(at + other, others - 1), key = OWNS_KEYS ? min(first + own, last) : mine;
+      if (OWNS_KEYS) query = query_row(pair, mine), stat = summed_stats[pair * others + mine].xyz;
+      Pair found = pair_of(products[own * PRODUCT_PITCH + other], d_weights[own * PRODUCT_PITCH + other], query, key, stat,
+                           at + other < others && in_band(query.query, key));
+      totals += vec2(found.weight, found.d_score);
+      a_factor[j] = found.d_score * found.slope;
+      b_factor[j] = OWNS_KEYS ? found.used : found.weight * found.slope;
+      if (FORBIDS && found.weight != 0.0) {
+        if ((stained[other] & 1u) != 0u) a_factor[j] = QUIET_NAN;
+        if ((stained[other] & (OWNS_KEYS ? 2u : 1u)) != 0u) b_factor[j] = QUIET_NAN;
+      }
+      a_most = max(a_most, abs(a_factor[j]));
+      b_most = max(b_most, abs(b_factor[j]));
+    }
+    float a_scale = scale_of(a_most), b_scale = scale_of(b_most);
+    [[unroll]] for (uint j = 0; j < OTHERS_A_LANE; ++j) {
+      a_factors[own * FACTOR_PITCH + j * LANES_A_ROW + part] = float16_t(a_factor[j] / a_scale);
+      b_factors[own * FACTOR_PITCH + j * LANES_A_ROW + part] = float16_t(b_factor[j] / b_scale);
+    }
+    if (part == 0) a_scales[own] = a_scale, b_scales[own] = b_scale;
+    subgroup_wrote();
+
+    A_MATRIX x_factors[OTHER_STEPS];
+    SUMS scales;
+    coopMatLoad(scales, a_scales, base, 0, COLUMN_MAJOR);
+    [[unroll]] for (uint s = 0; s < OTHER_STEPS; ++s)
+      coopMatLoad(x_factors[s], a_factors, base * FACTOR_PITCH + s * MATRIX_K, FACTOR_PITCH, ROW_MAJOR);
+    [[unroll]] for (uint t = 0; t < D_TILES; ++t) {
+      SUMS added = SUMS(0.0);
+      [[unroll]] for (uint s = 0; s < OTHER_STEPS; ++s) {
+        B_MATRIX x;
+        coopMatLoad(x, tile, s * MATRIX_K * D_PITCH + t * MATRIX_N / 4, D_PITCH, ROW_MAJOR);
+        added = coopMatMulAdd(x_factors[s], x, added);
+      }
+      sum_a[t] = sum_a[t] + added * scales;
+    }
+    coopMatLoad(scales, b_scales, base, 0, COLUMN_MAJOR);
+    [[unroll]] for (uint s = 0; s < OTHER_STEPS; ++s)
+      coopMatLoad(x_factors[s], b_factors, base * FACTOR_PITCH + s * MATRIX_K, FACTOR_PITCH, ROW_MAJOR);
+    const uint at_tile = OWNS_KEYS ? B_AT : 0, pitch = OWNS_KEYS ? V_PITCH : D_PITCH;
+    [[unroll]] for (uint t = 0; t < B_TILES; ++t) {
+      SUMS added = SUMS(0.0);
+      [[unroll]] for (uint s = 0; s < OTHER_STEPS; ++s) {
+        B_MATRIX x;
+        coopMatLoad(x, tile, at_tile + s * MATRIX_K * pitch + t * MATRIX_N / 4, pitch, ROW_MAJOR);
+        added = coopMatMulAdd(x_factors[s], x, added);
+      }
+      sum_b[t] = sum_b[t] + added * scales;
+    }
+  }
+
+  subgroup_wrote();  // and the scales are read
+  if (OWNS_KEYS) {
+    [[unroll]] for (uint t = 0; t < D_TILES; ++t) sum_a[t] = sum_a[t] * p.scale;
+    STORE_ROWS(sum_a, D_TILES, d_a, D)
+    STORE_ROWS(sum_b, B_TILES, d_b, DV)
+    return;
+  }
+  [[unroll]] for (uint d = 1; d < LANES_A_ROW; d *= 2) totals += vec2(subgroupShuffleXor(totals.x, d), subgroupShuffleXor(totals.y, d));
+  float factor = totals.x == 0.0 ? 0.0 : 1.0 / totals.x;
+  float excess = totals.x == 0.0 ? 0.0 : totals.y * factor - stats[3 * own_row + 2];
+  if (part == 0) a_scales[own] = factor * p.scale, b_scales[own] = excess * factor * p.scale;
+  if (part == 0 && first + own <= last) d_stats[own_row] = vec4(stat.xy + vec2(0.0, excess), factor, 0.0);
+  subgroup_wrote();
+  if (LSE == 0) return;
+  SUMS factors, excesses;
+  coopMatLoad(factors, a_scales, base, 0, COLUMN_MAJOR);
+  coopMatLoad(excesses, b_scales, base, 0, COLUMN_MAJOR);
+  [[unroll]] for (uint t = 0; t < D_TILES; ++t) sum_a[t] = sum_a[t] * factors - sum_b[t] * excesses;
+  STORE_ROWS(sum_a, D_TILES, d_a, D)
+}
+
+void main() {
+  if (FLAT_GROUP < p.pairs * p.row_blocks) sum_up(FLAT_GROUP);  // the whole workgroup
+}
