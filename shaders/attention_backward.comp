@@ -65,7 +65,7 @@ void sum_up() {
   vec4 a[ROWS][QUADS], b[ROWS][V_QUADS], sum_a[ROWS][QUADS], sum_b[ROWS][V_QUADS];
   QueryRow own_at[ROWS];
   vec3 own_stat[ROWS];
-  float weights[ROWS], slack[ROWS];          // Σ w and Σ ds
+  ExactSum weights[ROWS], slack[ROWS];      // Σ w and Σ ds
   vec4 sum_w[ROWS][OWNS_KEYS ? 1 : QUADS];  // Σ w k, by which the slack is taken back
   EACH_ROW {
     own[r] = min(first + r * WG + gl_LocalInvocationID.x, last);  // past the end: the last row again, not stored
@@ -73,7 +73,7 @@ void sum_up() {
     EACH_QUAD(V_QUADS) b[r][i] = own_b(pair * count + own[r], i), sum_b[r][i] = vec4(0.0);
     own_at[r] = NO_ROW;
     own_stat[r] = vec3(0.0);
-    weights[r] = slack[r] = 0.0;
+    weights[r] = slack[r] = ExactSum(0.0, 0.0);
     if (!OWNS_KEYS) {
       uint at = 3 * (pair * p.rows + own[r]);
       own_at[r] = query_row(pair, own[r]);
@@ -130,8 +130,7 @@ void sum_up() {
           if ((stain & 1) != 0) product[r][j] = QUIET_NAN;
           if ((stain & (OWNS_KEYS ? 2 : 1)) != 0) d_weight[r][j] = QUIET_NAN;
         }
-        weights[r] += found.weight;
-        slack[r] += found.d_score;
+        if (!OWNS_KEYS) add(weights[r], found.weight), add(slack[r], found.d_score);
       }
     }
     EACH_QUAD(QUADS) {
@@ -156,8 +155,8 @@ void sum_up() {
       EACH_QUAD(QUADS) store_a(row, i, sum_a[r][i]);
       EACH_QUAD(V_QUADS) store_b(row, i, sum_b[r][i]);
     } else {
-      float factor = weights[r] == 0.0 ? 0.0 : 1.0 / weights[r], excess = slack[r] * factor - stats[3 * row + 2];
-      if (weights[r] == 0.0) excess = 0.0;
+      float sum = weights[r].value, factor = sum == 0.0 ? 0.0 : 1.0 / sum;
+      float excess = sum == 0.0 ? 0.0 : slack[r].value * factor - stats[3 * row + 2];
       if (NORMALIZE == 0) factor = 1.0, excess = 0.0;
       if (LSE != 0) EACH_QUAD(QUADS) store_a(row, i, (sum_a[r][i] - excess * sum_w[r][i]) * factor);
       d_stats[row] = vec4(own_stat[r].x, own_stat[r].y + excess, factor, 0.0);

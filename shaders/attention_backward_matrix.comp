@@ -107,7 +107,7 @@ void sum_up(uint group) {
   [[unroll]] for (uint t = 0; t < B_TILES; ++t) sum_b[t] = SUMS(0.0);
   QueryRow query = NO_ROW;
   vec3 stat = vec3(0.0);
-  vec2 totals = vec2(0.0);  // Σ w and Σ ds of the lane's pairs
+  ExactSum weights = ExactSum(0.0, 0.0), slack = weights;  // Σ w and Σ ds of the lane's keys
   if (!OWNS_KEYS) {
     query = query_row(pair, min(first + own, last));
     stat = vec3(stats[3 * own_row], stats[3 * own_row + 1], 1.0);
@@ -148,7 +148,7 @@ void sum_up(uint group) {
       if (OWNS_KEYS) query = query_row(pair, mine), stat = summed_stats[pair * others + mine].xyz;
       Pair found = pair_of(products[own * PRODUCT_PITCH + other], d_weights[own * PRODUCT_PITCH + other], query, key, stat,
                            at + other < others && in_band(query.query, key));
-      totals += vec2(found.weight, found.d_score);
+      if (!OWNS_KEYS) add(weights, found.weight), add(slack, found.d_score);
       a_factor[j] = found.d_score * found.slope;
       b_factor[j] = OWNS_KEYS ? found.used : found.weight * found.slope;
       if (FORBIDS && found.weight != 0.0) {
@@ -202,6 +202,7 @@ void sum_up(uint group) {
     STORE_ROWS(sum_b, B_TILES, d_b, DV)
     return;
   }
+  vec2 totals = vec2(weights.value, slack.value);
   [[unroll]] for (uint d = 1; d < LANES_A_ROW; d *= 2) totals += vec2(subgroupShuffleXor(totals.x, d), subgroupShuffleXor(totals.y, d));
   float factor = totals.x == 0.0 ? 0.0 : 1.0 / totals.x;
   float excess = totals.x == 0.0 ? 0.0 : totals.y * factor - stats[3 * own_row + 2];

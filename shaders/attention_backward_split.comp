@@ -71,7 +71,7 @@ void sum_up() {
   EACH_B b[i] = own_b(own_row, i);
   QueryRow query = NO_ROW;
   vec3 stat = vec3(0.0);
-  vec2 totals = vec2(0.0);  // Σ w and Σ ds of the lane's keys
+  ExactSum weights = ExactSum(0.0, 0.0), slack = weights;  // Σ w and Σ ds of the lane's keys
   if (OWNS_KEYS) {
     EACH_B sum_b[i] = vec4(0.0);
   } else {
@@ -99,7 +99,7 @@ void sum_up() {
     uint mine = min(at + COLUMN, others - 1), key = OWNS_KEYS ? own : mine;
     if (OWNS_KEYS) query = query_row(pair, mine), stat = summed_stats[pair * others + mine].xyz;
     Pair found = pair_of(product.x, product.y, query, key, stat, at + COLUMN < others && in_band(query.query, key));
-    totals += vec2(found.weight, found.d_score);
+    if (!OWNS_KEYS) add(weights, found.weight), add(slack, found.d_score);
     float slope = found.slope * p.scale;
     factors[LANE] = vec2(found.d_score * slope, OWNS_KEYS ? found.used : found.weight * slope);
     barrier();  // and the parts are read
@@ -121,7 +121,7 @@ void sum_up() {
     EACH_B store_b(own_row, QUAD, sum_b[i]);
     return;
   }
-  totals = sum_over_row(totals);
+  vec2 totals = sum_over_row(vec2(weights.value, slack.value));
   if (wanted > last) return;
   float factor = totals.x == 0.0 ? 0.0 : 1.0 / totals.x;
   float excess = totals.x == 0.0 ? 0.0 : totals.y * factor - stats[3 * own_row + 2];

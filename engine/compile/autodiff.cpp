@@ -185,6 +185,7 @@ std::string fault_of(Tensor loss, std::span<const Tensor> targets, const GradDes
     if (!targets[i] || targets[i].graph() != loss.graph()) return cat("tensor ", i, " is absent or of another graph");
     if (!ir::is_float(targets[i].dtype())) return cat("tensor ", i, " is ", to_string(targets[i].dtype()), ", not f32 or f16");
   }
+  if (!desc.keep.empty() && !desc.recompute) return "there are tensors to keep, and recompute is false: all are kept";
   for (Tensor kept : desc.keep)
     if (!kept || kept.graph() != loss.graph()) return "a tensor to keep is absent or of another graph";
   return {};

@@ -4,7 +4,8 @@
 // An attribute type T is a plain struct with defaults and, beside it, a function
 //   template <class F> void describe(const T& t, F&& field) { field("axis", t.axis); ... }
 // from which printing and comparison follow. Members: bool, integers, float, double, enums with to_string, std::string,
-// std::array and std::vector of those.
+// std::array and std::vector of those. A member that describe() leaves out is an assertion that fails, unless T's
+// `undescribed` counts it.
 
 #include "base/text.hpp"
 
@@ -48,6 +49,27 @@ void append_field(std::string& out, const std::array<T, N>& values) { append_lis
 template <class T>
 void append_field(std::string& out, const std::vector<T>& values) { append_list(out, values); }
 
+// Members of an aggregate: as many as it can be made from.
+struct Anything {
+  template <class T>
+  operator T() const;
+};
+template <class T, class... Members>
+constexpr std::size_t member_count() {
+  if constexpr (requires { T{Members{}..., Anything{}}; })
+    return member_count<T, Members..., Anything>();
+  else
+    return sizeof...(Members);
+}
+// Whether `describe` names as many as there are: what it leaves out would neither be printed nor compared.
+template <class T>
+bool describes_all() {
+  std::size_t described = 0;
+  describe(T{}, [&](const char*, const auto&) { ++described; });
+  if constexpr (requires { T::undescribed; }) described += T::undescribed;
+  return described >= member_count<T>();
+}
+
 }  // namespace detail
 
 class Attrs {
@@ -56,6 +78,8 @@ class Attrs {
 
   template <class T>
   static Attrs of(T value) {
+    static const bool whole = detail::describes_all<T>();
+    assert(whole && "describe() leaves out a member");
     Attrs attrs;
     attrs.data_ = std::make_shared<const T>(std::move(value));
     attrs.text_ = &text_of<T>;

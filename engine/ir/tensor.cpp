@@ -1,6 +1,7 @@
 #include <fovea/tensor.hpp>
 
 #include "base/enum_name.hpp"
+#include "base/text.hpp"
 #include "ir/graph.hpp"
 
 #include <algorithm>
@@ -50,6 +51,12 @@ const ir::Type failed_type{Shape{0}, DType::f32};
 }
 
 const Shape& Tensor::shape() const { return id_ == ir::none ? failed_type.shape : graph_->value(id_).type.shape; }
+std::int64_t Tensor::dim(int axis, CallSite site) const {
+  const int rank = shape().rank();
+  if (graph_ && !graph_->error && axis >= -rank && axis < rank) return shape().at(axis);
+  if (graph_) graph_->fail(cat("dim: no axis ", axis, " in ", to_string(dtype()), to_string(shape())), site);
+  return 1;
+}
 DType Tensor::dtype() const { return id_ == ir::none ? failed_type.dtype : graph_->value(id_).type.dtype; }
 
 }  // namespace fovea

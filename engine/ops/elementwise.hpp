@@ -18,6 +18,7 @@ struct ElementwiseAttrs {
   std::vector<ElementwiseStep> steps{{}};
   std::vector<float> scalars{};
   DType result = DType::f32;
+  static constexpr std::size_t undescribed = 1;  // the expression tells steps and scalars
 };
 
 // Number of operands a code takes.

@@ -10,6 +10,8 @@
 #include <fovea/ops.hpp>
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 #include <bit>
 #include <cmath>
 
@@ -185,12 +187,16 @@ Tensor fold_axis(Tensor d, int axis, const AxisPad& pad, PadMode mode, CallSite 
     if (pad.before > 0) add(reduce(Reduce::sum, part(d, axis, 0, pad.before, false, site), along, site), 0);
     if (pad.after > 0) add(reduce(Reduce::sum, part(d, axis, pad.before + kept, pad.after, false, site), along, site), kept - 1);
   } else if (mode == PadMode::circular) {
-    for (std::int64_t end = pad.before; end > 0; end -= kept) {  // whole turns, outwards
-      const std::int64_t count = std::min(end, kept);
-      add(part(d, axis, end - count, count, false, site), kept - count);
-    }
-    for (std::int64_t start = pad.before + kept; start < pad.extent(); start += kept)
-      add(part(d, axis, start, std::min(kept, pad.extent() - start), false, site), 0);
+    // Whole turns, one under the other.
+    const std::int64_t before = (kept - pad.before % kept) % kept, after = (kept - (before + pad.extent()) % kept) % kept;
+    const Tensor whole = zeros_around(d, axis, before, after, site);
+    const auto extents = whole.shape().extents();
+    const auto product = [](std::span<const std::int64_t> of) { return std::accumulate(of.begin(), of.end(), std::int64_t{1}, std::multiplies<>()); };
+    const auto at = static_cast<std::size_t>(axis);
+    const Tensor turns = reshape(whole, {product(extents.first(at)), extents[at] / kept, kept, product(extents.subspan(at + 1))}, site);
+    std::vector<std::int64_t> folded(extents.begin(), extents.end());
+    folded[at] = kept;
+    return reshape(reduce(Reduce::sum, turns, {.axes = {1}}, site), folded, site);
   }
   return sum;
 }

@@ -75,9 +75,10 @@ Result<std::vector<NamedRange>> match(const compile::Program& program, std::span
     bound[i] = true;
     ranges[i] = range;
   }
+  std::string missing;
   for (std::size_t i = 0; i < ranges.size(); ++i)
-    if (!bound[i])
-      return refuse(to_string(program.externals[i].role), " '", program.externals[i].name, "' is not bound");
+    if (!bound[i]) missing += cat(missing.empty() ? "" : ", ", to_string(program.externals[i].role), " '", program.externals[i].name, '\'');
+  if (!missing.empty()) return refuse(missing, missing.find(", ") == missing.npos ? " is not bound" : " are not bound");
   if (Result<void> checked = check_overlap(program, ranges); !checked) return checked.error();
   return ranges;
 }

@@ -18,7 +18,7 @@ struct GradDesc {
   // differentiated for, and `keep`, instead of being held until it needs them. (Chen et al. 2016)
   // Report::arena_bytes and arena_held_bytes are the two peaks.
   bool recompute = false;
-  std::vector<Tensor> keep{};  // of recompute; empty: about sqrt(n) places of n nodes where little is alive
+  std::vector<Tensor> keep{};  // of recompute, an error without it; empty: about sqrt(n) places of n nodes where little is alive
 };
 
 // d loss / d t for each t, of t's shape and type; t is any value of the graph: an input, a parameter, a result. Where

@@ -42,7 +42,7 @@ class Shape {
   // axis in [0, rank).
   std::int64_t operator[](int axis) const { return extents_[static_cast<std::size_t>(axis)]; }
   std::int64_t& operator[](int axis) { return extents_[static_cast<std::size_t>(axis)]; }
-  // axis may be negative: -1 is the innermost.
+  // axis in [-rank, rank): -1 is the innermost.
   std::int64_t at(int axis) const { return (*this)[axis < 0 ? axis + rank_ : axis]; }
   std::span<const std::int64_t> extents() const { return {extents_.data(), static_cast<std::size_t>(rank_ < 0 ? 0 : rank_)}; }
   // Number of elements; 1 for a scalar; saturates at INT64_MAX.
@@ -75,7 +75,9 @@ class Tensor {
   explicit operator bool() const { return graph_ != nullptr; }
   const Shape& shape() const;
   DType dtype() const;
-  std::int64_t dim(int axis) const { return shape().at(axis); }
+  // The extent along an axis, which may be negative: -1 is the innermost. Of an axis that is not there, an error of the graph, and 1; 1
+  // of every tensor of a graph that has an error, so that what is computed with it goes on to where the error is told.
+  std::int64_t dim(int axis, CallSite site = CallSite::here()) const;
 
   ir::Graph* graph() const { return graph_; }
   std::uint32_t id() const { return id_; }

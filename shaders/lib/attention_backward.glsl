@@ -51,4 +51,14 @@ uvec2 visible_rows(uint first, uint last) {
   return uvec2(clamp(ivec2(int(first) - p.band_high, int(last) - p.band_low + 1), ivec2(0), ivec2(int(p.rows))));
 }
 
+// A sum whose rounding is added with the next term (Kahan 1965): of thousands of equal weights, plain sums drift.
+struct ExactSum {
+  float value, rest;
+};
+void add(inout ExactSum sum, float x) {
+  precise float term = x - sum.rest, next = sum.value + term;
+  sum.rest = (next - sum.value) - term;
+  sum.value = next;
+}
+
 #endif

@@ -15,7 +15,7 @@ namespace fovea::test {
 
 // The device under test, made once a process (FOVEA_DEVICE chooses); ends the process with a message when there is none.
 Context& context();
-// Whether it stores f16; where there is no device (coverage/main.cpp), no.
+// Whether it stores f16; where there is no device (coverage/main.cpp), yes.
 bool has_f16();
 
 // Validation messages since the last call; a test case that leaves any fails (checked after each case by check()).
