@@ -59,9 +59,9 @@ struct AttentionResult {
   Tensor lse;      // [B,H,Lq], f32; -inf for a row with nothing to attend to. Absent unless asked for
   Tensor weights;  // [B,H,Lq,Lk]. Absent unless asked for
 };
-// softmax(scale·q·kᵀ + mask)·v, never storing the Lq×Lk scores unless weights are asked for. But head sizes D or Dv above 256
-// run as a chain of operators that stores them, both ways; and on a driver that cuts loops (lavapipe 22, docs/conformance.md) so
-// does the gradient of a bias that broadcasts, where an element of it is read by more than 65,000/(D/4 + Dv/4 + 3) scores.
+// softmax(scale·q·kᵀ + mask)·v, never storing the Lq×Lk scores, forward and in the gradient, unless weights are asked for. But head
+// sizes D or Dv above 256 run as a chain of operators that stores them, both ways, and so does the gradient of a gradient.
+// f16 operands may be multiplied by matrix units, summed in f32; the weights are then rounded to f16 before they meet v.
 // q [B,H,Lq,D], k [B,Hk,Lk,D], v [B,Hk,Lk,Dv]; Hk divides H and query head h reads key head h / (H/Hk).
 // A row that may attend to nothing gives zeros. (Vaswani et al. 2017, eq. 1; online form: Milakov & Gimelshein 2018)
 // A key that causal, the window or a boolean mask excludes contributes nothing, whatever k and v hold. An additive -inf

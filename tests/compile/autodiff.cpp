@@ -189,6 +189,26 @@ TEST_CASE("recomputation: a chain of n layers holds about sqrt(n) of them") {
   CHECK(given <= 24);
 }
 
+TEST_CASE("tensors to keep are of a gradient that recomputes") {
+  Graph graph;
+  const Tensor w = graph.parameter("w", {4});
+  grad(total(w * w), {w}, {.keep = {w}});
+  REQUIRE(graph.error());
+  CHECK(graph.error()->message.find("there are tensors to keep, and recompute is false") != std::string::npos);
+}
+
+TEST_CASE("the gradient of circular padding takes as many launches for a thousand turns as for three") {
+  const auto launches = [](std::int64_t before) {
+    Graph graph;
+    const Tensor x = graph.input("x", {5, 2});
+    graph.output("d", grad(total(pad(x, {.amounts = {{before, 1}, {0, 0}}, .mode = PadMode::circular})), {x})[0]);
+    const auto program = compile::compile(graph.ir(), {}, {});
+    REQUIRE_MESSAGE(program, program.error().message);
+    return program->dispatches.size();
+  };
+  CHECK(launches(5003) == launches(13));
+}
+
 TEST_CASE("dropout draws its mask again for the gradient: the peak does not grow with the layers") {
   const auto peak = [](std::int64_t layers) {
     Graph graph;

@@ -163,6 +163,17 @@ TEST_CASE("reshape infers one extent and names what does not fit") {
   }
 }
 
+TEST_CASE("an axis that is not there is an error of the graph, and its extent 1; so is every extent behind an error") {
+  Graph graph;
+  const Tensor x = graph.input("x", {2, 3});
+  CHECK(x.dim(-2) == 2);
+  CHECK(!graph.error());
+  CHECK(x.dim(2) == 1);
+  CHECK(mentions(graph, "dim: no axis 2 in f32[2,3] (graph.cpp:" + std::to_string(__LINE__ - 1) + ")"));
+  const Tensor y = softmax(x, {.axis = 7});
+  CHECK(64 / y.dim(-1) + y.dim(-2) + x.dim(0) == 66);
+}
+
 TEST_CASE("a graph prints one line a value") {
   Graph graph;
   const Tensor x = graph.input("x", {2, 3}), w = graph.parameter("w", {3});
