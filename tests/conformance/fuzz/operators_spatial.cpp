@@ -250,7 +250,8 @@ T texel_place(const Node& node, T at, std::int64_t extent) {
     const T rest = place - turns * span;
     place = std::fmod(turns, 2) == 0 ? rest + low : T(span) - rest + low;
   }
-  return smaller(larger(place, T(0)), T(n - 1));
+  // Without a slope where it is clipped, on the edge too.
+  return place.exact() <= 0 ? T(0) : place.exact() >= n - 1 ? T(n - 1) : place;
 }
 
 template <class In>
