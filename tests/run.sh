@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Builds everything and runs every test: on each Vulkan driver to be had without a GPU, and those that
-# need no device under the sanitizers too. Makes every pipeline on drivers that only compile, if asked.
+# need no device under the sanitizers too. Makes every pipeline on drivers that only compile.
 # Usage: tests/run.sh [CTEST ARGUMENT...]     e.g. tests/run.sh -R softmax
 #   FOVEA_TEST_DRIVERS  the drivers, separated by semicolons (default lavapipe;lavapipe-new;swiftshader;
 #                       tests/drivers.sh list names them all)
-#   FOVEA_TEST_COMPILERS  drivers that only compile, likewise (default none), say
-#                       "radv:navi31;nvk:172;turnip:740;honeykrisp"; docs/drivers.md
+#   FOVEA_TEST_COMPILERS  drivers that only compile, likewise (default radv:navi31;nvk:172;turnip:740;honeykrisp;
+#                       an empty list: none); docs/drivers.md
 #   FOVEA_TEST_PRESETS  the presets (default "release asan"); all but release run the label `host` only
 #   FOVEA_WERROR=ON     makes every warning an error
 #   FOVEA_NO_INSTALL=1  installs no packages
@@ -19,7 +19,7 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$repository"
 read -ra presets <<<"${FOVEA_TEST_PRESETS:-release asan}"
 IFS=';' read -ra wanted <<<"${FOVEA_TEST_DRIVERS:-lavapipe;lavapipe-new;swiftshader}"
-IFS=';' read -ra compilers <<<"${FOVEA_TEST_COMPILERS-}"
+IFS=';' read -ra compilers <<<"${FOVEA_TEST_COMPILERS-radv:navi31;nvk:172;turnip:740;honeykrisp}"
 asked=("$@")
 jobs=$(nproc)
 summary=()

@@ -7,10 +7,24 @@ namespace fovea::sabotage {
 constexpr const char* taps = "ops/dynamic_conv1d.cpp: about the position, causal, and between; more taps than positions";
 constexpr const char* features = "ops/feature_attention.cpp: feature_attention: lengths and features off every block, none and one";
 
+constexpr const char* matrix_rows = "ops/attention.cpp: lengths of one, odd, past every tile, and none";
+constexpr const char* matrix_backward = "ops/attention_backward.cpp: attention backward: lengths and head sizes off every block";
+
 constexpr Fault operators[] = {
     {"attention: masks of grouped heads: the group is forgotten", "attention_row", "pair % p.key_heads * (p.heads / p.key_heads) + row", "pair % p.key_heads + row", "ops/attention.cpp: masks a head and a batch under grouped queries", "", "lib/attention_rows.glsl"},
     {"attention: a row that sees nothing is divided by zero", "attention_row", "nothing_seen(state) ? vec4(0.0) : sum * (1.0 / state.l)", "sum * (1.0 / state.l)", "ops/attention.cpp: a fully masked row yields zeros, not NaN, and the log-sum-exp of nothing", "", "lib/online_softmax.glsl"},
     {"attention backward: the gradient of the log-sum-exp is dropped", "attention_backward", "slack[r].value * factor - stats[3 * row + 2];", "slack[r].value * factor;", "ops/attention_backward.cpp: attention backward: scale, soft-cap, and a loss that takes the log-sum-exp too"},
+    {"matrix units: the sums are not rescaled", "attention_matrix", "= sum[r * V_TILES + t] * kept_of_rows;", "= sum[r * V_TILES + t];", matrix_rows},
+    {"matrix units: keys past the end are seen", "attention_matrix", "score[j] = key < p.keys && in_band", "score[j] = in_band", matrix_rows},
+    {"matrix units: the second tile of a subgroup's rows is the first", "attention_matrix", "OWN_ROWS + r * MATRIX_M + n % MATRIX_M", "OWN_ROWS + n % MATRIX_M", matrix_rows},
+    {"matrix units: lanes that share a row keep a maximum each", "attention_matrix", "to = max(to, subgroupShuffleXor(to, d));", "to = max(to, to);", matrix_rows, "", "", nullptr, "in subgroups of 8 a row of 8 has one lane"},
+    {"matrix units: infinities that a row sees are lost", "attention_matrix", "        if (FORBIDS) result += stain(tile_row(row, r), column);\n", "", "ops/attention.cpp: a key that causal, a window or a mask excludes contributes nothing, whatever it holds"},
+    {"matrix units: infinities that a row does not see reach it", "attention_matrix", "f16vec4(finite_of(vec4(tile[V_AT + e])))", "tile[V_AT + e]", "ops/attention.cpp: a key that causal, a window or a mask excludes contributes nothing, whatever it holds"},
+    {"matrix units, backward: what a row adds is not scaled back", "attention_backward_matrix", "sum_a[t] = sum_a[t] + added * scales;", "sum_a[t] = sum_a[t] + added;", matrix_backward},
+    {"matrix units, backward: the row past the end has a weight", "attention_backward_matrix", "at + other < others && in_band", "in_band", matrix_backward},
+    {"matrix units, backward: keys take q in place of dO", "attention_backward_matrix", "at_tile = OWNS_KEYS ? B_AT : 0", "at_tile = 0", matrix_backward},
+    {"matmul on matrix units: columns past the end belong to the next row", "matmul_matrix", "if (column < columns) {", "{", "ops/matmul.cpp: matmul: every layout, with fast axes that are and are not multiples of four, lanes along either side"},
+    {"matmul on matrix units: every subgroup makes the first one's columns", "matmul_matrix", "own_n = gl_SubgroupID % SN * (TN * MATRIX_N)", "own_n = 0u", "ops/matmul.cpp: matmul: sizes past one workgroup on every axis"},
     {"matmul: split K: the last part is not summed", "matmul_sum", "part < p.groups; ++part", "part + 1 < p.groups; ++part", "ops/matmul.cpp: matmul: K far past what one invocation may loop over on some drivers"},
     {"convolution: the stride of the other axis", "conv2d_direct", "int row = int(i * p.stride_y", "int row = int(i * STRIDE_X", "ops/conv2d.cpp: strides, paddings, dilations and kernels of odd sizes"},
     {"attention dropout: every row draws the same", "attention_row", "row.number * ((p.keys + 3) / 4) + key / 4", "key / 4", "ops/attention_dropout.cpp: attention drops the weights that Philox says, and its gradient drops the same", "", "lib/attention.glsl"},
