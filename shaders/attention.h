@@ -23,7 +23,7 @@ FOVEA_SHADER_BEGIN
 #define ATTENTION_MOD_INDEX 3
 #define ATTENTION_MOD_FACTOR 4
 // Specialisation constants from here on: the extents of an author's buffers, axis by axis.
-#define ATTENTION_MOD_EXTENTS 20
+#define ATTENTION_MOD_EXTENTS 21
 // Rows of the other side in a block that an author's mask may exclude whole; a multiple of every step (KEYS).
 #define ATTENTION_BLOCK 32
 // Values of BLOCKS: all are walked; lists say which, one for all pairs; a list each pair.
@@ -62,7 +62,8 @@ FOVEA_SHADER_BEGIN
   X(16, SUBGROUP, 32) /* attention_matrix: lanes of a subgroup; the matrices that it multiplies are M x K and K x N */ \
   X(17, MATRIX_M, 16) \
   X(18, MATRIX_N, 16) \
-  X(19, MATRIX_K, 16)
+  X(19, MATRIX_K, 16) \
+  X(20, RANGES, 0)    /* attention_backward: the statistics hold a row's range of keys */
 FOVEA_SPEC(AttentionSpec, ATTENTION_SPEC)
 
 // Query heads that share a key head lie one after another in q, so that they are one matrix of
@@ -77,6 +78,7 @@ struct AttentionParams {
   float keep_probability;  // of a weight, under dropout
   uint stream;             // of its draws
   uint sums;               // attention_backward_mask: parts of an element's sum that the launch before left
+  uint range_b, range_h, range_i;  // numbers from one batch, head, query to the next
 };
 
 FOVEA_SHADER_END

@@ -75,23 +75,25 @@ void sum_up() {
     own_stat[r] = vec3(0.0);
     weights[r] = slack[r] = ExactSum(0.0, 0.0);
     if (!OWNS_KEYS) {
-      uint at = 3 * (pair * p.rows + own[r]);
+      uint at = STATS * (pair * p.rows + own[r]);
       own_at[r] = query_row(pair, own[r]);
       own_stat[r] = vec3(stats[at], stats[at + 1], 1.0);
       EACH_QUAD(QUADS) sum_w[r][i] = vec4(0.0);
     }
   }
 
-  KeyRange keys = visible_keys(first, last);
+  KeyRange keys = visible_keys(pair, first, last);
   uvec2 range = OWNS_KEYS ? visible_rows(first, last) : uvec2(keys.begin, keys.end);
   Walk walk = walk_of(pair, FLAT_GROUP % p.row_blocks, range.x, range.y, others, KEYS);
   for (uint n = 0; n < walk.steps; ++n) {
     uint at = step_of(walk, n, KEYS).x;
+    if (!OWNS_KEYS && out_of_range(keys, at, KEYS)) continue;
+    if (OWNS_KEYS && !some_see(pair, at, KEYS, first, last)) continue;
     // Past the end: the last row again, with weight 0.
     uint mine = min(at + OWN_LANE, others - 1), row = pair * others + mine;
     QueryRow my_at = NO_ROW;
     vec3 my_stat = vec3(0.0);
-    if (OWNS_KEYS) my_at = query_row(pair, mine), my_stat = summed_stats[row].xyz;
+    if (OWNS_KEYS) my_at = query_row(pair, mine), my_stat = summed_stats[SUMMED_STATS * row].xyz;
     float product[ROWS][KEYS], d_weight[ROWS][KEYS];
     EACH_ROW EACH_STEP product[r][j] = d_weight[r][j] = 0.0;
     uint my_stain = 0;  // bit 0: this row's a holds a NaN or an infinity; bit 1: its b, which keys sum
@@ -116,14 +118,15 @@ void sum_up() {
       vec3 stat = vec3(0.0);
       uint stain = FORBIDS ? of_lane(my_stain, j) : 0;
       if (OWNS_KEYS) {
-        query = QueryRow(of_lane(my_at.query, j), of_lane(my_at.mask, j), of_lane(my_at.number, j), 0, 0);
+        query = QueryRow(of_lane(my_at.query, j), of_lane(my_at.mask, j), of_lane(my_at.number, j), 0, 0, uvec2(0));
+        if (RANGED) query.range = uvec2(of_lane(my_at.range.x, j), of_lane(my_at.range.y, j));
         if (MODIFIES) query.batch = of_lane(my_at.batch, j), query.head = of_lane(my_at.head, j);
         stat = of_lane(my_stat, j);
       }
       EACH_ROW {
         if (!OWNS_KEYS) query = own_at[r], stat = own_stat[r];
         uint key = OWNS_KEYS ? own[r] : min(at + j, others - 1);
-        Pair found = pair_of(product[r][j], d_weight[r][j], query, key, stat, at + j < others && in_band(query.query, key));
+        Pair found = pair_of(product[r][j], d_weight[r][j], query, key, stat, at + j < others && in_band(query, key));
         product[r][j] = found.d_score * found.slope * p.scale;
         d_weight[r][j] = OWNS_KEYS ? found.used : found.weight * found.slope * p.scale;
         if (FORBIDS && found.weight != 0.0) {
@@ -156,10 +159,11 @@ void sum_up() {
       EACH_QUAD(V_QUADS) store_b(row, i, sum_b[r][i]);
     } else {
       float sum = weights[r].value, factor = sum == 0.0 ? 0.0 : 1.0 / sum;
-      float excess = sum == 0.0 ? 0.0 : slack[r].value * factor - stats[3 * row + 2];
+      float excess = sum == 0.0 ? 0.0 : slack[r].value * factor - stats[STATS * row + 2];
       if (NORMALIZE == 0) factor = 1.0, excess = 0.0;
       if (LSE != 0) EACH_QUAD(QUADS) store_a(row, i, (sum_a[r][i] - excess * sum_w[r][i]) * factor);
-      d_stats[row] = vec4(own_stat[r].x, own_stat[r].y + excess, factor, 0.0);
+      d_stats[SUMMED_STATS * row] = vec4(own_stat[r].x, own_stat[r].y + excess, factor, 0.0);
+      if (RANGED) d_stats[SUMMED_STATS * row + 1] = vec4(vec2(own_at[r].range), 0.0, 0.0);
     }
   }
 }

@@ -10,6 +10,7 @@
 #pragma variant DTYPE f32 f16
 #define ATTENTION_BACKWARD
 #define ATTENTION_STATE 7
+#define STATS_ARE_SUMMED true
 #include "attention.h"
 #include "lib/dtype.glsl"
 #include "lib/math.glsl"
@@ -34,7 +35,7 @@ float gradient_of(uint b, uint h, uint i, uint j) {
   [[dont_unroll]] for (uint n = 0; n < QUADS; ++n) product += dot(load_q(query, n), load_k(key, n));
   [[dont_unroll]] for (uint n = 0; n < V_QUADS; ++n) d_weight += dot(load_d_out(query, n), load_v(key, n));
   QueryRow at = query_row(pair, row);
-  Pair found = pair_of(product, d_weight, at, j, summed_stats[query].xyz, in_band(i, j));
+  Pair found = pair_of(product, d_weight, at, j, summed_stats[SUMMED_STATS * query].xyz, in_band(at, j));
   if (SITE == 0) return found.d_score;
   float d = mod_site_of_factor(SITE) ? found.weight * kept(at, j) * d_weight : found.d_score;
   return d == 0.0 ? 0.0 : d * mod_site(SITE, capped(product * p.scale), int(b), int(h), int(i), int(j));

@@ -110,14 +110,15 @@ void sum_up(uint group) {
   ExactSum weights = ExactSum(0.0, 0.0), slack = weights;  // Σ w and Σ ds of the lane's keys
   if (!OWNS_KEYS) {
     query = query_row(pair, min(first + own, last));
-    stat = vec3(stats[3 * own_row], stats[3 * own_row + 1], 1.0);
+    stat = vec3(stats[STATS * own_row], stats[STATS * own_row + 1], 1.0);
   }
 
-  KeyRange keys = visible_keys(first, last);
+  KeyRange keys = visible_keys(pair, first, last);
   uvec2 range = OWNS_KEYS ? visible_rows(first, last) : uvec2(keys.begin, keys.end);
   Walk walk = walk_of(pair, owner, range.x, range.y, others, KEYS);
   for (uint n = 0; n < walk.steps; ++n) {
     uint at = step_of(walk, n, KEYS).x;
+    if (OWNS_KEYS && !some_see(pair, at, KEYS, first, last)) continue;
     barrier();  // the tile's last readers are done
     if (FORBIDS) {
       for (uint e = gl_LocalInvocationID.x; e < KEYS; e += WG) stained[e] = 0;
@@ -145,9 +146,9 @@ void sum_up(uint group) {
     float a_factor[OTHERS_A_LANE], b_factor[OTHERS_A_LANE], a_most = 0.0, b_most = 0.0;
     [[unroll]] for (uint j = 0; j < OTHERS_A_LANE; ++j) {
       uint other = j * LANES_A_ROW + part, mine = min(at + other, others - 1), key = OWNS_KEYS ? min(first + own, last) : mine;
-      if (OWNS_KEYS) query = query_row(pair, mine), stat = summed_stats[pair * others + mine].xyz;
+      if (OWNS_KEYS) query = query_row(pair, mine), stat = summed_stats[SUMMED_STATS * (pair * others + mine)].xyz;
       Pair found = pair_of(products[own * PRODUCT_PITCH + other], d_weights[own * PRODUCT_PITCH + other], query, key, stat,
-                           at + other < others && in_band(query.query, key));
+                           at + other < others && in_band(query, key));
       if (!OWNS_KEYS) add(weights, found.weight), add(slack, found.d_score);
       a_factor[j] = found.d_score * found.slope;
       b_factor[j] = OWNS_KEYS ? found.used : found.weight * found.slope;
@@ -205,9 +206,10 @@ void sum_up(uint group) {
   vec2 totals = vec2(weights.value, slack.value);
   [[unroll]] for (uint d = 1; d < LANES_A_ROW; d *= 2) totals += vec2(subgroupShuffleXor(totals.x, d), subgroupShuffleXor(totals.y, d));
   float factor = totals.x == 0.0 ? 0.0 : 1.0 / totals.x;
-  float excess = totals.x == 0.0 ? 0.0 : totals.y * factor - stats[3 * own_row + 2];
+  float excess = totals.x == 0.0 ? 0.0 : totals.y * factor - stats[STATS * own_row + 2];
   if (part == 0) a_scales[own] = factor * p.scale, b_scales[own] = excess * factor * p.scale;
-  if (part == 0 && first + own <= last) d_stats[own_row] = vec4(stat.xy + vec2(0.0, excess), factor, 0.0);
+  if (part == 0 && first + own <= last) d_stats[SUMMED_STATS * own_row] = vec4(stat.xy + vec2(0.0, excess), factor, 0.0);
+  if (RANGED && part == 0 && first + own <= last) d_stats[SUMMED_STATS * own_row + 1] = vec4(vec2(query.range), 0.0, 0.0);
   subgroup_wrote();
   if (LSE == 0) return;
   SUMS factors, excesses;

@@ -77,14 +77,16 @@ void sum_up() {
   } else {
     EACH_A sum_w[i] = vec4(0.0);
     query = query_row(pair, own);
-    stat = vec3(stats[3 * own_row], stats[3 * own_row + 1], 1.0);
+    stat = vec3(stats[STATS * own_row], stats[STATS * own_row + 1], 1.0);
   }
 
-  KeyRange keys = visible_keys(first, last);
+  KeyRange keys = visible_keys(pair, first, last);
   uvec2 range = OWNS_KEYS ? visible_rows(first, last) : uvec2(keys.begin, keys.end);
   Walk walk = walk_of(pair, FLAT_GROUP % p.row_blocks, range.x, range.y, others, KEYS);
   for (uint n = 0; n < walk.steps; ++n) {
     uint at = step_of(walk, n, KEYS).x;
+    if (!OWNS_KEYS && out_of_range(keys, at, KEYS)) continue;
+    if (OWNS_KEYS && !some_see(pair, at, KEYS, first, last)) continue;
     // Past the end: the last row again, with weight 0.
     EACH_STEP {
       uint row = pair * others + min(at + j, others - 1);
@@ -97,8 +99,8 @@ void sum_up() {
     vec2 product = vec2(0.0);
     EACH_STEP product += parts[COLUMN * PITCH + FIRST_LANE + j];
     uint mine = min(at + COLUMN, others - 1), key = OWNS_KEYS ? own : mine;
-    if (OWNS_KEYS) query = query_row(pair, mine), stat = summed_stats[pair * others + mine].xyz;
-    Pair found = pair_of(product.x, product.y, query, key, stat, at + COLUMN < others && in_band(query.query, key));
+    if (OWNS_KEYS) query = query_row(pair, mine), stat = summed_stats[SUMMED_STATS * (pair * others + mine)].xyz;
+    Pair found = pair_of(product.x, product.y, query, key, stat, at + COLUMN < others && in_band(query, key));
     if (!OWNS_KEYS) add(weights, found.weight), add(slack, found.d_score);
     float slope = found.slope * p.scale;
     factors[LANE] = vec2(found.d_score * slope, OWNS_KEYS ? found.used : found.weight * slope);
@@ -124,10 +126,11 @@ void sum_up() {
   vec2 totals = sum_over_row(vec2(weights.value, slack.value));
   if (wanted > last) return;
   float factor = totals.x == 0.0 ? 0.0 : 1.0 / totals.x;
-  float excess = totals.x == 0.0 ? 0.0 : totals.y * factor - stats[3 * own_row + 2];
+  float excess = totals.x == 0.0 ? 0.0 : totals.y * factor - stats[STATS * own_row + 2];
   if (NORMALIZE == 0) factor = 1.0, excess = 0.0;
   if (LSE != 0) EACH_A store_a(own_row, QUAD, (sum_a[i] - excess * sum_w[i]) * factor);
-  if (COLUMN == 0) d_stats[own_row] = vec4(stat.xy + vec2(0.0, excess), factor, 0.0);
+  if (COLUMN == 0) d_stats[SUMMED_STATS * own_row] = vec4(stat.xy + vec2(0.0, excess), factor, 0.0);
+  if (RANGED && COLUMN == 0) d_stats[SUMMED_STATS * own_row + 1] = vec4(vec2(query.range), 0.0, 0.0);
 }
 
 void main() {

@@ -15,7 +15,7 @@
 #extension GL_KHR_shader_subgroup_vote : require
 #pragma requires GL_KHR_cooperative_matrix
 #pragma use_vulkan_memory_model
-#pragma variant WEIGHTS whole dropped
+#pragma variant WEIGHTS whole dropped ranged
 #pragma variant DTYPE f16
 #define ATTENTION_STATE 6
 #include "attention.h"
@@ -109,7 +109,7 @@ void attend(uint group) {
   SUMS sum[ROWS * V_TILES];
   [[unroll]] for (uint n = 0; n < ROWS * V_TILES; ++n) sum[n] = SUMS(0.0);
 
-  KeyRange keys = visible_keys(first, last);
+  KeyRange keys = visible_keys(pair, first, last);
   Walk walk = walk_of(pair, owner, keys.begin, keys.end, p.keys, KEYS);
   for (uint n = 0; n < walk.steps; ++n) {
     uint j0 = step_of(walk, n, KEYS).x;
@@ -137,7 +137,7 @@ void attend(uint group) {
       [[unroll]] for (uint j = 0; j < KEYS_A_LANE; ++j) {
         uint key = j0 + j * LANES_A_ROW + part;
         float s = changed(capped(scores[own_of_one * SCORE_PITCH + j * LANES_A_ROW + part] * p.scale), at[r], min(key, p.keys - 1));
-        score[j] = key < p.keys && in_band(at[r].query, key) ? s : NEGATIVE_INFINITY;
+        score[j] = key < p.keys && in_band(at[r], key) ? s : NEGATIVE_INFINITY;
         to = max(to, score[j]);
       }
       [[unroll]] for (uint d = 1; d < LANES_A_ROW; d *= 2) to = max(to, subgroupShuffleXor(to, d));

@@ -5,7 +5,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#pragma variant WEIGHTS whole dropped
+#pragma variant WEIGHTS whole dropped ranged
 #pragma variant DTYPE f32 f16
 #define ATTENTION_PARTS
 #define ATTENTION_STATE 5
@@ -31,7 +31,7 @@ void main() {
   OnlineSoftmax state = online_softmax_start();
 
   // The row's own keys, in parts of whole steps.
-  KeyRange keys = visible_keys(row, row);
+  KeyRange keys = visible_keys(pair, row, row);
   uint steps = keys.begin < keys.end ? (keys.end - keys.begin + KEYS - 1) / KEYS : 0, own = (steps + PARTS - 1) / PARTS;
   for (uint n = part * own; n < min(part * own + own, steps); ++n) {
     uint j0 = keys.begin + n * KEYS, first = pair * p.keys;

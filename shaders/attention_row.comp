@@ -19,7 +19,7 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #pragma variant STREAM shuffle broadcast
-#pragma variant WEIGHTS whole dropped
+#pragma variant WEIGHTS whole dropped ranged
 #pragma variant DTYPE f32 f16
 #ifdef STREAM_broadcast
 #extension GL_KHR_shader_subgroup_basic : require
@@ -62,7 +62,7 @@ void attend_with_care(uint pair, uint first, uint last, KeyRange keys) {
       float to = state.m;
       EACH_KEY {
         score[j] = changed(capped(score[j]), at, min(j0 + j, p.keys - 1));
-        if (j0 + j >= p.keys || !in_band(at.query, j0 + j)) score[j] = NEGATIVE_INFINITY;
+        if (j0 + j >= p.keys || !in_band(at, j0 + j)) score[j] = NEGATIVE_INFINITY;
         to = max(to, score[j]);
       }
       float keep = raise_to(state, to);
@@ -102,11 +102,12 @@ void attend() {
     [[unroll]] for (uint n = 0; n < QUADS; ++n) query[r][n] = mix(query[r][n], x, bvec4(n == i));
   }
 
-  KeyRange keys = visible_keys(first, last);
+  KeyRange keys = visible_keys(pair, first, last);
   Walk walk = walk_of(pair, owner, keys.begin, keys.end, p.keys, KEYS);
   for (uint n = 0; n < walk.steps; ++n) {
     uvec2 at_step = step_of(walk, n, KEYS);
     uint j0 = at_step.x, own_key = own_key_of(pair, j0);
+    if (out_of_range(keys, j0, KEYS)) continue;
     float score[ROWS][KEYS];
     EACH_ROW EACH_KEY score[r][j] = 0.0;
     [[unroll]] for (uint i = 0; i < QUADS; ++i) {
@@ -124,7 +125,7 @@ void attend() {
     if (SOFTCAP != 0) EACH_ROW EACH_KEY score[r][j] = capped(score[r][j]);
     if (CHANGES && !(ONLY_MOD_MASKS && at_step.y != 0)) EACH_ROW EACH_KEY score[r][j] = changed(score[r][j], at[r], min(j0 + j, p.keys - 1));
     if (j0 < keys.all_begin || j0 + KEYS > keys.all_end)
-      EACH_ROW EACH_KEY if (j0 + j >= p.keys || !in_band(at[r].query, j0 + j)) score[r][j] = NEGATIVE_INFINITY;
+      EACH_ROW EACH_KEY if (j0 + j >= p.keys || !in_band(at[r], j0 + j)) score[r][j] = NEGATIVE_INFINITY;
 
     EACH_ROW {
       float to = state[r].m;

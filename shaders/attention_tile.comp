@@ -11,7 +11,7 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_memory_scope_semantics : require  // else an atomic is of the whole device, which needs a feature
-#pragma variant WEIGHTS whole dropped
+#pragma variant WEIGHTS whole dropped ranged
 #pragma variant DTYPE f32 f16
 #define ATTENTION_STATE 6
 #include "attention.h"
@@ -97,10 +97,11 @@ void attend(uint group) {
 
   uint slices = 0;
   if (gl_LocalInvocationID.x == 0) not_finite_slice = 0;
-  KeyRange keys = visible_keys(first, last);
+  KeyRange keys = visible_keys(pair, first, last);
   Walk walk = walk_of(pair, owner, keys.begin, keys.end, p.keys, TILE_KEYS);
   for (uint n = 0; n < walk.steps; ++n) {
     uint j0 = step_of(walk, n, TILE_KEYS).x;
+    if (out_of_range(keys, j0, TILE_KEYS)) continue;
     vec4 score[ROWS];
     EACH_ROW score[r] = vec4(0.0);
     for (uint chunk = 0; chunk < (QUADS + CHUNK - 1) / CHUNK; ++chunk) {
@@ -119,7 +120,7 @@ void attend(uint group) {
     EACH_ROW EACH_KEY {
       uint key = j0 + column + COLUMNS * c;
       float s = changed(capped(score[r][c]), at[r], min(key, p.keys - 1));
-      score[r][c] = key < p.keys && in_band(at[r].query, key) ? s : NEGATIVE_INFINITY;
+      score[r][c] = key < p.keys && in_band(at[r], key) ? s : NEGATIVE_INFINITY;
     }
 
     EACH_ROW weights[(own + r) * COLUMNS + column].x = max(max(score[r].x, score[r].y), max(score[r].z, score[r].w));

@@ -2,6 +2,7 @@
 
 #include "base/enum_name.hpp"
 #include "ops/attention.hpp"
+#include "ops/compose.hpp"
 #include "ops/random_state.hpp"
 #include "ops/vjp.hpp"
 
@@ -42,6 +43,14 @@ void check_mask(InferContext& context, const Shape& scores) {
     return context.fail("mask ", to_string(context.shape(3)), " does not broadcast to [B,H,Lq,Lk] = ", to_string(scores));
 }
 
+void check_ranges(InferContext& context, const Shape& q) {
+  const Shape& ranges = context.shape(attention_ranges);
+  if (context.dtype(attention_ranges) != DType::i32) return context.fail("key_ranges is ", to_string(context.dtype(attention_ranges)), ", not i32");
+  const Shape all{q[0], q[1], q[2], 2};
+  if (ranges.rank() == 0 || ranges.at(-1) != 2 || !ir::broadcasts_to(ranges, all))
+    return context.fail("key_ranges ", to_string(ranges), " does not broadcast to [B,H,Lq,2] = ", to_string(all));
+}
+
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<AttentionAttrs>();
   static constexpr const char* names[] = {"q", "k", "v"};
@@ -80,6 +89,7 @@ void infer(InferContext& context) {
 
   const Shape scores{q[0], q[1], q[2], k[2]};
   if (context.has(3)) check_mask(context, scores);
+  if (context.has(attention_ranges)) check_ranges(context, q);
   context.out = {{{q[0], q[1], q[2], v[3]}, context.dtype(0)}};
   if (attrs.lse) context.out.push_back({{q[0], q[1], q[2]}, DType::f32});
   if (attrs.weights) context.out.push_back({scores, context.dtype(0)});
@@ -95,7 +105,7 @@ double sum_clamped(std::int64_t n, std::int64_t shift, std::int64_t limit) {
   return up_to(n - 1 + shift) - up_to(shift - 1);
 }
 
-// Two products of the pairs of query and key that causal and the window leave; the mask's are counted.
+// Two products of the pairs of query and key that causal and the window leave; those of a mask or of ranges are counted.
 double flops(const NodeView& node) {
   const AttentionShape shape(node);
   const AttentionBand band = band_of(node.attrs<AttentionAttrs>(), shape);
@@ -119,10 +129,14 @@ bool vjp(Vjp& vjp) {
   const Tensor d_lse = had_lse && vjp.d(1) ? vjp.d(1) : filled(vjp.graph, {rows, DType::f32}, 0, site);
   const Tensor both = reduce(Reduce::sum, binary(Binary::mul, wide(d_out), wide(out), site), {.axes = {-1}}, site);
   const auto column = [&](Tensor x) { return reshape(x, {rows[0], rows[1], rows[2], 1}, site); };
-  const Tensor stats = concat({column(lse), column(binary(Binary::sub, both, d_lse, site)), column(d_lse)}, -1, site);
+  std::vector<Tensor> stats{column(lse), column(binary(Binary::sub, both, d_lse, site)), column(d_lse)};
+  if (const Tensor ranges = vjp.in(attention_ranges)) {
+    const Tensor most = constant_i32(vjp.graph, vjp.in_shape(1)[2]), within = binary(Binary::min, binary(Binary::max, ranges, constant_i32(vjp.graph, 0), site), most, site);
+    stats.push_back(broadcast_to(wide(within), {rows[0], rows[1], rows[2], 2}, site));
+  }
 
   AttentionBackwardAttrs backward{attrs, vjp.wants(0), vjp.wants(1) || vjp.wants(2), vjp.wants(3)};
-  std::vector<Tensor> in{vjp.in(0), vjp.in(1), vjp.in(2), vjp.in(3), vjp.in(4), stats, d_out}, buffers;
+  std::vector<Tensor> in{vjp.in(0), vjp.in(1), vjp.in(2), vjp.in(3), vjp.in(4), concat(stats, -1, site), d_out, vjp.in(attention_ranges)}, buffers;
   for (std::uint32_t n = 0; n < attrs.mod.buffers().size(); ++n) buffers.push_back(vjp.in(attention_buffers + n));
   in.insert(in.end(), buffers.begin(), buffers.end());
   if (attrs.mod)
@@ -159,7 +173,7 @@ AttentionResult attention_full(Tensor q, Tensor k, Tensor v, const AttentionDesc
   const std::int64_t size = q && q.shape().rank() == 4 ? q.dim(3) : 0;  // other ranks are infer's to refuse
   if (size > 0) attrs.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(size)));
   if (desc.scale) attrs.scale = *desc.scale;
-  std::vector<Tensor> in{q, k, v, desc.mask, desc.dropout_state};
+  std::vector<Tensor> in{q, k, v, desc.mask, desc.dropout_state, desc.key_ranges};
   for (Tensor buffer : desc.mod_buffers) in.push_back(buffer && buffer.dtype() == DType::f16 ? cast(buffer, DType::f32, site) : buffer);
   const std::vector<Tensor> out = ops::append(ops::attention_op, in, ir::Attrs::of(attrs), site);
   AttentionResult result;

@@ -1,6 +1,6 @@
 #pragma once
-// The attention operator: its attributes, its kernels, and its unfused form. Operands q, k, v, mask, random state, the buffers of a
-// modification; results out, then lse and weights where they are asked for.
+// The attention operator: its attributes, its kernels, and its unfused form. Operands q, k, v, mask, random state, key ranges, the
+// buffers of a modification; results out, then lse and weights where they are asked for.
 
 #include "ops/attention_mod.hpp"
 #include "shaders/attention.h"
@@ -37,8 +37,8 @@ void describe(const AttentionAttrs& attrs, F&& field) {
   field("normalize", attrs.normalize);
 }
 
-// attention_backward: operands q, k, v, mask, random state, (lse, delta, dlse) as [B,H,Lq,3] in f32, the gradient of the result, and
-// the buffers; results are the gradients of q, of k and v, and of the mask, where they are wanted, and what each of `sites` takes.
+// attention_backward: operands q, k, v, mask, random state, (lse, delta, dlse) as [B,H,Lq,3] in f32, the gradient of the result, key
+// ranges (then the statistics are [B,H,Lq,5], and have their ends as numbers), and the buffers; results are the gradients of q, of k and v, and of the mask, where they are wanted, and what each of `sites` takes.
 struct AttentionBackwardAttrs {
   AttentionAttrs forward{};
   bool d_q = true, d_kv = true, d_mask = false;
@@ -68,11 +68,12 @@ struct AttentionBand {
   bool open;  // every query sees every key
 };
 AttentionBand band_of(const AttentionAttrs& attrs, const AttentionShape& shape);
-// Whether a query may be kept from a key, so that what is stored there must not reach it.
-inline bool attention_excludes(const AttentionAttrs& attrs, const AttentionShape& shape, bool has_mask) {
-  return has_mask || !band_of(attrs, shape).open || (attrs.mod && facts_of(attrs.mod).masks);
+// Whether a query may be kept from a key, so that what is stored there must not reach it; `masked`: by a mask or by ranges.
+inline bool attention_excludes(const AttentionAttrs& attrs, const AttentionShape& shape, bool masked) {
+  return masked || !band_of(attrs, shape).open || (attrs.mod && facts_of(attrs.mod).masks);
 }
-constexpr std::uint32_t attention_buffers = 5, attention_backward_buffers = 7;  // the first operand that is one
+constexpr std::uint32_t attention_ranges = 5, attention_backward_ranges = 7;    // the operand
+constexpr std::uint32_t attention_buffers = 6, attention_backward_buffers = 8;  // the first operand that is one
 inline ModCall mod_call(const AttentionAttrs& attrs, const AttentionShape& shape, std::span<const Tensor> buffers, CallSite site) {
   return {attrs.mod, {shape.B, shape.H, shape.Lq, shape.Lk}, buffers, site};
 }
@@ -80,22 +81,22 @@ inline ModCall mod_call(const AttentionAttrs& attrs, const AttentionShape& shape
 extern const Kernel attention_kernels[4];
 
 // What the kernels forward and backward have alike: head sizes and lengths they take, constants but for the layout of
-// work, parameters but for the number of blocks.
+// work, parameters but for the number of blocks. `ranges`: the operand.
 bool attention_kernel_takes(const AttentionShape& shape);
 shader::AttentionSpec attention_spec(const NodeView& node, const AttentionAttrs& attrs);
-shader::AttentionParams attention_params(const NodeView& node, const AttentionAttrs& attrs);
+shader::AttentionParams attention_params(const NodeView& node, const AttentionAttrs& attrs, std::uint32_t ranges);
 
-// The scores as f32 [B,H,Lq,Lk], after soft-cap, modification, mask and band; `capped`: before the modification.
+// The scores as f32 [B,H,Lq,Lk], after soft-cap, modification, mask, band and ranges; `capped`: before the modification.
 Tensor attention_scores(Builder& builder, const AttentionShape& shape, const AttentionAttrs& attrs, std::span<const Tensor> in,
-                        std::span<const Tensor> buffers, Tensor& capped);
+                        Tensor ranges, std::span<const Tensor> buffers, Tensor& capped);
 // Their softmax, or without `normalize` themselves, 0 where a key is excluded.
 Tensor attention_weights(Tensor scores, const AttentionAttrs& attrs, CallSite site);
 // x times the author's factor, 0 where `excluded`.
 Tensor with_factor(Tensor x, Tensor excluded, const ModCall& call);
 // What dropout leaves of the weights [B,H,Lq,Lk], each times 0 or 1/(1 - dropout); all of them without dropout.
 Tensor dropped(Tensor weights, const AttentionAttrs& attrs, Tensor state, CallSite site);
-// The variant of a kernel's shader that these attributes need.
-const ShaderInfo* attention_shader(const char* stem, const AttentionAttrs& attrs, DType dtype);
+// The variant of a kernel's shader that these attributes need. weights: "whole", "dropped", "ranged" (of WEIGHTS).
+const ShaderInfo* attention_shader(const char* stem, const char* weights, const AttentionAttrs& attrs, DType dtype);
 // Neither NaN nor infinite.
 Tensor is_finite(Tensor x, CallSite site);
 // softmax(scale q kᵀ + mask) v with the scores stored.

@@ -77,20 +77,29 @@ std::uint64_t parts_of(const NodeView& node, const PairSum& sum, const DeviceCap
 // `inner`: iterations inside a step's.
 bool loops_fit(const NodeView& node, const DeviceCaps& caps, std::uint64_t step, std::uint64_t inner = 0) {
   const AttentionShape shape(node);
+  const bool ranged = node.has(attention_backward_ranges);
+  if (ranged) inner += step + 1;
   for (const PairSum& sum : pair_sums(node)) {
     const std::uint64_t parts = parts_of(node, sum, caps);
     if (parts == 0 || (parts > 1 && sum.elements * parts * 4 > caps.max_storage_range)) return false;
     if (sum.readers + parts > UINT32_MAX) return false;  // counted in 32 bits
   }
   const std::int64_t longest = std::max(shape.heads_a_key_head() * shape.Lq, shape.Lk);
-  return ops::loops_fit(caps, (ceil_div(static_cast<std::uint64_t>(longest), step) + ATTENTION_BLOCK) * (1 + inner));
+  const std::uint64_t steps = (ceil_div(static_cast<std::uint64_t>(longest), step) + ATTENTION_BLOCK) * (1 + inner);
+  return ops::loops_fit(caps, steps + (ranged ? 65 : 0));  // and the owned rows' ranges
+}
+
+// The ends of ranges are stored as f32.
+bool takes(const NodeView& node) {
+  const AttentionShape shape(node);
+  return attention_kernel_takes(shape) && (!node.has(attention_backward_ranges) || shape.Lk <= std::int64_t{1} << 24);
 }
 
 // A lane holds four rows: those of a larger head would go to a GPU's memory, and there is attention_backward_split.
 bool supports_uniform(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
   const bool fits = caps.type == DeviceType::cpu || shape.D + shape.Dv <= 32;
-  return fits && attention_kernel_takes(shape) && loops_fit(node, caps, 1);
+  return fits && takes(node) && loops_fit(node, caps, 1);
 }
 
 // Lanes that share a row, of which each has at most four vec4s.
@@ -101,7 +110,7 @@ uint lanes_a_row(const NodeView& node) {
 }
 bool supports_split(const NodeView& node, const DeviceCaps& caps) {
   const std::uint64_t lanes = lanes_a_row(node);
-  return attention_kernel_takes(AttentionShape(node)) && loops_fit(node, caps, lanes, 3 * (lanes + 1));
+  return takes(node) && loops_fit(node, caps, lanes, 3 * (lanes + 1));
 }
 
 // Rows a lane, as many as the driver compiles within seconds, of which a step is unrolled: a subgroup of rows, each with
@@ -112,7 +121,7 @@ uint rows_a_lane(const NodeView& node, const DeviceCaps& caps) {
   return static_cast<uint>(std::min<std::uint64_t>((caps.costly_unrolling ? 512 : 1024) / unrolled, caps.costly_unrolling ? 1 : 2));
 }
 bool supports_shuffle(const NodeView& node, const DeviceCaps& caps) {
-  return attention_kernel_takes(AttentionShape(node)) && caps.subgroup_size >= 2 && caps.subgroup_size <= 16 &&
+  return takes(node) && caps.subgroup_size >= 2 && caps.subgroup_size <= 16 &&
          rows_a_lane(node, caps) > 0 && loops_fit(node, caps, caps.subgroup_size);
 }
 
@@ -122,10 +131,11 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, Attent
   std::uint32_t next = 0;
   const AttentionShape shape(node);
   const auto rows_in_all = static_cast<std::uint64_t>(shape.B * shape.H * shape.Lq);
-  plan.scratch_bytes = {std::max<std::uint64_t>(rows_in_all * 16, 16)};  // the statistics with the weights' sum
+  spec.RANGES = node.has(attention_backward_ranges);
+  plan.scratch_bytes = {std::max<std::uint64_t>(rows_in_all * (spec.RANGES ? 32 : 16), 16)};  // the statistics with the weights' sum
   // `walks`: the owners walk the other side, and may leave out blocks of it.
   const auto launch = [&](std::int64_t owned, bool walks, LaunchOperand stats, std::vector<LaunchOperand> results, std::uint64_t sums = 0) {
-    AttentionParams params = attention_params(node, attrs.forward);
+    AttentionParams params = attention_params(node, attrs.forward, attention_backward_ranges);
     params.sums = static_cast<std::uint32_t>(sums);
     params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(owned), std::uint64_t{spec.WG / lanes} * spec.ROWS)));
     spec.BLOCKS = ATTENTION_BLOCKS_ALL;
@@ -133,7 +143,7 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, Attent
                                                      attention_backward_buffers, spec)
                                        : unused();
     Launch& one = plan.launches.emplace_back();
-    one.shader = attention_shader(stem, attrs.forward, node.in(0).dtype);
+    one.shader = attention_shader(stem, attrs.forward.dropout > 0 ? "dropped" : "whole", attrs.forward, node.in(0).dtype);
     one.set_constants(spec);
     one.set_push(params);
     one.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), stats, in(6)};
@@ -211,7 +221,7 @@ AttentionSpec matrix_spec(const NodeView& node, const DeviceCaps& caps) {
 bool supports_matrix(const NodeView& node, const DeviceCaps& caps) {
   const auto& forward = node.attrs<AttentionBackwardAttrs>().forward;
   // As forward: an author's text is compiled apart, and without NORMALIZE a weight may pass f16's range.
-  if (node.in(0).dtype != DType::f16 || forward.mod || !forward.normalize || !attention_kernel_takes(AttentionShape(node))) return false;
+  if (node.in(0).dtype != DType::f16 || forward.mod || !forward.normalize || !takes(node)) return false;
   return matrix_spec(node, caps).MATRIX_M > 0 && loops_fit(node, caps, 32, 4096);
 }
 void plan_matrix(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
@@ -243,7 +253,8 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
   Tensor capped;
   const std::span<const Tensor> buffers = in.size() > attention_backward_buffers ? in.subspan(attention_backward_buffers) : std::span<const Tensor>();
   const ModCall mod = mod_call(attrs.forward, shape, buffers, site);
-  const Tensor scores = attention_scores(builder, shape, attrs.forward, in.first(4), buffers, capped);
+  const Tensor ranges = in.size() > attention_backward_ranges ? in[attention_backward_ranges] : Tensor();
+  const Tensor scores = attention_scores(builder, shape, attrs.forward, in.first(4), ranges, buffers, capped);
   const Tensor weights = attention_weights(scores, attrs.forward, site);
   const Tensor delta = slice(in[5], {.axis = -1, .start = 1, .stop = 2}, site);
   const Tensor d_out = grouped(wide(in[6]));
@@ -254,7 +265,7 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
   Tensor excluded = binary(Binary::equal, scores, forbidden, site);
   if (attrs.forward.normalize) excluded = binary(Binary::logical_or, excluded, binary(Binary::equal, weights, zero, site), site);
   const Tensor d_dropped = left_by_dropout(d_used), d_weights = with_factor(d_dropped, excluded, mod);
-  const bool excludes = attention_excludes(attrs.forward, shape, in.size() > 3 && in[3]);
+  const bool excludes = attention_excludes(attrs.forward, shape, ranges || (in.size() > 3 && in[3]));
   const Tensor d_of_scores = attrs.forward.normalize ? times(weights, binary(Binary::sub, d_weights, delta, site)) : d_weights;
   const Tensor d_scores = select(excluded, zero, d_of_scores, site);
   Tensor d_product = attrs.forward.mod ? mod_slope(mod, capped, d_scores) : d_scores;

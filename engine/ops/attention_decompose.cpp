@@ -69,7 +69,7 @@ Tensor with_factor(Tensor x, Tensor excluded, const ModCall& call) {
 }
 
 Tensor attention_scores(Builder& builder, const AttentionShape& shape, const AttentionAttrs& attrs, std::span<const Tensor> in,
-                        std::span<const Tensor> buffers, Tensor& capped) {
+                        Tensor ranges, std::span<const Tensor> buffers, Tensor& capped) {
   const CallSite site = builder.site;
   // Scores stay in f32 whatever the storage, as they do in the fused kernels.
   const auto wide = [&](Tensor x) { return cast(x, DType::f32, site); };
@@ -95,6 +95,11 @@ Tensor attention_scores(Builder& builder, const AttentionShape& shape, const Att
   }
   if (const AttentionBand band = band_of(attrs, shape); !band.open)
     forbid_where_not(band_mask(builder.graph, shape, band, site));
+  if (ranges) {
+    const Tensor key = iota_i32(builder.graph, {1, shape.Lk});
+    const auto end = [&](std::int64_t n) { return slice(ranges, {.axis = -1, .start = n, .stop = n + 1}, site); };
+    forbid_where_not(binary(Binary::logical_and, binary(Binary::greater_equal, key, end(0), site), binary(Binary::less, key, end(1), site), site));
+  }
   return scores;
 }
 
@@ -107,9 +112,10 @@ bool decompose_attention(Builder& builder, const NodeView& node, std::span<const
   const std::int64_t result[] = {shape.B, shape.H, shape.Lq, shape.Dv};
   Tensor capped;
   const std::span<const Tensor> buffers = in.size() > attention_buffers ? in.subspan(attention_buffers) : std::span<const Tensor>();
-  const Tensor scores = attention_scores(builder, shape, attrs, in, buffers, capped);
+  const Tensor ranges = in.size() > attention_ranges ? in[attention_ranges] : Tensor();
+  const Tensor scores = attention_scores(builder, shape, attrs, in, ranges, buffers, capped);
   const Tensor weights = attention_weights(scores, attrs, site);
-  const bool excludes = attention_excludes(attrs, shape, in.size() > 3 && in[3]);
+  const bool excludes = attention_excludes(attrs, shape, ranges || (in.size() > 3 && in[3]));
   const Tensor none = binary(Binary::equal, weights, scalar(weights, 0, site), site);
   const Tensor used = with_factor(dropped(weights, attrs, in.size() > 4 ? in[4] : Tensor(), site), none, mod_call(attrs, shape, buffers, site));
   const Tensor grouped = reshape(used, grouped_p, site), v = cast(in[2], DType::f32, site);

@@ -44,7 +44,7 @@ AttentionSpec attention_spec(const NodeView& node, const AttentionAttrs& attrs) 
   return spec;
 }
 
-AttentionParams attention_params(const NodeView& node, const AttentionAttrs& attrs) {
+AttentionParams attention_params(const NodeView& node, const AttentionAttrs& attrs, std::uint32_t ranges) {
   const AttentionShape shape(node);
   const AttentionBand band = band_of(attrs, shape);
   AttentionParams params{};
@@ -63,13 +63,17 @@ AttentionParams attention_params(const NodeView& node, const AttentionAttrs& att
     params.mask_b = u32(strides[0]), params.mask_h = u32(strides[1]);
     params.mask_i = u32(strides[2]), params.mask_j = u32(strides[3]);
   }
+  if (node.has(ranges)) {
+    const auto strides = ir::broadcast_strides(node.in(ranges).shape, {shape.B, shape.H, shape.Lq, 2});
+    params.range_b = u32(strides[0]), params.range_h = u32(strides[1]), params.range_i = u32(strides[2]);
+  }
   params.keep_probability = 1 - attrs.dropout;
   params.stream = u32(attrs.stream);
   return params;
 }
 
-const ShaderInfo* attention_shader(const char* stem, const AttentionAttrs& attrs, DType dtype) {
-  const std::string variant = cat(stem, attrs.dropout > 0 ? ".dropped" : ".whole");
+const ShaderInfo* attention_shader(const char* stem, const char* weights, const AttentionAttrs& attrs, DType dtype) {
+  const std::string variant = cat(stem, '.', weights);
   return attrs.mod ? attrs.mod.source()->shader(variant_of(variant, dtype)) : shader_for(variant, dtype);
 }
 
@@ -77,20 +81,30 @@ namespace {
 
 AttentionSpec spec_of(const NodeView& node) { return attention_spec(node, node.attrs<AttentionAttrs>()); }
 
+bool is_ranged(const NodeView& node) { return node.has(attention_ranges); }
+
+// The shader of this node, and behind the operands that it has in any case those that its variant and a modification add.
+void set_shader(Launch& launch, const NodeView& node, const char* stem, LaunchOperand blocks) {
+  const auto& attrs = node.attrs<AttentionAttrs>();
+  const bool drops = attrs.dropout > 0;
+  launch.shader = attention_shader(stem, is_ranged(node) ? "ranged" : drops ? "dropped" : "whole", attrs, node.in(0).dtype);
+  if (drops || is_ranged(node)) launch.operands.push_back(drops ? in(4) : unused());
+  if (is_ranged(node)) launch.operands.push_back(in(attention_ranges));
+  bind_mod(launch, node, attrs.mod, attention_buffers, blocks);
+}
+
 // One launch of `rows_a_group` query rows a workgroup.
 void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, AttentionSpec spec, uint rows_a_group, KernelPlan& plan) {
   const auto& attrs = node.attrs<AttentionAttrs>();
-  AttentionParams params = attention_params(node, attrs);
+  AttentionParams params = attention_params(node, attrs, attention_ranges);
   params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(params.rows, rows_a_group)));
   const LaunchOperand blocks =
       plan_blocks(plan, node, caps, attrs, ATTENTION_BACKWARD_QUERIES, rows_a_group, params, attention_buffers, spec);
   Launch& launch = plan.launches.emplace_back();
-  launch.shader = attention_shader(stem, attrs, node.in(0).dtype);
   launch.set_constants(spec);
   launch.set_push(params);
   launch.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), out(0), attrs.lse ? out(1) : unused(Access::write)};
-  if (attrs.dropout > 0) launch.operands.push_back(in(4));
-  bind_mod(launch, node, attrs.mod, attention_buffers, blocks);
+  set_shader(launch, node, stem, blocks);
   const std::uint64_t groups = std::uint64_t{params.pairs} * params.row_blocks;
   launch.groups = flat_groups(groups, 1, caps);
 }
@@ -119,9 +133,10 @@ bool supports_row(const NodeView& node, const DeviceCaps& caps) {
   const AttentionSpec spec = row_spec(node, caps);
   if (caps.costly_unrolling && unrolled_by_row(spec) > most_unrolled(caps)) return false;
   const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(AttentionShape(node).Lk), spec.KEYS) + ATTENTION_BLOCK;
-  const bool excludes = attention_excludes(node.attrs<AttentionAttrs>(), AttentionShape(node), node.has(3));
+  const bool excludes = attention_excludes(node.attrs<AttentionAttrs>(), AttentionShape(node), node.has(3) || is_ranged(node));
   const std::uint64_t with_care = excludes ? spec.ROWS : 0;
-  const std::uint64_t iterations = steps + with_care * (steps + 2) + spec.D / 4 + spec.DV / 4;  // and those of q and y
+  std::uint64_t iterations = steps + with_care * (steps + 2) + spec.D / 4 + spec.DV / 4;  // and those of q and y
+  if (is_ranged(node)) iterations += std::uint64_t{spec.WG} * spec.ROWS + 1;
   return loops_fit(caps, iterations);
 }
 
@@ -149,7 +164,8 @@ bool supports_tile(const NodeView& node, const DeviceCaps& caps) {
   const std::uint64_t chunks = ceil_div(static_cast<std::uint64_t>(shape.D), 16);      // of 4 + 1 iterations each
   // Of 8 + 1, as the maximum; and where the mask forbids, that of values that are not finite, which ends at once.
   const std::uint64_t slices = ceil_div(static_cast<std::uint64_t>(shape.Dv), 32);
-  return loops_fit(caps, steps * (6 * chunks + 10 * slices + 9 + 3));
+  const std::uint64_t ranges = is_ranged(node) ? ATTENTION_TILE_LANES / 8 * 4 + 1 : 0;
+  return loops_fit(caps, steps * (6 * chunks + 10 * slices + 9 + 3) + ranges);
 }
 
 void plan_tile(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
@@ -214,7 +230,8 @@ AttentionSpec parts_spec(const NodeView& node, const DeviceCaps& caps) {
   AttentionSpec spec = spec_of(node);
   spec.WG = caps.type == DeviceType::cpu ? std::max(caps.subgroup_size, 1u) : 64;
   spec.KEYS = shape.D + shape.Dv <= 256 && !caps.costly_unrolling ? 4 : 2;
-  const auto wanted = static_cast<uint>(std::clamp<std::int64_t>(shape.Lk / keys_a_part, 1, most_parts));
+  auto wanted = static_cast<uint>(std::clamp<std::int64_t>(shape.Lk / keys_a_part, 1, most_parts));
+  if (is_ranged(node)) wanted = std::max(wanted, spec.WG);  // the lanes of a workgroup walk as far: one row
   spec.PARTS = wanted < spec.WG ? wanted : (wanted + spec.WG - 1) / spec.WG * spec.WG;  // lanes of a group: one row
   return spec;
 }
@@ -230,17 +247,15 @@ bool supports_parts(const NodeView& node, const DeviceCaps& caps) {
 
 void plan_parts(const NodeView& node, const DeviceCaps& caps, KernelPlan& out_plan) {
   const auto& attrs = node.attrs<AttentionAttrs>();
-  const AttentionParams params = attention_params(node, attrs);
+  const AttentionParams params = attention_params(node, attrs, attention_ranges);
   AttentionSpec spec = parts_spec(node, caps);
   const std::uint64_t rows = std::uint64_t{params.pairs} * params.rows, quads = (spec.DV + 3) / 4;
   out_plan.scratch_bytes = {std::max<std::uint64_t>(rows * spec.PARTS * (quads + 1) * 16, 16)};
   Launch& parts = out_plan.launches.emplace_back();
-  parts.shader = attention_shader("attention_parts", attrs, node.in(0).dtype);
   parts.set_constants(spec);
   parts.set_push(params);
   parts.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), scratch_write(0)};
-  if (attrs.dropout > 0) parts.operands.push_back(in(4));
-  bind_mod(parts, node, attrs.mod, attention_buffers, unused());
+  set_shader(parts, node, "attention_parts", unused());
   parts.groups = flat_groups(rows * spec.PARTS, spec.WG, caps);
   spec.WG = 64;
   Launch& merge = out_plan.launches.emplace_back();

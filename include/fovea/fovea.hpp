@@ -11,4 +11,5 @@
 #include <fovea/plan.hpp>
 #include <fovea/recurrent.hpp>
 #include <fovea/result.hpp>
+#include <fovea/serving.hpp>
 #include <fovea/tensor.hpp>

@@ -46,6 +46,10 @@ struct AttentionDesc {
   float dropout = 0;
   Tensor dropout_state{};
   std::int64_t dropout_stream = 0;  // 0 up to 2^31 - 1; one of its own, as of every draw
+  // i32: query i sees only keys begin <= j < end, besides all else that excludes; of (begin, end). Broadcasts to [B,H,Lq,2]; ends
+  // are clamped to [0, Lk], and an empty range sees nothing. Read on the device at every run; blocks of keys outside of the ranges
+  // of all rows of a workgroup are not walked. serving.hpp makes them of lengths and of packed sequences.
+  Tensor key_ranges{};
   // An author's GLSL for score, visibility and weight (attention_mod.hpp), and the tensors it reads, in its order.
   AttentionMod mod{};
   std::vector<Tensor> mod_buffers{};
@@ -64,12 +68,12 @@ struct AttentionResult {
 // f16 operands may be multiplied by matrix units, summed in f32; the weights are then rounded to f16 before they meet v.
 // q [B,H,Lq,D], k [B,Hk,Lk,D], v [B,Hk,Lk,Dv]; Hk divides H and query head h reads key head h / (H/Hk).
 // A row that may attend to nothing gives zeros. (Vaswani et al. 2017, eq. 1; online form: Milakov & Gimelshein 2018)
-// A key that causal, the window or a boolean mask excludes contributes nothing, whatever k and v hold. An additive -inf
+// A key that causal, the window, a range or a boolean mask excludes contributes nothing, whatever k and v hold. An additive -inf
 // excludes by IEEE: v may hold anything, and a score of NaN or +inf becomes NaN. A row with a score of NaN or +inf is NaN
 // in every result. (An infinity in v beside a weight that underflows to 0 may be taken or left.)
 // Gradients keep to that: what an excluded key or the query of a row holds reaches no gradient but its own rows', and what a row
 // sees that is no number makes all of its gradients NaN. (With return_weights they are IEEE's, of the stored scores.)
-// Errors: ranks other than 4, extents that do not fit (the axis is named), a mask that does not broadcast,
+// Errors: ranks other than 4, extents that do not fit (the axis is named), a mask or ranges that do not broadcast,
 // window < -1, softcap < 0, a softcap or scale that is not finite, dropout outside [0, 1) or without a state, buffers that are
 // not what mod declares, return_lse without normalize.
 AttentionResult attention_full(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc = {}, CallSite site = CallSite::here());

@@ -20,7 +20,7 @@ layout(set = 0, binding = 4) writeonly buffer Y4 { STORE_T4 y4[]; };
 layout(set = 0, binding = 5) writeonly buffer Lse { float lse[]; };
 #endif
 
-#ifdef WEIGHTS_dropped
+#if defined(WEIGHTS_dropped) || defined(WEIGHTS_ranged)
 layout(set = 0, binding = ATTENTION_STATE) readonly buffer State { uint random_state[]; };
 #endif
 
@@ -35,7 +35,7 @@ FOVEA_ROW_STORER(store_y, y, y4, DV)
 #endif
 
 // A forbidden key weighs 0, and 0 times a NaN or an infinity of its v would be NaN.
-const bool FORBIDS = MASK != ATTENTION_MASK_NONE || BAND != 0 || MOD_MASKS;
+const bool FORBIDS = MASK != ATTENTION_MASK_NONE || BAND != 0 || MOD_MASKS || RANGED;
 bvec4 not_finite_each(vec4 x) { return greaterThanEqual(floatBitsToUint(x) & 0x7fffffffu, uvec4(0x7f800000u)); }
 bool not_finite(vec4 x) { return any(not_finite_each(x)); }
 vec4 finite_of(vec4 x) { return mix(x, vec4(0.0), not_finite_each(x)); }
@@ -44,7 +44,10 @@ vec4 seen(vec4 x, float weight) { return weight == 0.0 ? vec4(0.0) : x; }
 // What dropout leaves of a weight: 1 / keep_probability of it, or nothing. The draw is Bernoulli's of random.hpp over
 // [B,H,Lq,n], n being Lk rounded up to fours.
 float kept(QueryRow row, uint key) {
-#ifdef WEIGHTS_dropped
+#if defined(WEIGHTS_dropped) || defined(WEIGHTS_ranged)
+#ifdef WEIGHTS_ranged
+  if (p.keep_probability >= 1.0) return 1.0;
+#endif
   uint group = row.number * ((p.keys + 3) / 4) + key / 4;
   uvec4 counter = uvec4(random_state[2] + group, random_state[3] + p.stream, random_state[4], random_state[5]);
   return uniform_of(philox(counter, uvec2(random_state[0], random_state[1]))[key % 4]) < p.keep_probability ? 1.0 / p.keep_probability : 0.0;

@@ -8,11 +8,33 @@
 #ifndef FOVEA_ATTENTION_BACKWARD_GLSL
 #define FOVEA_ATTENTION_BACKWARD_GLSL
 
-layout(set = 0, binding = 4) readonly buffer Stats { float stats[]; };  // (lse, delta, dlse) of a row
-layout(set = 0, binding = 4) readonly buffer SummedStats { vec4 summed_stats[]; };  // (lse, delta, 1 / Σ_j exp(s - lse), 0)
+// Of a row: (lse, delta, dlse), and its range of keys where it has one. The sums beside them are made by the first launch.
+const uint STATS = RANGES != 0 ? 5 : 3, SUMMED_STATS = RANGES != 0 ? 2 : 1;
+layout(set = 0, binding = 4) readonly buffer Stats { float stats[]; };
+// (lse, delta, 1 / Σ_j exp(s - lse), 0), and (begin, end, 0, 0)
+layout(set = 0, binding = 4) readonly buffer SummedStats { vec4 summed_stats[]; };
+#ifndef STATS_ARE_SUMMED
+#define STATS_ARE_SUMMED (SIDE == ATTENTION_BACKWARD_KEYS)
+#endif
 layout(set = 0, binding = 5) readonly buffer DOut { STORE_T d_out[]; };
 layout(set = 0, binding = 5) readonly buffer DOut4 { QUAD_T d_out4[]; };
 FOVEA_ROW_LOADER(load_d_out, d_out, d_out4, DV)
+
+uvec2 row_range(uint pair, uint row) {
+  uint number = pair * p.rows + row;
+  if (STATS_ARE_SUMMED) return uvec2(summed_stats[SUMMED_STATS * number + SUMMED_STATS - 1].xy);
+  return uvec2(stats[STATS * number + STATS - 2], stats[STATS * number + STATS - 1]);
+}
+// Whether the range of one of the rows at, ..., at + n - 1 has one of the keys first..last.
+bool some_see(uint pair, uint at, uint n, uint first, uint last) {
+  if (!RANGED) return true;
+  bool result = false;
+  for (uint i = 0; i < n; ++i) {
+    uvec2 range = row_range(pair, min(at + i, p.rows - 1));
+    result = result || (range.x <= last && range.y > first);
+  }
+  return result;
+}
 
 struct Pair {
   float weight;   // w

@@ -1,5 +1,5 @@
-// Which pairs of query and key there are: rows, the band of visible keys, an author's mask, and how an owner of rows walks the
-// other side. After dtype.glsl and math.glsl.
+// Which pairs of query and key there are: rows, the band and the ranges of visible keys, an author's mask, and how an owner of
+// rows walks the other side. After dtype.glsl and math.glsl.
 #ifndef FOVEA_ATTENTION_ROWS_GLSL
 #define FOVEA_ATTENTION_ROWS_GLSL
 
@@ -8,8 +8,10 @@ layout(push_constant) uniform Push { AttentionParams p; };
 
 // What an author's text makes of the score, the visibility and the weight of a pair (b, h, i, j) (fovea/attention_mod.hpp).
 #ifdef ATTENTION_MOD
-#ifdef WEIGHTS_dropped
+#if defined(WEIGHTS_dropped)
 #define ATTENTION_MOD_BINDING (ATTENTION_STATE + 1)
+#elif defined(WEIGHTS_ranged)
+#define ATTENTION_MOD_BINDING (ATTENTION_STATE + 2)
 #else
 #define ATTENTION_MOD_BINDING ATTENTION_STATE
 #endif
@@ -33,17 +35,43 @@ layout(set = 0, binding = ATTENTION_MOD_BINDING + MOD_BUFFERS) readonly buffer B
 #define BLOCK_WORD(at) 0u
 #endif
 
-// A row of the matrix of a pair (attention.h): its query, where its mask begins, and its number among all rows.
+// Of a row of the matrix of a pair (attention.h).
+uvec2 batch_and_head(uint pair, uint row) {
+  return uvec2(pair / p.key_heads, pair % p.key_heads * (p.heads / p.key_heads) + row / p.queries);
+}
+
+// A row's range of keys [begin, end), within those that there are: an operand of the forward kernels; of the backward ones, a part
+// of the statistics (attention_backward.glsl).
+#if defined(WEIGHTS_ranged)
+const bool RANGED = true;
+layout(set = 0, binding = ATTENTION_STATE + 1) readonly buffer Ranges { int ranges[]; };
+uvec2 row_range(uint pair, uint row) {
+  uvec2 of = batch_and_head(pair, row);
+  uint at = of.x * p.range_b + of.y * p.range_h + row % p.queries * p.range_i;
+  return uvec2(clamp(ivec2(ranges[at], ranges[at + 1]), ivec2(0), ivec2(int(p.keys))));
+}
+#elif defined(ATTENTION_BACKWARD)
+const bool RANGED = RANGES != 0;
+uvec2 row_range(uint pair, uint row);
+#else
+const bool RANGED = false;
+uvec2 row_range(uint pair, uint row) { return uvec2(0, p.keys); }
+#endif
+
+// A row: its query, where its mask begins, and its number among all rows.
 struct QueryRow {
   uint query, mask, number;
   int batch, head;  // where MODIFIES
+  uvec2 range;      // where RANGED
 };
 const bool MODIFIES = MOD_SCORES || MOD_MASKS || MOD_FACTORS;
-const QueryRow NO_ROW = QueryRow(0, 0, 0, 0, 0);
+const QueryRow NO_ROW = QueryRow(0, 0, 0, 0, 0, uvec2(0));
 QueryRow query_row(uint pair, uint row) {
-  QueryRow result = QueryRow(row % p.queries, 0, pair * p.rows + row, 0, 0);
+  QueryRow result = QueryRow(row % p.queries, 0, pair * p.rows + row, 0, 0, uvec2(0));
+  if (RANGED) result.range = row_range(pair, row);
   if (MASK != ATTENTION_MASK_NONE || MODIFIES) {
-    uint batch = pair / p.key_heads, head = pair % p.key_heads * (p.heads / p.key_heads) + row / p.queries;
+    uvec2 of = batch_and_head(pair, row);
+    uint batch = of.x, head = of.y;
     result.mask = batch * p.mask_b + head * p.mask_h + result.query * p.mask_i;
     result.batch = int(batch), result.head = int(head);
   }
@@ -54,7 +82,7 @@ QueryRow query_row(uint pair, uint row) {
 struct KeyRange {
   uint begin, end, all_begin, all_end;
 };
-KeyRange visible_keys(uint first, uint last) {
+KeyRange keys_in_band(uint first, uint last) {
   if (BAND == 0) return KeyRange(0, p.keys, 0, p.keys);
   bool one_head = first / p.queries == last / p.queries;
   int low = one_head ? int(first % p.queries) : 0, high = one_head ? int(last % p.queries) : int(p.queries) - 1;
@@ -62,9 +90,28 @@ KeyRange visible_keys(uint first, uint last) {
   uvec4 keys = uvec4(clamp(range, ivec4(0), ivec4(int(p.keys))));
   return KeyRange(keys.x, keys.y, keys.z, keys.w);
 }
+KeyRange visible_keys(uint pair, uint first, uint last) {
+  KeyRange keys = keys_in_band(first, last);
+  if (!RANGED || SIDE == ATTENTION_BACKWARD_KEYS) return keys;
+  uint own = (p.range_h | p.range_i) == 0 ? 1 : last - first + 1;  // ranges among them
+  uvec2 some = uvec2(p.keys, 0), all = uvec2(0, p.keys);
+  for (uint n = 0; n < own; ++n) {
+    uvec2 range = row_range(pair, first + n);
+    if (range.x < range.y) some = uvec2(min(some.x, range.x), max(some.y, range.y));
+    all = uvec2(max(all.x, range.x), min(all.y, range.y));
+  }
+  return KeyRange(max(keys.begin, some.x), min(keys.end, some.y), max(keys.all_begin, all.x), min(keys.all_end, all.y));
+}
 
 bool in_band(uint query, uint key) {
   return BAND == 0 || (int(key) >= int(query) + p.band_low && int(key) <= int(query) + p.band_high);
+}
+bool in_band(QueryRow row, uint key) {
+  return in_band(row.query, key) && (!RANGED || (key >= row.range.x && key < row.range.y));
+}
+// A step of a list, which knows nothing of ranges, outside of the keys that some row may see.
+bool out_of_range(KeyRange keys, uint first, uint step) {
+  return RANGED && BLOCKS != ATTENTION_BLOCKS_ALL && (first >= keys.end || first + step <= keys.begin);
 }
 
 // The steps in which an owner walks the rows begin..end of the other side, or those of the blocks that its list names.

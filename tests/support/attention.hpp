@@ -13,9 +13,10 @@
 namespace fovea::test {
 
 // in: q, k, v and, if there is one, the mask. kept(row, j): what dropout leaves of weight j of a row, 1 where there is none.
-// Gives out, lse, weights.
+// ranges: the operand, or null. Gives out, lse, weights.
 template <class T, class Kept>
-std::vector<Array<T>> naive_attention(const std::vector<Array<T>>& in, const AttentionDesc& desc, bool boolean_mask, const Kept& kept) {
+std::vector<Array<T>> naive_attention(const std::vector<Array<T>>& in, const AttentionDesc& desc, bool boolean_mask, const Kept& kept,
+                                      const Array<T>* ranges = nullptr) {
   const Array<T>&q = in[0], &k = in[1], &v = in[2];
   const std::int64_t H = q.dim(1), Lq = q.dim(2), Lk = k.dim(2), D = q.dim(3), Dv = v.dim(3);
   const Shape scores{q.dim(0), H, Lq, Lk};
@@ -36,6 +37,10 @@ std::vector<Array<T>> naive_attention(const std::vector<Array<T>>& in, const Att
       bool allowed = !(desc.causal && j > position);
       allowed = allowed && !(desc.window_left >= 0 && position - j > desc.window_left);
       allowed = allowed && !(desc.window_right >= 0 && j - position > desc.window_right);
+      if (ranges) {
+        const auto end = [&](std::int64_t n) { return (*ranges)[broadcast_offset({b, h, i, n}, ranges->shape)]; };
+        allowed = allowed && end(0) <= static_cast<T>(j) && static_cast<T>(j) < end(1);
+      }
       if (in.size() > 3) {
         const T mask = in[3][broadcast_offset({b, h, i, j}, in[3].shape)];
         if (boolean_mask) allowed = allowed && mask != T(0);
