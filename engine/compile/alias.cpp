@@ -65,7 +65,7 @@ class Allocation {
       const ir::Node& node = graph_.nodes[step.node];
       if (operand.kind == Kind::scratch) of_scratch_[step.node][operand.index].touch(step.level);
       if (operand.kind == Kind::input) of_value_[storage_root(graph_, node.inputs[operand.index])].touch(step.level);
-      if (operand.kind == Kind::output) of_value_[node.outputs[operand.index]].touch(step.level);
+      if (operand.kind == Kind::output) of_value_[storage_root(graph_, node.outputs[operand.index])].touch(step.level);
     }
   }
 

@@ -46,7 +46,7 @@ std::vector<Binding> bindings_of(const ir::Graph& graph, const Layout& layout, c
   for (const ops::LaunchOperand& operand : launch.operands) {
     Binding binding{{}, operand.access != ops::Access::write, operand.access != ops::Access::read};
     if (operand.kind == Kind::input) binding.range = layout.values[storage_root(graph, node.inputs[operand.index])];
-    if (operand.kind == Kind::output) binding.range = layout.values[node.outputs[operand.index]];
+    if (operand.kind == Kind::output) binding.range = layout.values[storage_root(graph, node.outputs[operand.index])];
     if (operand.kind == Kind::scratch) binding.range = layout.scratch[step.node][operand.index];
     bindings.push_back(binding);
   }

@@ -34,14 +34,14 @@ Failure check_types(const ir::Graph& graph, const DeviceCaps& caps);
 // Nodes whose results no output needs: false. Values read by how many operands and outputs.
 std::vector<bool> live_nodes(const ir::Graph& graph);
 std::vector<std::uint32_t> use_counts(const ir::Graph& graph);
-// The value whose bytes this one is: itself, or what a chain of views starts from.
+// The value whose bytes this one is: itself, or what a chain of views and of nodes that overwrite starts from.
 ir::ValueId storage_root(const ir::Graph& graph, ir::ValueId value);
 
 // Bytes of a value in a buffer, rounded up to 4, at least 4; nothing when it overflows.
 std::optional<std::uint64_t> storage_bytes(const ir::Type& type);
 
 // Every output gets bytes of its own: one that is an input, a constant, or shares another output's bytes becomes a copy.
-// An update is a copy of its own into the parameter.
+// An update is a copy of its own into the parameter, or was made in the parameter's bytes (OpDef::overwrites).
 ir::Graph materialize_outputs(const ir::Graph& graph);
 // Merges elementwise nodes into the elementwise node that alone uses them, and activations into products.
 ir::Graph fuse(const ir::Graph& graph, const DeviceCaps& caps);

@@ -37,7 +37,7 @@ struct External {
   Shape shape;
   DType dtype = DType::f32;
   std::uint64_t bytes = 0;  // least size of the bound range: elements x element size, rounded up to 4, at least 4
-  bool updated = false;     // a parameter that the program writes, after all that reads it
+  bool updated = false;     // a parameter that the program writes, after all that reads it as it was
 };
 
 struct Binding {

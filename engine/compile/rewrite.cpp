@@ -11,6 +11,13 @@ using ir::ValueId;
 
 namespace {
 
+// What made the value out of its first operand's bytes; null: it has its own.
+const ir::Node* shares_operand(const ir::Graph& graph, ValueId value) {
+  if (graph.value(value).kind != ir::ValueKind::result) return nullptr;
+  const ir::Node& node = graph.nodes[graph.value(value).producer];
+  return node.op->is_view || (node.op->overwrites && node.outputs[0] == value) ? &node : nullptr;
+}
+
 // A view reads one operand; more are there for its gradient.
 std::span<const ValueId> operands_read(const ir::Node& node) {
   return std::span(node.inputs).first(node.op->is_view ? 1 : node.inputs.size());
@@ -45,8 +52,7 @@ std::vector<std::uint32_t> use_counts(const ir::Graph& graph) {
 }
 
 ValueId storage_root(const ir::Graph& graph, ValueId value) {
-  while (graph.value(value).kind == ir::ValueKind::result && graph.nodes[graph.value(value).producer].op->is_view)
-    value = graph.nodes[graph.value(value).producer].inputs[0];
+  while (const ir::Node* node = shares_operand(graph, value)) value = node->inputs[0];
   return value;
 }
 
@@ -103,9 +109,58 @@ ir::Graph without_repetitions(const ir::Graph& graph) {
   return result;
 }
 
+namespace {
+
+// Of nodes that overwrite their operand, those that may: it is a parameter that is updated, or made of one by such nodes, and
+// nothing behind them reads the bytes as they were.
+std::vector<bool> overwrite_in_place(const ir::Graph& graph) {
+  const auto live = live_nodes(graph);
+  std::vector<bool> may(graph.nodes.size(), false);
+  // Whose bytes they are, and whether they are those that node `past` has not written yet.
+  const auto parameter_of = [&](ValueId value) {
+    while (const ir::Node* node = shares_operand(graph, value)) {
+      if (node->op->overwrites && !may[graph.value(value).producer]) return ir::none;
+      value = node->inputs[0];
+    }
+    return value;
+  };
+  const auto is_older = [&](ValueId value, ir::NodeId past, ValueId parameter) {
+    while (const ir::Node* node = shares_operand(graph, value)) {
+      const ir::NodeId producer = graph.value(value).producer;
+      if (producer == past || (node->op->overwrites && producer < past && !may[producer])) return false;  // or in a copy
+      value = node->inputs[0];
+    }
+    return value == parameter;
+  };
+  for (ir::NodeId n = 0; n < graph.nodes.size(); ++n) {
+    if (!live[n] || !graph.nodes[n].op->overwrites) continue;
+    const ValueId parameter = parameter_of(graph.nodes[n].inputs[0]);
+    bool updated = false, read_later = false;
+    for (const ir::Output& output : graph.outputs) {
+      updated = updated || (output.updates != ir::none && output.updates == parameter);
+      read_later = read_later || is_older(output.value, n, parameter);
+    }
+    for (ir::NodeId later = n + 1; later < graph.nodes.size() && updated && !read_later; ++later)
+      if (live[later])
+        for (ValueId in : operands_read(graph.nodes[later])) read_later = read_later || (in != ir::none && is_older(in, n, parameter));
+    may[n] = updated && !read_later;
+  }
+  return may;
+}
+
+}  // namespace
+
 ir::Graph materialize_outputs(const ir::Graph& graph) {
-  // Identical nodes, but an output may get a copy behind it.
-  ir::Graph result = rewrite(graph, [](const ops::NodeView&, std::span<const Tensor>, std::span<Tensor>) { return false; });
+  // Identical nodes, but one that overwrites may get a copy before it, and an output one behind it.
+  const std::vector<bool> in_place = overwrite_in_place(graph);
+  ir::Graph result = rewrite(graph, [&](const ops::NodeView& view, std::span<const Tensor> in, std::span<Tensor> out) {
+    if (!view.node.op->overwrites || in_place[graph.value(view.node.outputs[0]).producer]) return false;
+    std::vector<Tensor> own(in.begin(), in.end());
+    own[0] = ops::copy(in[0]);
+    const auto made = ops::append(*view.node.op, own, view.node.attrs, view.node.site);
+    std::copy(made.begin(), made.end(), out.begin());
+    return true;
+  });
   std::vector<ValueId> claimed;
   const auto is_updated = [&](ValueId value) {
     return std::any_of(result.outputs.begin(), result.outputs.end(), [&](const ir::Output& output) { return output.updates == value; });
@@ -113,7 +168,8 @@ ir::Graph materialize_outputs(const ir::Graph& graph) {
   for (ir::Output& output : result.outputs) {
     if (output.updates != ir::none) {
       // By way of the arena where the value is itself a parameter about to be overwritten: two may change places.
-      if (is_updated(storage_root(result, output.value))) output.value = ops::copy({&result, output.value}).id();
+      const ValueId from = storage_root(result, output.value);
+      if (from != output.updates && is_updated(from)) output.value = ops::copy({&result, output.value}).id();
       continue;
     }
     ValueId root = storage_root(result, output.value);
@@ -125,7 +181,7 @@ ir::Graph materialize_outputs(const ir::Graph& graph) {
     claimed.push_back(root);
   }
   for (ir::Output& output : result.outputs)  // behind every reader of a parameter
-    if (output.updates != ir::none) output.value = ops::copy({&result, output.value}).id();
+    if (output.updates != ir::none && storage_root(result, output.value) != output.updates) output.value = ops::copy({&result, output.value}).id();
   return result;
 }
 

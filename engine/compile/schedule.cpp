@@ -1,5 +1,5 @@
 // Launch order: by level, the longest chain of launches that a launch waits for. Launches of one level are independent.
-// What overwrites a parameter waits for all that read it; such copies are the graph's last nodes.
+// What overwrites a parameter waits for all that read it as it was: those are earlier nodes.
 
 #include "compile/passes.hpp"
 
@@ -19,6 +19,7 @@ std::vector<Step> schedule(const ir::Graph& graph, const std::vector<Choice>& ch
     for (ir::ValueId in : node.inputs)
       if (in != ir::none) level = std::max(level, ready[in]);
     if (const ir::ValueId target = overwrites[node.outputs[0]]; target != ir::none) level = std::max(level, read[target]);
+    if (node.op->overwrites) level = std::max(level, read[storage_root(graph, node.outputs[0])]);
     const ops::KernelPlan& plan = choices[n].plan;
     for (std::uint32_t launch = 0; launch < plan.launches.size(); ++launch) {
       if (launch > 0) ++level;

@@ -147,6 +147,9 @@ struct OpDef {
   double (*flops)(const NodeView& node) = nullptr;
   // The output is the input's bytes under another shape: no launch, shared storage.
   bool is_view = false;
+  // The first output is operand 0 with some of it overwritten, in the same bytes: the kernel writes what changes. Where they are
+  // needed as they were, the compiler puts a copy before it (compile/rewrite.cpp).
+  bool overwrites = false;
 };
 
 #define FOVEA_OP(name) extern const OpDef name##_op;

@@ -4,6 +4,7 @@
 #include <fovea/autodiff.hpp>
 #include <fovea/context.hpp>
 #include <fovea/graph.hpp>
+#include <fovea/kv_cache.hpp>
 #include <fovea/loss.hpp>
 #include <fovea/normalization.hpp>
 #include <fovea/ops.hpp>
