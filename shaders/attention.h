@@ -63,7 +63,7 @@ FOVEA_SHADER_BEGIN
   X(17, MATRIX_M, 16) \
   X(18, MATRIX_N, 16) \
   X(19, MATRIX_K, 16) \
-  X(20, RANGES, 0)    /* attention_backward: the statistics hold a row's range of keys */
+  X(20, RANGES, 0)    /* attention_backward: the statistics hold a row's range of keys; with pages: there are ranges */
 FOVEA_SPEC(AttentionSpec, ATTENTION_SPEC)
 
 // Query heads that share a key head lie one after another in q, so that they are one matrix of
@@ -79,6 +79,7 @@ struct AttentionParams {
   uint stream;             // of its draws
   uint sums;               // attention_backward_mask: parts of an element's sum that the launch before left
   uint range_b, range_h, range_i;  // numbers from one batch, head, query to the next
+  uint page, pages;        // keys a page, and pages in all
 };
 
 FOVEA_SHADER_END

@@ -5,7 +5,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#pragma variant WEIGHTS whole dropped ranged
+#pragma variant WEIGHTS whole dropped ranged paged
 #pragma variant DTYPE f32 f16
 #define ATTENTION_PARTS
 #define ATTENTION_STATE 5
@@ -34,12 +34,13 @@ void main() {
   KeyRange keys = visible_keys(pair, row, row);
   uint steps = keys.begin < keys.end ? (keys.end - keys.begin + KEYS - 1) / KEYS : 0, own = (steps + PARTS - 1) / PARTS;
   for (uint n = part * own; n < min(part * own + own, steps); ++n) {
-    uint j0 = keys.begin + n * KEYS, first = pair * p.keys;
+    uint j0 = keys.begin + n * KEYS;
+    uint own_row[KEYS];
+    EACH_KEY own_row[j] = key_row(pair, min(j0 + j, p.keys - 1));
     float score[KEYS];
     EACH_KEY {
-      uint key = first + min(j0 + j, p.keys - 1);
       vec4 products = vec4(0.0);
-      EACH_QUAD(QUADS) products += query[i] * load_k(key, i);
+      EACH_QUAD(QUADS) products += query[i] * load_k(own_row[j], i);
       score[j] = (products.x + products.y) + (products.z + products.w);
     }
     if (SOFTCAP != 0) EACH_KEY score[j] = capped(score[j]);
@@ -54,7 +55,7 @@ void main() {
     EACH_QUAD(V_QUADS) {
       vec4 x = sum[i] * keep;
       EACH_KEY {
-        vec4 value = load_v(first + min(j0 + j, p.keys - 1), i);
+        vec4 value = load_v(own_row[j], i);
         x += score[j] * (FORBIDS ? seen(value, score[j]) : seen(value, float(j0 + j < keys.end)));
       }
       sum[i] = x;

@@ -19,7 +19,7 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #pragma variant STREAM shuffle broadcast
-#pragma variant WEIGHTS whole dropped ranged
+#pragma variant WEIGHTS whole dropped ranged paged
 #pragma variant DTYPE f32 f16
 #ifdef STREAM_broadcast
 #extension GL_KHR_shader_subgroup_basic : require
@@ -40,7 +40,7 @@
 #define EACH_KEY [[unroll]] for (uint j = 0; j < KEYS; ++j)
 
 // Past the end: the last key again, forbidden like all that the band leaves out.
-uint own_key_of(uint pair, uint j0) { return pair * p.keys + min(j0 + gl_SubgroupInvocationID, p.keys - 1); }
+uint own_key_of(uint pair, uint j0) { return key_row(pair, min(j0 + gl_SubgroupInvocationID, p.keys - 1)); }
 
 // Where attend() came upon a sum that is not finite: its rows again, one a lane, with nothing of v where a weight is 0.
 // To ask for that in every multiply-add took twice the time, and a branch in the loop 5 to 20%.

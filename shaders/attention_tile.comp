@@ -11,7 +11,7 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_memory_scope_semantics : require  // else an atomic is of the whole device, which needs a feature
-#pragma variant WEIGHTS whole dropped ranged
+#pragma variant WEIGHTS whole dropped ranged paged
 #pragma variant DTYPE f32 f16
 #define ATTENTION_STATE 6
 #include "attention.h"
@@ -44,7 +44,7 @@ void load_chunk(uint pair, uint first, uint last, uint j0, uint chunk) {
   }
   uint key = gl_LocalInvocationID.x / CHUNK;
   vec4 x = vec4(0.0);
-  if (inside && j0 + key < p.keys) x = load_k(pair * p.keys + j0 + key, quad);
+  if (inside && j0 + key < p.keys) x = load_k(key_row(pair, j0 + key), quad);
   tile[K_AT + key * PITCH + gl_LocalInvocationID.x % CHUNK] = x;
 }
 
@@ -52,7 +52,7 @@ void load_values(uint pair, uint j0, uint slice, uint number) {
   [[unroll]] for (uint n = 0; n < V_SIZE; n += LANES) {
     uint at = n + gl_LocalInvocationID.x, key = j0 + at / COLUMNS, quad = slice * COLUMNS + at % COLUMNS;
     vec4 x = vec4(0.0);
-    if (quad < V_QUADS && key < p.keys) x = load_v(pair * p.keys + key, quad);
+    if (quad < V_QUADS && key < p.keys) x = load_v(key_row(pair, key), quad);
     if (FORBIDS && not_finite(x)) atomicMax(not_finite_slice, number, gl_ScopeWorkgroup, 0, 0);
     tile[at] = x;
   }

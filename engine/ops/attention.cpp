@@ -19,7 +19,9 @@ namespace ops {
 
 AttentionShape::AttentionShape(const NodeView& node)
     : B(node.in(0).shape[0]), H(node.in(0).shape[1]), Hk(node.in(1).shape[1]), Lq(node.in(0).shape[2]),
-      Lk(node.in(1).shape[2]), D(node.in(0).shape[3]), Dv(node.in(2).shape[3]) {}
+      Lk(node.in(1).shape[2]), D(node.in(0).shape[3]), Dv(node.in(2).shape[3]) {
+  if (node.node.op == &attention_op && node.has(attention_pages)) Lk *= node.in(attention_pages).shape[1];
+}
 
 AttentionBand band_of(const AttentionAttrs& attrs, const AttentionShape& shape) {
   const std::int64_t shift = attrs.align == CausalAlign::bottom_right ? shape.Lk - shape.Lq : 0;
@@ -51,6 +53,17 @@ void check_ranges(InferContext& context, const Shape& q) {
     return context.fail("key_ranges ", to_string(ranges), " does not broadcast to [B,H,Lq,2] = ", to_string(all));
 }
 
+// Of keys in pages, how many an item has.
+void check_pages(InferContext& context, const AttentionAttrs& attrs) {
+  const Shape &table = context.shape(attention_pages), &q = context.shape(0), &k = context.shape(1), &v = context.shape(2);
+  if (context.dtype(attention_pages) != DType::i32) return context.fail("page_table is ", to_string(context.dtype(attention_pages)), ", not i32");
+  if (table.rank() != 2 || table[0] != q[0]) return context.fail("page_table has shape ", to_string(table), ", not [B,M] with B = ", q[0]);
+  if (v[0] != k[0]) return context.fail("v has ", v[0], " pages (axis 0) and k has ", k[0]);
+  if (k[0] == 0 && table.elements() > 0) return context.fail("k has no pages (axis 0) and page_table has shape ", to_string(table));
+  if (table[1] > INT32_MAX || k[2] > INT32_MAX) return context.fail("page_table has shape ", to_string(table), " for pages of ", k[2], " keys");
+  if (attrs.dropout > 0) return context.fail("dropout is ", attrs.dropout, " and keys are in pages, which have none");
+}
+
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<AttentionAttrs>();
   static constexpr const char* names[] = {"q", "k", "v"};
@@ -64,7 +77,8 @@ void infer(InferContext& context) {
       return context.fail(names[i], " is ", to_string(context.dtype(i)), " and q is ", to_string(context.dtype(0)));
   }
   const Shape &q = context.shape(0), &k = context.shape(1), &v = context.shape(2);
-  for (std::size_t i = 1; i < 3; ++i)
+  const bool paged = context.has(attention_pages);
+  for (std::size_t i = 1; i < 3 && !paged; ++i)
     if (context.shape(i)[0] != q[0])
       return context.fail(names[i], " has batch ", context.shape(i)[0], " (axis 0) and q has ", q[0]);
   if (k[1] == 0 ? q[1] != 0 : q[1] % k[1] != 0)
@@ -87,7 +101,9 @@ void infer(InferContext& context) {
   if (attrs.lse && !attrs.normalize) return context.fail("return_lse is true and normalize false: nothing is summed");
   if (attrs.stream < 0 || attrs.stream > INT32_MAX) return context.fail("dropout_stream ", attrs.stream, " is out of range");
 
-  const Shape scores{q[0], q[1], q[2], k[2]};
+  if (paged) check_pages(context, attrs);
+  if (!context.error.empty()) return;
+  const Shape scores{q[0], q[1], q[2], paged ? context.shape(attention_pages)[1] * k[2] : k[2]};
   if (context.has(3)) check_mask(context, scores);
   if (context.has(attention_ranges)) check_ranges(context, q);
   context.out = {{{q[0], q[1], q[2], v[3]}, context.dtype(0)}};
@@ -118,6 +134,10 @@ bool vjp(Vjp& vjp) {
   AttentionAttrs attrs = vjp.attrs<AttentionAttrs>();
   if (attrs.weights) return false;
   const CallSite site = vjp.site;
+  if (vjp.has(attention_pages)) {
+    vjp.graph.fail("attention has no gradient: its keys are in pages, which items may share", site, ErrorCode::unsupported);
+    return true;
+  }
   if (!mod_has_gradient(vjp, attrs.mod, attention_buffers)) return true;
   const Shape rows{vjp.in_shape(0)[0], vjp.in_shape(0)[1], vjp.in_shape(0)[2]};
   const bool had_lse = attrs.normalize && std::exchange(attrs.lse, true);
@@ -173,7 +193,7 @@ AttentionResult attention_full(Tensor q, Tensor k, Tensor v, const AttentionDesc
   const std::int64_t size = q && q.shape().rank() == 4 ? q.dim(3) : 0;  // other ranks are infer's to refuse
   if (size > 0) attrs.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(size)));
   if (desc.scale) attrs.scale = *desc.scale;
-  std::vector<Tensor> in{q, k, v, desc.mask, desc.dropout_state, desc.key_ranges};
+  std::vector<Tensor> in{q, k, v, desc.mask, desc.dropout_state, desc.key_ranges, desc.page_table};
   for (Tensor buffer : desc.mod_buffers) in.push_back(buffer && buffer.dtype() == DType::f16 ? cast(buffer, DType::f32, site) : buffer);
   const std::vector<Tensor> out = ops::append(ops::attention_op, in, ir::Attrs::of(attrs), site);
   AttentionResult result;

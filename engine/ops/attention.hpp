@@ -1,6 +1,6 @@
 #pragma once
-// The attention operator: its attributes, its kernels, and its unfused form. Operands q, k, v, mask, random state, key ranges, the
-// buffers of a modification; results out, then lse and weights where they are asked for.
+// The attention operator: its attributes, its kernels, and its unfused form. Operands q, k, v, mask, random state, key ranges, a
+// table of pages, the buffers of a modification; results out, then lse and weights where they are asked for.
 
 #include "ops/attention_mod.hpp"
 #include "shaders/attention.h"
@@ -73,7 +73,8 @@ inline bool attention_excludes(const AttentionAttrs& attrs, const AttentionShape
   return masked || !band_of(attrs, shape).open || (attrs.mod && facts_of(attrs.mod).masks);
 }
 constexpr std::uint32_t attention_ranges = 5, attention_backward_ranges = 7;    // the operand
-constexpr std::uint32_t attention_buffers = 6, attention_backward_buffers = 8;  // the first operand that is one
+constexpr std::uint32_t attention_pages = 6;                                    // the table of pages
+constexpr std::uint32_t attention_buffers = 7, attention_backward_buffers = 8;  // the first operand that is one
 inline ModCall mod_call(const AttentionAttrs& attrs, const AttentionShape& shape, std::span<const Tensor> buffers, CallSite site) {
   return {attrs.mod, {shape.B, shape.H, shape.Lq, shape.Lk}, buffers, site};
 }

@@ -37,6 +37,15 @@ Tensor sum_of_seen(Tensor weights, Tensor v, CallSite site) {
   return binary(Binary::add, raised, where_touched(part(2), -infinity), site);
 }
 
+// [P,Hk,page,D] by the table [B,M] -> [B,Hk,M·page,D]
+Tensor out_of_pages(Tensor pages, Tensor table, CallSite site) {
+  ir::Graph& graph = *pages.graph();
+  const Tensor most = constant_i32(graph, pages.dim(0) - 1);
+  const Tensor within = binary(Binary::min, binary(Binary::max, table, constant_i32(graph, 0), site), most, site);
+  const Tensor apart = permute(index_select(pages, within, 0, site), {0, 2, 1, 3, 4}, site);
+  return reshape(apart, {apart.dim(0), apart.dim(1), apart.dim(2) * apart.dim(3), apart.dim(4)}, site);
+}
+
 }  // namespace
 
 Tensor dropped(Tensor weights, const AttentionAttrs& attrs, Tensor state, CallSite site) {
@@ -103,7 +112,10 @@ Tensor attention_scores(Builder& builder, const AttentionShape& shape, const Att
   return scores;
 }
 
-bool decompose_attention(Builder& builder, const NodeView& node, std::span<const Tensor> in, std::span<Tensor> out) {
+bool decompose_attention(Builder& builder, const NodeView& node, std::span<const Tensor> operands, std::span<Tensor> out) {
+  std::vector<Tensor> in(operands.begin(), operands.end());
+  if (in.size() > attention_pages && in[attention_pages])
+    for (Tensor* x : {&in[1], &in[2]}) *x = out_of_pages(*x, in[attention_pages], builder.site);
   const AttentionShape shape(node);
   const auto& attrs = node.attrs<AttentionAttrs>();
   const CallSite site = builder.site;
@@ -111,7 +123,7 @@ bool decompose_attention(Builder& builder, const NodeView& node, std::span<const
   const std::int64_t grouped_p[] = {shape.B, shape.Hk, shape.heads_a_key_head() * shape.Lq, shape.Lk};
   const std::int64_t result[] = {shape.B, shape.H, shape.Lq, shape.Dv};
   Tensor capped;
-  const std::span<const Tensor> buffers = in.size() > attention_buffers ? in.subspan(attention_buffers) : std::span<const Tensor>();
+  const std::span<const Tensor> buffers = std::span<const Tensor>(in).subspan(std::min<std::size_t>(in.size(), attention_buffers));
   const Tensor ranges = in.size() > attention_ranges ? in[attention_ranges] : Tensor();
   const Tensor scores = attention_scores(builder, shape, attrs, in, ranges, buffers, capped);
   const Tensor weights = attention_weights(scores, attrs, site);

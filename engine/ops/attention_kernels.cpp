@@ -79,24 +79,36 @@ const ShaderInfo* attention_shader(const char* stem, const char* weights, const 
 
 namespace {
 
-AttentionSpec spec_of(const NodeView& node) { return attention_spec(node, node.attrs<AttentionAttrs>()); }
+AttentionSpec spec_of(const NodeView& node) {
+  AttentionSpec spec = attention_spec(node, node.attrs<AttentionAttrs>());
+  spec.RANGES = node.has(attention_ranges);
+  return spec;
+}
+// Those of attention_params, and of pages.
+AttentionParams params_of(const NodeView& node) {
+  AttentionParams params = attention_params(node, node.attrs<AttentionAttrs>(), attention_ranges);
+  if (node.has(attention_pages)) params.page = u32(node.in(1).shape[2]), params.pages = u32(node.in(1).shape[0]);
+  return params;
+}
 
 bool is_ranged(const NodeView& node) { return node.has(attention_ranges); }
+bool is_paged(const NodeView& node) { return node.has(attention_pages); }
 
 // The shader of this node, and behind the operands that it has in any case those that its variant and a modification add.
 void set_shader(Launch& launch, const NodeView& node, const char* stem, LaunchOperand blocks) {
   const auto& attrs = node.attrs<AttentionAttrs>();
-  const bool drops = attrs.dropout > 0;
-  launch.shader = attention_shader(stem, is_ranged(node) ? "ranged" : drops ? "dropped" : "whole", attrs, node.in(0).dtype);
-  if (drops || is_ranged(node)) launch.operands.push_back(drops ? in(4) : unused());
-  if (is_ranged(node)) launch.operands.push_back(in(attention_ranges));
+  const bool drops = attrs.dropout > 0, ranged = is_ranged(node), paged = is_paged(node);
+  launch.shader = attention_shader(stem, paged ? "paged" : ranged ? "ranged" : drops ? "dropped" : "whole", attrs, node.in(0).dtype);
+  if (!paged && (drops || ranged)) launch.operands.push_back(drops ? in(4) : unused());
+  if (paged || ranged) launch.operands.push_back(ranged ? in(attention_ranges) : unused());
+  if (paged) launch.operands.push_back(in(attention_pages));
   bind_mod(launch, node, attrs.mod, attention_buffers, blocks);
 }
 
 // One launch of `rows_a_group` query rows a workgroup.
 void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, AttentionSpec spec, uint rows_a_group, KernelPlan& plan) {
   const auto& attrs = node.attrs<AttentionAttrs>();
-  AttentionParams params = attention_params(node, attrs, attention_ranges);
+  AttentionParams params = params_of(node);
   params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(params.rows, rows_a_group)));
   const LaunchOperand blocks =
       plan_blocks(plan, node, caps, attrs, ATTENTION_BACKWARD_QUERIES, rows_a_group, params, attention_buffers, spec);
@@ -211,7 +223,7 @@ bool supports_matrix(const NodeView& node, const DeviceCaps& caps) {
   const auto& attrs = node.attrs<AttentionAttrs>();
   const AttentionShape shape(node);
   // Authors' texts are compiled by a library that may not know of matrices; without NORMALIZE a weight may pass f16's range.
-  if (!supports_shape(node) || node.in(0).dtype != DType::f16 || attrs.mod || !attrs.normalize) return false;
+  if (!supports_shape(node) || node.in(0).dtype != DType::f16 || attrs.mod || !attrs.normalize || is_paged(node)) return false;
   return matrix_spec(node, caps).MATRIX_M > 0 && loops_fit(caps, ceil_div(static_cast<std::uint64_t>(shape.Lk), matrix_keys) * 4096);
 }
 
@@ -247,7 +259,7 @@ bool supports_parts(const NodeView& node, const DeviceCaps& caps) {
 
 void plan_parts(const NodeView& node, const DeviceCaps& caps, KernelPlan& out_plan) {
   const auto& attrs = node.attrs<AttentionAttrs>();
-  const AttentionParams params = attention_params(node, attrs, attention_ranges);
+  const AttentionParams params = params_of(node);
   AttentionSpec spec = parts_spec(node, caps);
   const std::uint64_t rows = std::uint64_t{params.pairs} * params.rows, quads = (spec.DV + 3) / 4;
   out_plan.scratch_bytes = {std::max<std::uint64_t>(rows * spec.PARTS * (quads + 1) * 16, 16)};

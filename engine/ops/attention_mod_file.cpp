@@ -20,8 +20,9 @@ std::vector<std::string> variants() {
   for (const char* stem : {"attention_parts", "attention_row.shuffle", "attention_row.broadcast", "attention_tile", "attention_backward.shuffle",
                            "attention_backward.broadcast", "attention_backward.uniform",
                            "attention_backward_split", "attention_backward_mask"})
-    for (const char* weights : {".whole", ".dropped", ".ranged"}) {
-      if (weights == std::string_view(".ranged") && std::string_view(stem).starts_with("attention_backward")) continue;
+    for (const char* weights : {".whole", ".dropped", ".ranged", ".paged"}) {
+      const bool forward = weights == std::string_view(".ranged") || weights == std::string_view(".paged");
+      if (forward && std::string_view(stem).starts_with("attention_backward")) continue;
       for (const char* dtype : {".f32", ".f16"}) names.push_back(cat(stem, weights, dtype));
     }
   return names;

@@ -1,4 +1,4 @@
-// cache_append: rows written into a cache of keys or values, at a position that is data.
+// cache_append and page_append: rows written into a cache of keys or values, at a position that is data.
 
 #include "shaders/cache_append.h"
 
@@ -53,18 +53,41 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
 
 bool supports(const NodeView& node, const DeviceCaps&) { return node.in(1).shape.elements() < (std::int64_t{1} << 32) - 1024; }
 
+void infer_pages(InferContext& context) {
+  const Shape &pages = context.shape(0), &rows = context.shape(1), &position = context.shape(2), &table = context.shape(3);
+  if (pages.rank() != 4) return context.fail("pages has shape ", to_string(pages), ", not [P,Hk,page,D]");
+  if (rows.rank() != 4) return context.fail("rows has shape ", to_string(rows), ", not [B,Hk,n,D]");
+  if (context.dtype(1) != context.dtype(0))
+    return context.fail("rows is ", to_string(context.dtype(1)), " and pages is ", to_string(context.dtype(0)));
+  for (const int axis : {1, 3})
+    if (rows[axis] != pages[axis]) return context.fail("rows has ", rows[axis], " along axis ", axis, " and pages has ", pages[axis]);
+  if (context.dtype(2) != DType::i32) return context.fail("position is ", to_string(context.dtype(2)), ", not i32");
+  if (position.rank() != 0 && position != Shape{rows[0]})
+    return context.fail("position has shape ", to_string(position), ", not [] or [B] = [", rows[0], ']');
+  if (context.dtype(3) != DType::i32) return context.fail("page_table is ", to_string(context.dtype(3)), ", not i32");
+  if (table.rank() != 2 || table[0] != rows[0]) return context.fail("page_table has shape ", to_string(table), ", not [B,M] with B = ", rows[0]);
+  if (table[1] > INT32_MAX || pages[2] > INT32_MAX) return context.fail("page_table has shape ", to_string(table), " for pages of ", pages[2], " rows");
+  context.out = {{pages, context.dtype(0)}};
+}
+
+bool supports_pages(const NodeView& node, const DeviceCaps& caps) {
+  return supports(node, caps) && node.in(3).shape[1] * node.in(0).shape[2] <= INT32_MAX;
+}
+
 void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   const Shape &rows = node.in(1).shape, &cache = node.in(0).shape;
-  const shader::CacheAppendSpec spec;
+  shader::CacheAppendSpec spec;
+  spec.PAGED = node.has(3);
   shader::CacheAppendParams params{};
   params.n = u32(rows.elements());
   params.size = u32(rows[3]), params.rows = u32(rows[2]), params.heads = u32(rows[1]), params.places = u32(cache[2]);
   params.position_b = node.in(2).shape.rank() == 0 ? 0 : 1;
+  if (node.has(3)) params.page = u32(cache[2]), params.pages = u32(cache[0]), params.places = u32(cache[2] * node.in(3).shape[1]);
   Launch& launch = plan.launches.emplace_back();
   launch.shader = find_shader(size_of(node.in(0).dtype) == 2 ? "cache_append.half" : "cache_append.word");
   launch.set_constants(spec);
   launch.set_push(params);
-  launch.operands = {in(1), in(2), out(0)};
+  launch.operands = {in(1), in(2), out(0), node.has(3) ? in(3) : unused()};
   launch.groups = flat_groups(params.n, spec.WG, caps);
 }
 
@@ -87,6 +110,7 @@ bool vjp(Vjp& vjp) {
 }
 
 constexpr Kernel kernels[] = {{"cache_append", supports, plan}};
+constexpr Kernel page_kernels[] = {{"page_append", supports_pages, plan}};
 
 }  // namespace
 
@@ -98,11 +122,22 @@ extern constexpr OpDef cache_append_op{.name = "cache_append",
                                        .kernels = kernels,
                                        .vjp = vjp,
                                        .overwrites = true};
+extern constexpr OpDef page_append_op{.name = "page_append",
+                                      .infer = infer_pages,
+                                      .required_inputs = all_inputs,
+                                      .operands = {"pages", "rows", "position"},
+                                      .kernels = page_kernels,
+                                      .no_gradient = "items may share pages",
+                                      .overwrites = true};
 
 }  // namespace ops
 
 Tensor cache_append(Tensor cache, Tensor rows, Tensor position, CallSite site) {
   return ops::append_one(ops::cache_append_op, {cache, rows, position}, ir::Attrs::of(ops::CacheAppendAttrs{}), site);
+}
+
+Tensor page_append(Tensor pages, Tensor rows, Tensor position, Tensor page_table, CallSite site) {
+  return ops::append_one(ops::page_append_op, {pages, rows, position, page_table}, ir::Attrs::of(ops::CacheAppendAttrs{}), site);
 }
 
 }  // namespace fovea

@@ -16,5 +16,10 @@ namespace fovea {
 //   const Tensor y = attention(q, k, v, {.key_ranges = key_ranges(length + n, {.queries = n, .causal = true})});
 //   graph.update(k_cache, k), graph.update(v_cache, v);
 Tensor cache_append(Tensor cache, Tensor rows, Tensor position, CallSite site = CallSite::here());
+// The same into pages [P,Hk,page,D], for AttentionDesc::page_table: row r of item b is its key t = position + r, and goes to row
+// t % page of page page_table[b, t / page]; page_table i32 [B,M]. Rows whose key lies outside of [0, M·page), or whose page is none,
+// are dropped. Of rows that the table sends to one place, any may stand. No gradient.
+// Errors: as above.
+Tensor page_append(Tensor pages, Tensor rows, Tensor position, Tensor page_table, CallSite site = CallSite::here());
 
 }  // namespace fovea

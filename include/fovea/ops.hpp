@@ -50,6 +50,10 @@ struct AttentionDesc {
   // are clamped to [0, Lk], and an empty range sees nothing. Read on the device at every run; blocks of keys outside of the ranges
   // of all rows of a workgroup are not walked. serving.hpp makes them of lengths and of packed sequences.
   Tensor key_ranges{};
+  // Keys in pages: i32 [B,M], of which page_table[b,n] is the page with the keys n·page up to (n+1)·page of item b. k and v are then
+  // [P,Hk,page,D] and [P,Hk,page,Dv], pages of all items in any order, and Lk = M·page. Read at every run; a number that is no
+  // page counts as the nearest, and key_ranges keep rows from what is not filled. Neither gradient nor dropout. (Kwon et al. 2023)
+  Tensor page_table{};
   // An author's GLSL for score, visibility and weight (attention_mod.hpp), and the tensors it reads, in its order.
   AttentionMod mod{};
   std::vector<Tensor> mod_buffers{};
@@ -75,7 +79,7 @@ struct AttentionResult {
 // sees that is no number makes all of its gradients NaN. (With return_weights they are IEEE's, of the stored scores.)
 // Errors: ranks other than 4, extents that do not fit (the axis is named), a mask or ranges that do not broadcast,
 // window < -1, softcap < 0, a softcap or scale that is not finite, dropout outside [0, 1) or without a state, buffers that are
-// not what mod declares, return_lse without normalize.
+// not what mod declares, return_lse without normalize, a table of another shape, no pages, dropout beside pages.
 AttentionResult attention_full(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc = {}, CallSite site = CallSite::here());
 // The first result alone.
 Tensor attention(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc = {}, CallSite site = CallSite::here());

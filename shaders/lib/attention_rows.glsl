@@ -10,7 +10,7 @@ layout(push_constant) uniform Push { AttentionParams p; };
 #ifdef ATTENTION_MOD
 #if defined(WEIGHTS_dropped)
 #define ATTENTION_MOD_BINDING (ATTENTION_STATE + 1)
-#elif defined(WEIGHTS_ranged)
+#elif defined(WEIGHTS_ranged) || defined(WEIGHTS_paged)
 #define ATTENTION_MOD_BINDING (ATTENTION_STATE + 2)
 #else
 #define ATTENTION_MOD_BINDING ATTENTION_STATE
@@ -42,9 +42,14 @@ uvec2 batch_and_head(uint pair, uint row) {
 
 // A row's range of keys [begin, end), within those that there are: an operand of the forward kernels; of the backward ones, a part
 // of the statistics (attention_backward.glsl).
-#if defined(WEIGHTS_ranged)
+#if defined(WEIGHTS_ranged) || defined(WEIGHTS_paged)
+#ifdef WEIGHTS_paged
+const bool RANGED = RANGES != 0;
+layout(set = 0, binding = ATTENTION_STATE) readonly buffer Ranges { int ranges[]; };
+#else
 const bool RANGED = true;
 layout(set = 0, binding = ATTENTION_STATE + 1) readonly buffer Ranges { int ranges[]; };
+#endif
 uvec2 row_range(uint pair, uint row) {
   uvec2 of = batch_and_head(pair, row);
   uint at = of.x * p.range_b + of.y * p.range_h + row % p.queries * p.range_i;
@@ -56,6 +61,18 @@ uvec2 row_range(uint pair, uint row);
 #else
 const bool RANGED = false;
 uvec2 row_range(uint pair, uint row) { return uvec2(0, p.keys); }
+#endif
+
+// The row of k and v in which a pair has a key: one behind another, or of pages [pages, key_heads, page] by an item's table, in which
+// a number that is none counts as the nearest.
+#ifdef WEIGHTS_paged
+layout(set = 0, binding = ATTENTION_STATE + 1) readonly buffer PageTable { int page_table[]; };
+uint key_row(uint pair, uint key) {
+  int page = page_table[pair / p.key_heads * (p.keys / p.page) + key / p.page];
+  return (uint(clamp(page, 0, int(p.pages) - 1)) * p.key_heads + pair % p.key_heads) * p.page + key % p.page;
+}
+#else
+uint key_row(uint pair, uint key) { return pair * p.keys + key; }
 #endif
 
 // A row: its query, where its mask begins, and its number among all rows.
