@@ -1,6 +1,7 @@
 // What the attention kernels share: shapes, the band of visible keys, the mask.
 #ifndef FOVEA_ATTENTION_H
 #define FOVEA_ATTENTION_H
+#include "lib/quantized.h"
 #include "lib/shared.h"
 
 FOVEA_SHADER_BEGIN
@@ -23,7 +24,7 @@ FOVEA_SHADER_BEGIN
 #define ATTENTION_MOD_INDEX 3
 #define ATTENTION_MOD_FACTOR 4
 // Specialisation constants from here on: the extents of an author's buffers, axis by axis.
-#define ATTENTION_MOD_EXTENTS 21
+#define ATTENTION_MOD_EXTENTS 22
 // Rows of the other side in a block that an author's mask may exclude whole; a multiple of every step (KEYS).
 #define ATTENTION_BLOCK 32
 // Values of BLOCKS: all are walked; lists say which, one for all pairs; a list each pair.
@@ -63,7 +64,8 @@ FOVEA_SHADER_BEGIN
   X(17, MATRIX_M, 16) \
   X(18, MATRIX_N, 16) \
   X(19, MATRIX_K, 16) \
-  X(20, RANGES, 0)    /* attention_backward: the statistics hold a row's range of keys; with pages: there are ranges */
+  X(20, RANGES, 0)    /* attention_backward: the statistics hold a row's range of keys; with pages: there are ranges */ \
+  X(21, QUANTIZED, 0) /* k and v are words of codes (lib/quantized.glsl) */
 FOVEA_SPEC(AttentionSpec, ATTENTION_SPEC)
 
 // Query heads that share a key head lie one after another in q, so that they are one matrix of

@@ -20,7 +20,9 @@ namespace ops {
 AttentionShape::AttentionShape(const NodeView& node)
     : B(node.in(0).shape[0]), H(node.in(0).shape[1]), Hk(node.in(1).shape[1]), Lq(node.in(0).shape[2]),
       Lk(node.in(1).shape[2]), D(node.in(0).shape[3]), Dv(node.in(2).shape[3]) {
-  if (node.node.op == &attention_op && node.has(attention_pages)) Lk *= node.in(attention_pages).shape[1];
+  if (node.node.op != &attention_op) return;
+  if (node.has(attention_pages)) Lk *= node.in(attention_pages).shape[1];
+  if (const Quantized kind = node.attrs<AttentionAttrs>().quantized; kind != Quantized::none) Dv = size_of_row(kind, Dv);
 }
 
 AttentionBand band_of(const AttentionAttrs& attrs, const AttentionShape& shape) {
@@ -45,6 +47,19 @@ void check_mask(InferContext& context, const Shape& scores) {
     return context.fail("mask ", to_string(context.shape(3)), " does not broadcast to [B,H,Lq,Lk] = ", to_string(scores));
 }
 
+// Gives v's.
+std::int64_t check_head_sizes(InferContext& context, Quantized kind) {
+  const std::int64_t size = context.shape(0)[3], of_k = context.shape(1)[3], of_v = context.shape(2)[3];
+  if (kind == Quantized::none) {
+    if (of_k != size) context.fail("k has head size ", of_k, " (axis 3) and q has ", size);
+    return of_v;
+  }
+  if (size % codes_a_word(kind) != 0) context.fail("q has head size ", size, ", not a multiple of the ", codes_a_word(kind), " codes in a word of ", to_string(kind));
+  if (of_k != words_of_row(kind, size)) context.fail("k has rows of ", of_k, " words (axis 3), and ", to_string(kind), " of q's head size ", size, " has ", words_of_row(kind, size));
+  if (of_v < numbers_a_row(kind)) context.fail("v has rows of ", of_v, " words (axis 3), and ", to_string(kind), " begins with ", numbers_a_row(kind));
+  return size_of_row(kind, of_v);
+}
+
 void check_ranges(InferContext& context, const Shape& q) {
   const Shape& ranges = context.shape(attention_ranges);
   if (context.dtype(attention_ranges) != DType::i32) return context.fail("key_ranges is ", to_string(context.dtype(attention_ranges)), ", not i32");
@@ -66,11 +81,16 @@ void check_pages(InferContext& context, const AttentionAttrs& attrs) {
 
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<AttentionAttrs>();
+  if (!is_enumerator(attrs.quantized)) return context.fail(no_enumerator("quantized", attrs.quantized));
   static constexpr const char* names[] = {"q", "k", "v"};
   static constexpr const char* layouts[] = {"[B,H,Lq,D]", "[B,Hk,Lk,D]", "[B,Hk,Lk,Dv]"};
   for (std::size_t i = 0; i < 3; ++i) {
     if (context.shape(i).rank() != 4)
       return context.fail(names[i], " has shape ", to_string(context.shape(i)), ", not ", layouts[i]);
+    if (i > 0 && attrs.quantized != Quantized::none) {
+      if (context.dtype(i) != DType::i32) return context.fail(names[i], " is ", to_string(context.dtype(i)), ", not i32, and quantized is ", to_string(attrs.quantized));
+      continue;
+    }
     if (context.dtype(i) != DType::f32 && context.dtype(i) != DType::f16)
       return context.fail(names[i], " is ", to_string(context.dtype(i)), ", not f32 or f16");
     if (context.dtype(i) != context.dtype(0))
@@ -85,7 +105,8 @@ void infer(InferContext& context) {
     return context.fail("k has ", k[1], " heads (axis 1), which does not divide q's ", q[1]);
   if (v[1] != k[1]) return context.fail("v has ", v[1], " heads (axis 1) and k has ", k[1]);
   if (v[2] != k[2]) return context.fail("v has ", v[2], " keys (axis 2) and k has ", k[2]);
-  if (k[3] != q[3]) return context.fail("k has head size ", k[3], " (axis 3) and q has ", q[3]);
+  const std::int64_t size_of_v = check_head_sizes(context, attrs.quantized);
+  if (!context.error.empty()) return;
   if (!is_enumerator(attrs.align)) return context.fail(no_enumerator("align", attrs.align));
   if (attrs.window_left < -1) return context.fail("window_left is ", attrs.window_left, "; -1 is open, 0 or more a width");
   if (attrs.window_right < -1) return context.fail("window_right is ", attrs.window_right, "; -1 is open, 0 or more a width");
@@ -106,7 +127,7 @@ void infer(InferContext& context) {
   const Shape scores{q[0], q[1], q[2], paged ? context.shape(attention_pages)[1] * k[2] : k[2]};
   if (context.has(3)) check_mask(context, scores);
   if (context.has(attention_ranges)) check_ranges(context, q);
-  context.out = {{{q[0], q[1], q[2], v[3]}, context.dtype(0)}};
+  context.out = {{{q[0], q[1], q[2], size_of_v}, context.dtype(0)}};
   if (attrs.lse) context.out.push_back({{q[0], q[1], q[2]}, DType::f32});
   if (attrs.weights) context.out.push_back({scores, context.dtype(0)});
 }
@@ -134,8 +155,9 @@ bool vjp(Vjp& vjp) {
   AttentionAttrs attrs = vjp.attrs<AttentionAttrs>();
   if (attrs.weights) return false;
   const CallSite site = vjp.site;
-  if (vjp.has(attention_pages)) {
-    vjp.graph.fail("attention has no gradient: its keys are in pages, which items may share", site, ErrorCode::unsupported);
+  if (vjp.has(attention_pages) || attrs.quantized != Quantized::none) {
+    const char* why = vjp.has(attention_pages) ? "its keys are in pages, which items may share" : "its keys and values are codes";
+    vjp.graph.fail(cat("attention has no gradient: ", why), site, ErrorCode::unsupported);
     return true;
   }
   if (!mod_has_gradient(vjp, attrs.mod, attention_buffers)) return true;
@@ -189,7 +211,7 @@ extern constexpr OpDef attention_op{.name = "attention",
 
 AttentionResult attention_full(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc, CallSite site) {
   ops::AttentionAttrs attrs{desc.causal, desc.align, desc.window_left, desc.window_right, 1, desc.softcap,
-                            desc.return_lse, desc.return_weights, desc.dropout, desc.dropout_stream, desc.mod, desc.normalize};
+                            desc.return_lse, desc.return_weights, desc.dropout, desc.dropout_stream, desc.mod, desc.normalize, desc.quantized};
   const std::int64_t size = q && q.shape().rank() == 4 ? q.dim(3) : 0;  // other ranks are infer's to refuse
   if (size > 0) attrs.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(size)));
   if (desc.scale) attrs.scale = *desc.scale;

@@ -3,6 +3,7 @@
 // table of pages, the buffers of a modification; results out, then lse and weights where they are asked for.
 
 #include "ops/attention_mod.hpp"
+#include "ops/quantized.hpp"
 #include "shaders/attention.h"
 
 #include <fovea/ops.hpp>
@@ -20,6 +21,7 @@ struct AttentionAttrs {
   std::int64_t stream = 0;  // of its draws
   AttentionMod mod{};
   bool normalize = true;
+  Quantized quantized = Quantized::none;  // what k and v are
 };
 template <class F>
 void describe(const AttentionAttrs& attrs, F&& field) {
@@ -35,6 +37,7 @@ void describe(const AttentionAttrs& attrs, F&& field) {
   field("stream", attrs.stream);
   field("mod", attrs.mod);
   field("normalize", attrs.normalize);
+  field("quantized", attrs.quantized);
 }
 
 // attention_backward: operands q, k, v, mask, random state, (lse, delta, dlse) as [B,H,Lq,3] in f32, the gradient of the result, key

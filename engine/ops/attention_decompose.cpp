@@ -114,8 +114,10 @@ Tensor attention_scores(Builder& builder, const AttentionShape& shape, const Att
 
 bool decompose_attention(Builder& builder, const NodeView& node, std::span<const Tensor> operands, std::span<Tensor> out) {
   std::vector<Tensor> in(operands.begin(), operands.end());
-  if (in.size() > attention_pages && in[attention_pages])
-    for (Tensor* x : {&in[1], &in[2]}) *x = out_of_pages(*x, in[attention_pages], builder.site);
+  for (Tensor* x : {&in[1], &in[2]}) {
+    if (in.size() > attention_pages && in[attention_pages]) *x = out_of_pages(*x, in[attention_pages], builder.site);
+    if (node.attrs<AttentionAttrs>().quantized != Quantized::none) *x = dequantize_rows(*x, node.attrs<AttentionAttrs>().quantized, builder.site);
+  }
   const AttentionShape shape(node);
   const auto& attrs = node.attrs<AttentionAttrs>();
   const CallSite site = builder.site;

@@ -82,6 +82,7 @@ namespace {
 AttentionSpec spec_of(const NodeView& node) {
   AttentionSpec spec = attention_spec(node, node.attrs<AttentionAttrs>());
   spec.RANGES = node.has(attention_ranges);
+  spec.QUANTIZED = static_cast<uint>(node.attrs<AttentionAttrs>().quantized);
   return spec;
 }
 // Those of attention_params, and of pages.
@@ -223,7 +224,7 @@ bool supports_matrix(const NodeView& node, const DeviceCaps& caps) {
   const auto& attrs = node.attrs<AttentionAttrs>();
   const AttentionShape shape(node);
   // Authors' texts are compiled by a library that may not know of matrices; without NORMALIZE a weight may pass f16's range.
-  if (!supports_shape(node) || node.in(0).dtype != DType::f16 || attrs.mod || !attrs.normalize || is_paged(node)) return false;
+  if (!supports_shape(node) || node.in(0).dtype != DType::f16 || attrs.mod || !attrs.normalize || is_paged(node) || attrs.quantized != Quantized::none) return false;
   return matrix_spec(node, caps).MATRIX_M > 0 && loops_fit(caps, ceil_div(static_cast<std::uint64_t>(shape.Lk), matrix_keys) * 4096);
 }
 

@@ -13,7 +13,8 @@ namespace fovea {
 // Where something that comes later in the graph reads the cache as it was, and for any other value, it works on a copy.
 // Errors: ranks other than 4, another type, extents that do not fit (the axis is named), a position of another shape.
 //   const Tensor k = cache_append(k_cache, k_new, length), v = cache_append(v_cache, v_new, length);
-//   const Tensor y = attention(q, k, v, {.key_ranges = key_ranges(length + n, {.queries = n, .causal = true})});
+//   const Tensor longer = length + graph.constant({}, {n});
+//   const Tensor y = attention(q, k, v, {.key_ranges = key_ranges(longer, {.queries = n, .causal = true})});
 //   graph.update(k_cache, k), graph.update(v_cache, v);
 Tensor cache_append(Tensor cache, Tensor rows, Tensor position, CallSite site = CallSite::here());
 // The same into pages [P,Hk,page,D], for AttentionDesc::page_table: row r of item b is its key t = position + r, and goes to row

@@ -9,6 +9,7 @@
 
 #include <fovea/attention_mod.hpp>
 #include <fovea/ops/index.hpp>
+#include <fovea/ops/quantize.hpp>
 #include <fovea/ops/random.hpp>
 #include <fovea/ops/spatial.hpp>  // pooling, sampling, resizing
 #include <fovea/ops/window.hpp>
@@ -54,6 +55,9 @@ struct AttentionDesc {
   // [P,Hk,page,D] and [P,Hk,page,Dv], pages of all items in any order, and Lk = M·page. Read at every run; a number that is no
   // page counts as the nearest, and key_ranges keep rows from what is not filled. Neither gradient nor dropout. (Kwon et al. 2023)
   Tensor page_table{};
+  // k and v are words (ops/quantize.hpp), i32 [B,Hk,Lk,W], which kernels take apart where they read them; D, and with int4 Dv too,
+  // is a multiple of the codes a word. No gradient.
+  Quantized quantized = Quantized::none;
   // An author's GLSL for score, visibility and weight (attention_mod.hpp), and the tensors it reads, in its order.
   AttentionMod mod{};
   std::vector<Tensor> mod_buffers{};
@@ -79,7 +83,8 @@ struct AttentionResult {
 // sees that is no number makes all of its gradients NaN. (With return_weights they are IEEE's, of the stored scores.)
 // Errors: ranks other than 4, extents that do not fit (the axis is named), a mask or ranges that do not broadcast,
 // window < -1, softcap < 0, a softcap or scale that is not finite, dropout outside [0, 1) or without a state, buffers that are
-// not what mod declares, return_lse without normalize, a table of another shape, no pages, dropout beside pages.
+// not what mod declares, return_lse without normalize, a table of another shape, no pages, dropout beside pages,
+// words that do not fit head sizes.
 AttentionResult attention_full(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc = {}, CallSite site = CallSite::here());
 // The first result alone.
 Tensor attention(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc = {}, CallSite site = CallSite::here());

@@ -4,14 +4,17 @@
 #define FOVEA_ATTENTION_GLSL
 #include "attention_rows.glsl"
 #include "philox.glsl"
+#include "quantized.glsl"
 #include "rows.glsl"
 
 layout(set = 0, binding = 0) readonly buffer Q { STORE_T q[]; };
 layout(set = 0, binding = 0) readonly buffer Q4 { QUAD_T q4[]; };
 layout(set = 0, binding = 1) readonly buffer K { STORE_T k[]; };
 layout(set = 0, binding = 1) readonly buffer K4 { QUAD_T k4[]; };
+layout(set = 0, binding = 1) readonly buffer KWords { int k_words[]; };
 layout(set = 0, binding = 2) readonly buffer V { STORE_T v[]; };
 layout(set = 0, binding = 2) readonly buffer V4 { QUAD_T v4[]; };
+layout(set = 0, binding = 2) readonly buffer VWords { int v_words[]; };
 layout(set = 0, binding = 3) readonly buffer M { uint mask_words[]; };
 layout(set = 0, binding = 3) readonly buffer MStorage { STORE_T mask_storage[]; };
 #if !defined(ATTENTION_BACKWARD) && !defined(ATTENTION_PARTS)
@@ -27,8 +30,18 @@ layout(set = 0, binding = ATTENTION_STATE) readonly buffer State { uint random_s
 const uint QUADS = (D + 3) / 4, V_QUADS = (DV + 3) / 4;  // a row by fours; the last one is filled with zeros
 
 FOVEA_ROW_LOADER(load_q, q, q4, D)
-FOVEA_ROW_LOADER(load_k, k, k4, D)
-FOVEA_ROW_LOADER(load_v, v, v4, DV)
+FOVEA_ROW_LOADER(stored_k, k, k4, D)
+FOVEA_ROW_LOADER(stored_v, v, v4, DV)
+FOVEA_QUANTIZED_LOADER(quantized_k, k_words, D)
+FOVEA_QUANTIZED_LOADER(quantized_v, v_words, DV)
+vec4 load_k(uint row, uint i) {
+  if (QUANTIZED != QUANTIZED_NONE) return quantized_k(row, i);
+  return stored_k(row, i);
+}
+vec4 load_v(uint row, uint i) {
+  if (QUANTIZED != QUANTIZED_NONE) return quantized_v(row, i);
+  return stored_v(row, i);
+}
 
 #if !defined(ATTENTION_BACKWARD) && !defined(ATTENTION_PARTS)
 FOVEA_ROW_STORER(store_y, y, y4, DV)

@@ -60,7 +60,7 @@ TEST_CASE("what reads the cache as it was before comes before it is overwritten"
 TEST_CASE("a chain of appends is in place, through views too") {
   Cache c;
   const Tensor first = cache_append(c.cache, c.rows, c.position);
-  const Tensor flat = reshape(first, {2, 2, 8, 8}), again = cache_append(reshape(flat, {2, 2, 16, 4}), c.rows, c.position + 1);
+  const Tensor flat = reshape(first, {2, 2, 8, 8}), again = cache_append(reshape(flat, {2, 2, 16, 4}), c.rows, c.position + c.graph.constant({}, {1}));
   c.graph.update(c.cache, again);
   const compile::Program program = compiled(c.graph);
   CHECK(count(program, "cache_append") == 2);
@@ -90,7 +90,7 @@ TEST_CASE("it works on a copy of what is read as it was later, is an output, is 
         }) == 2);
   // Two values from one cache: the second to overwrite it may, behind the first's copy.
   CHECK(copies([](Cache& c) {
-          const Tensor a = cache_append(c.cache, c.rows, c.position), b = cache_append(c.cache, c.rows, c.position + 1);
+          const Tensor a = cache_append(c.cache, c.rows, c.position), b = cache_append(c.cache, c.rows, c.position + c.graph.constant({}, {1}));
           c.graph.output("a", a);
           c.graph.update(c.cache, b);
         }) == 2);  // and the position's

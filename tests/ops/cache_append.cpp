@@ -75,7 +75,7 @@ TEST_CASE("cache_append: no rows, no cache, no heads") {
 namespace {
 
 Buffer buffer_of(const Bytes& bytes, std::uint64_t size, const char* name) {
-  Buffer buffer = context().buffer(size, name).value();
+  Buffer buffer = context().make_buffer(size, true, name).value();
   std::memset(buffer.data(), 0xff, buffer.size());  // NaN
   std::memcpy(buffer.data(), bytes.data(), bytes.size());
   return buffer;
@@ -98,7 +98,7 @@ TEST_CASE("a decoding loop replays one recorded plan, its caches and their lengt
   const Tensor k_cache = graph.parameter("k_cache", {of.B, of.Hk, of.S, of.D}), v_cache = graph.parameter("v_cache", {of.B, of.Hk, of.S, of.D});
   const Tensor length = graph.parameter("length", {of.B}, DType::i32);
   const Tensor q = graph.input("q", {of.B, of.H, 1, of.D}), k_new = graph.input("k", {of.B, of.Hk, 1, of.D}), v_new = graph.input("v", {of.B, of.Hk, 1, of.D});
-  const Tensor k = cache_append(k_cache, k_new, length), v = cache_append(v_cache, v_new, length), longer = length + 1;
+  const Tensor k = cache_append(k_cache, k_new, length), v = cache_append(v_cache, v_new, length), longer = length + graph.constant({}, {1});
   graph.output("y", attention(q, k, v, {.key_ranges = key_ranges(longer)}));
   graph.update(k_cache, k), graph.update(v_cache, v), graph.update(length, longer);
   Plan plan = context().compile(graph, {.poison_arena = true}).value();
