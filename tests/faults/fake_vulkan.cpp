@@ -225,6 +225,7 @@ FOVEA_PLAIN(CmdWriteTimestamp) FOVEA_PLAIN(CmdBeginDebugUtilsLabelEXT) FOVEA_PLA
 #undef FOVEA_PLAIN
 constexpr PFN_vkGetPipelineExecutablePropertiesKHR GetPipelineExecutablePropertiesKHR = nullptr;
 constexpr PFN_vkGetPipelineExecutableStatisticsKHR GetPipelineExecutableStatisticsKHR = nullptr;
+constexpr PFN_vkGetBufferDeviceAddress GetBufferDeviceAddress = nullptr;
 
 VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL GetDeviceProcAddr(VkDevice, const char* name);
 
