@@ -80,7 +80,7 @@ TEST_CASE("a specialised module tells what its workgroup takes: invocations and 
   CHECK(workgroup(spirv_weighted_sum_comp, {96, 2}).shared_bytes == 0);
   CHECK(workgroup(spirv_declarations_comp, {8, 4, 0, 3}).size == std::array{8u, 3u, 1u});
 
-  const ShaderInfo* softmax = find_shader("softmax.f32");  // four arrays of a word an invocation
+  const ShaderInfo* softmax = find_shader("softmax.memory.f32");  // four arrays of a word an invocation
   REQUIRE(softmax);
   CHECK(workgroup(softmax->code, {48}).shared_bytes == 4 * 4 * 48);
   const ShaderInfo* tile = find_shader("attention_tile.whole.f32");  // vec4s, their number an expression of constants
