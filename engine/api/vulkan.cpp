@@ -94,6 +94,7 @@ Result<Context> adopt(const HostDevice& host, const AdoptOptions& options) {
   const vk::Extensions extensions(host.device_extensions);
   parts.enabled.features =
       vk::keep_enabled(vk::read_features(host.enabled_features), parts.enabled.api_version, extensions);
+  parts.enabled.features.buffer_address = parts.enabled.features.buffer_address && host.addressable_buffers;
   parts.enabled.memory_budget = extensions.has(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
   Result<std::unique_ptr<vk::Device>> device = vk::Device::adopt(std::move(*instance), parts);
   if (!device) return device.error();

@@ -41,7 +41,7 @@ struct DeviceCaps {
   bool storage8 = false;          // 8-bit values in storage buffers
   bool float16 = false;           // 16-bit float arithmetic
   bool int64 = false;
-  bool buffer_address = false;
+  bool buffer_address = false;    // and every buffer that may be bound has a device address
   bool timeline_semaphore = false;
   bool subgroup_size_control = false;
   bool cooperative_matrix = false;
@@ -64,6 +64,9 @@ struct DeviceCaps {
   bool costly_loads = false;
   // A shuffle by a literal lane costs as much as dozens of multiply-adds, and a broadcast one.
   bool costly_shuffles = false;
+  // A load of 16 bytes by a device address that all invocations share costs half of what it costs from a binding, and a store by
+  // an address a fifth.
+  bool fast_addresses = false;
 };
 
 }  // namespace fovea

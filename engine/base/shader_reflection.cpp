@@ -115,8 +115,21 @@ std::uint32_t size_of_type(const Module& module, std::uint32_t id, int depth = 0
       }
       return bytes;
     }
+    case spirv::op_type_pointer: return operands[1] == spirv::physical_storage_buffer ? 8 : 0;
     default: return 0;
   }
+}
+
+// The references to buffers among a block's own members.
+std::vector<ShaderReflection::Address> addresses_of(const Module& module, std::uint32_t block) {
+  std::vector<ShaderReflection::Address> addresses;
+  const Instruction* type = module.find(block, spirv::op_type_struct, 1);
+  for (std::uint32_t member = 0; type && member + 1 < type->words.size(); ++member) {
+    const Instruction* pointer = module.find(type->words[member + 1], spirv::op_type_pointer, 3);
+    if (!pointer || pointer->words[1] != spirv::physical_storage_buffer) continue;
+    addresses.push_back({module.decoration(block, member, spirv::offset), module.written(block, pointer->words[2])});
+  }
+  return addresses;
 }
 
 struct Extent {
@@ -204,7 +217,10 @@ ShaderReflection reflect(std::span<const std::uint32_t> code) {
   std::map<std::pair<std::uint32_t, std::uint32_t>, bool> bindings;  // (set, binding) -> written
   for (Words variable : module.variables) {
     const std::uint32_t id = variable[1], storage = variable[2], block = module.pointee(variable[0]);
-    if (storage == spirv::push_constant) out.push_bytes = (size_of_type(module, block) + 3) / 4 * 4;
+    if (storage == spirv::push_constant) {
+      out.push_bytes = (size_of_type(module, block) + 3) / 4 * 4;
+      out.addresses = addresses_of(module, block);
+    }
     const bool is_buffer =
         storage == spirv::storage_buffer ||
         (storage == spirv::uniform && module.decorated(block, whole_object, spirv::buffer_block));

@@ -30,6 +30,12 @@ struct ShaderReflection {
   };
   std::vector<Binding> bindings;            // storage buffers, sorted
   std::uint32_t push_bytes = 0;             // size of the push-constant block, 0 when there is none
+  // A buffer's device address among the push constants: a member of the block that is a reference to a buffer.
+  struct Address {
+    std::uint32_t offset;  // in the block
+    bool written;          // false: what it refers to is NonWritable
+  };
+  std::vector<Address> addresses;           // as they are declared
   std::vector<std::uint32_t> constant_ids;  // SpecId decorations, sorted
 };
 ShaderReflection reflect(std::span<const std::uint32_t> code);

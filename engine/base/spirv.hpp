@@ -41,7 +41,8 @@ constexpr std::uint32_t magic = 0x07230203;
 constexpr std::size_t header_words = 5, bound_word = 3;
 constexpr std::uint32_t spec_id = 1, buffer_block = 3, array_stride = 6, matrix_stride = 7, built_in = 11, non_writable = 24,
                         binding = 33, descriptor_set = 34, offset = 35;                          // decorations
-constexpr std::uint32_t uniform = 2, workgroup = 4, push_constant = 9, storage_buffer = 12;     // storage classes
+constexpr std::uint32_t uniform = 2, workgroup = 4, push_constant = 9, storage_buffer = 12,
+                        physical_storage_buffer = 5349;                                         // storage classes
 constexpr std::uint32_t local_size = 17, local_size_id = 38;                                    // execution modes
 constexpr std::uint32_t workgroup_size = 25;                                                    // what is built in
 

@@ -36,7 +36,9 @@ std::string words_text(std::span<const std::byte> bytes) {
 
 std::string to_text(const Program& program, const Dispatch& dispatch) {
   std::string text = cat(dispatch.shader->name, '<');
-  text += cat(words_text(std::as_bytes(std::span(dispatch.constants))), "> (", words_text(dispatch.push), ") {");
+  text += cat(words_text(std::as_bytes(std::span(dispatch.constants))), "> (", words_text(dispatch.push));
+  for (std::uint32_t binding : dispatch.addresses) text += cat(" &", binding);
+  text += ") {";
   for (std::size_t i = 0; i < dispatch.bindings.size(); ++i) text += (i ? ", " : "") + range_text(program, dispatch.bindings[i]);
   const auto& groups = dispatch.groups;
   return text + cat("} x ", groups[0], ',', groups[1], ',', groups[2], "  # ", dispatch.label);

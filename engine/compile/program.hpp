@@ -54,6 +54,9 @@ struct Dispatch {
   std::vector<std::uint32_t> constants;  // value of constant_id i
   std::vector<std::byte> push;
   std::vector<Binding> bindings;
+  // Bindings whose device addresses the shader takes, too: they follow `push`, whose size is then a multiple of 8. What the
+  // shader does through an address is within what the binding says, so that barriers hold for it as they stand.
+  std::vector<std::uint32_t> addresses;
   std::array<std::uint32_t, 3> groups{1, 1, 1};
 
   std::string label;         // "attention y (model.cpp:41)": operator, value, caller
@@ -62,6 +65,8 @@ struct Dispatch {
   bool barrier_before = false;  // one compute -> compute memory barrier separates it from all that came before
   double flops = 0;
   std::uint64_t bytes = 0;   // read and written, each operand once
+
+  std::size_t push_bytes() const { return push.size() + 8 * addresses.size(); }
 };
 
 struct Program {
@@ -74,8 +79,8 @@ struct Program {
   std::uint64_t arena_held_bytes = 0;       // the peak if the way back made nothing again (GradDesc::recompute); 0: it does not
 };
 
-// "softmax.f32<128 0> (64 100) {r x, w arena[0..256)} x 64,1,1  # softmax (model.cpp:41)": shader, constants, push words,
-// bindings, groups, label.
+// "softmax.f32<128 0> (64 100) {r x, w arena[0..256)} x 64,1,1  # softmax (model.cpp:41)": shader, constants, push words
+// (and "&2" for the address of binding 2), bindings, groups, label.
 std::string to_text(const Program& program, const Dispatch& dispatch);
 // The text that golden tests compare: a header, then one line a dispatch or barrier.
 std::string to_text(const Program& program);

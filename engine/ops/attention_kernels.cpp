@@ -140,22 +140,53 @@ AttentionSpec row_spec(const NodeView& node, const DeviceCaps& caps) {
   return spec;
 }
 
+// Of the loops of attention_row.comp.
+std::uint64_t row_iterations(const NodeView& node, const AttentionSpec& spec) {
+  const AttentionShape shape(node);
+  const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(shape.Lk), spec.KEYS) + ATTENTION_BLOCK;
+  const bool excludes = attention_excludes(node.attrs<AttentionAttrs>(), shape, node.has(3) || is_ranged(node)) || shape.Lk % spec.KEYS != 0;
+  const std::uint64_t with_care = excludes ? spec.ROWS : 0;
+  const std::uint64_t ranges = is_ranged(node) ? std::uint64_t{spec.WG} * spec.ROWS + 1 : 0;
+  return steps + with_care * (steps + 2) + spec.D / 4 + spec.DV / 4 + ranges;  // and those of q and y
+}
+
 bool supports_row(const NodeView& node, const DeviceCaps& caps) {
   if (!supports_shape(node)) return false;
   if (caps.subgroup_size < 1 || caps.subgroup_size > 16) return false;  // a step is a subgroup of keys, unrolled
   const AttentionSpec spec = row_spec(node, caps);
   if (caps.costly_unrolling && unrolled_by_row(spec) > most_unrolled(caps)) return false;
-  const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(AttentionShape(node).Lk), spec.KEYS) + ATTENTION_BLOCK;
-  const bool excludes = attention_excludes(node.attrs<AttentionAttrs>(), AttentionShape(node), node.has(3) || is_ranged(node));
-  const std::uint64_t with_care = excludes ? spec.ROWS : 0;
-  std::uint64_t iterations = steps + with_care * (steps + 2) + spec.D / 4 + spec.DV / 4;  // and those of q and y
-  if (is_ranged(node)) iterations += std::uint64_t{spec.WG} * spec.ROWS + 1;
-  return loops_fit(caps, iterations);
+  return loops_fit(caps, row_iterations(node, spec));
 }
 
 void plan_row(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
   const AttentionSpec spec = row_spec(node, caps);
   plan(node, caps, caps.costly_shuffles ? "attention_row.broadcast" : "attention_row.shuffle", spec, spec.WG * spec.ROWS, out);
+}
+
+// The same by addresses, of which each load serves a row: what keeps a step short is the code that it unrolls.
+AttentionSpec row_address_spec(const NodeView& node, const DeviceCaps& caps) {
+  AttentionSpec spec = spec_of(node);
+  spec.WG = std::clamp(caps.subgroup_size, 8u, 64u);
+  if (node.attrs<AttentionAttrs>().mod) spec.WG = std::max(spec.WG, 32u);  // fewer lists of blocks
+  // Where addresses are slow, loads by them may be slow to compile, too: 256 quads took half a minute.
+  const std::int64_t most = caps.fast_addresses ? 256 : 32;
+  for (spec.KEYS = 8; spec.KEYS > 1 && unrolled_by_row(spec) > most;) spec.KEYS /= 2;
+  if (AttentionShape(node).Lk % spec.KEYS == 0) spec.MODE = ATTENTION_STEPS_WHOLE;
+  return spec;
+}
+
+bool supports_row_address(const NodeView& node, const DeviceCaps& caps) {
+  const AttentionShape shape(node);
+  // Whole quads are loaded, and the last key stands for those past the end.
+  if (!supports_shape(node) || !caps.buffer_address || caps.storage_alignment % 16 != 0 || shape.Lk == 0) return false;
+  if (node.attrs<AttentionAttrs>().quantized != Quantized::none) return false;
+  return loops_fit(caps, row_iterations(node, row_address_spec(node, caps)));
+}
+
+void plan_row_address(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
+  const AttentionSpec spec = row_address_spec(node, caps);
+  plan(node, caps, "attention_row.address", spec, spec.WG * spec.ROWS, out);
+  out.launches.back().addresses = {0, 1, 2, 4};
 }
 
 // Many rows share what a workgroup loads, few waste no lanes; a lane's part of the sum stays in registers, of which some
@@ -279,6 +310,7 @@ void plan_parts(const NodeView& node, const DeviceCaps& caps, KernelPlan& out_pl
   merge.groups = flat_groups(rows * quads, spec.WG, caps);
 }
 
+bool made_for_addresses(const NodeView&, const DeviceCaps& caps) { return caps.fast_addresses; }
 bool made_for_cpu(const NodeView&, const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
 bool made_for_matrix_units(const NodeView& node, const DeviceCaps& caps) { return !made_for_cpu(node, caps); }
 bool has_one_row(const NodeView& node, const DeviceCaps& caps) {
@@ -290,6 +322,7 @@ bool has_one_row(const NodeView& node, const DeviceCaps& caps) {
 
 extern constexpr Kernel attention_kernels[] = {
     {"attention_parts", supports_parts, plan_parts, has_one_row},
+    {"attention_row_address", supports_row_address, plan_row_address, made_for_addresses},
     {"attention_row", supports_row, plan_row, made_for_cpu},
     {"attention_matrix", supports_matrix, plan_matrix, made_for_matrix_units, 0x1p-11f},
     {"attention_tile", supports_tile, plan_tile},

@@ -65,6 +65,9 @@ struct Launch {
   std::vector<std::uint32_t> constants;  // value of constant_id i; from a Spec struct of the shader's .h
   std::vector<std::byte> push;           // the Params struct of the shader's .h
   std::vector<LaunchOperand> operands;
+  // Operands that the shader reaches by their device addresses: these follow `push`, 8 bytes each, in this order, and `push` is
+  // filled up to a multiple of 8 for them. The operand is bound as well.
+  std::vector<std::uint32_t> addresses;
   std::array<std::uint32_t, 3> groups{1, 1, 1};
 
   template <class Spec>

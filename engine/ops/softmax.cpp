@@ -73,18 +73,26 @@ Rows rows_of(const NodeView& node) {
   return rows;
 }
 
-void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan, bool lane_a_row) {
+// Who shares a row.
+enum class Sharing : std::uint8_t { lane, subgroup, group };
+
+constexpr std::int64_t most_held = 64;  // fours a lane: what compiles in some 0.3 s
+
+void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan, Sharing sharing) {
   const auto& attrs = node.attrs<SoftmaxAttrs>();
   const Rows rows = rows_of(node);
   shader::SoftmaxSpec spec;
+  const bool lane_a_row = sharing == Sharing::lane;
   // Small groups on a CPU: each is one thread's work.
-  spec.WG = lane_a_row && caps.type == DeviceType::cpu ? 32 : 128;
+  spec.WG = sharing == Sharing::subgroup ? caps.subgroup_size : lane_a_row && caps.type == DeviceType::cpu ? 32 : 128;
   spec.LANES = lane_a_row ? 1 : spec.WG;
   spec.MASK = node.has(1);
   spec.LOG = attrs.log;
   spec.ZERO_EMPTY = attrs.zero_empty_rows;
   spec.AXES = static_cast<std::uint32_t>(rows.walk.extents.size());
   spec.VEC = rows.dense();
+  const auto fours = static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(rows.n), std::uint64_t{4} * spec.LANES));
+  if (sharing == Sharing::subgroup && node.in(0).dtype == DType::f32 && fours <= most_held) spec.HELD = u32(fours);
   shader::SoftmaxParams params{u32(rows.count), u32(rows.n), u32(rows.step), u32(rows.mask_step), attrs.scale(), {}, {}, {}};
   for (std::size_t i = 0; i < rows.walk.extents.size(); ++i) {
     params.extents[i] = u32(rows.walk.extents[i]);
@@ -92,7 +100,7 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan, bool l
     params.mask_strides[i] = u32(rows.walk.strides[1][i]);
   }
   Launch& launch = plan.launches.emplace_back();
-  launch.shader = shader_for("softmax", node.in(0).dtype);
+  launch.shader = shader_for(sharing == Sharing::subgroup ? "softmax.subgroup" : "softmax.memory", node.in(0).dtype);
   launch.set_constants(spec);
   launch.set_push(params);
   launch.operands = {in(0), node.has(1) ? in(1) : unused(), out(0)};
@@ -117,9 +125,24 @@ bool supports_group(const NodeView& node, const DeviceCaps& caps) {
   return !few_long_rows(rows) && loops_fit(caps, iterations(rows.n / 128 + 1));
 }
 
+bool supports_subgroup(const NodeView& node, const DeviceCaps& caps) {
+  const Rows rows = rows_of(node);
+  const bool one_size = caps.subgroup_size >= 2 && caps.min_subgroup_size == caps.max_subgroup_size;  // a workgroup is one subgroup
+  return one_size && rows.dense() && !few_long_rows(rows) && loops_fit(caps, iterations(rows.n / caps.subgroup_size + 1));
+}
+bool prefers_subgroup(const NodeView& node, const DeviceCaps& caps) {
+  return caps.type == DeviceType::cpu && !caps.costly_unrolling && rows_of(node).n >= 16 * std::int64_t{caps.subgroup_size};
+}
+
+template <Sharing sharing>
+void plan_for(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
+  plan(node, caps, out, sharing);
+}
+
 constexpr Kernel kernels[] = {
-    {"softmax_lane", supports_lane, [](const NodeView& node, const DeviceCaps& caps, KernelPlan& out) { plan(node, caps, out, true); }},
-    {"softmax_group", supports_group, [](const NodeView& node, const DeviceCaps& caps, KernelPlan& out) { plan(node, caps, out, false); }},
+    {"softmax_subgroup", supports_subgroup, plan_for<Sharing::subgroup>, prefers_subgroup},
+    {"softmax_lane", supports_lane, plan_for<Sharing::lane>},
+    {"softmax_group", supports_group, plan_for<Sharing::group>},
 };
 
 // Rows in which something takes part, as 0 or 1, with the axis kept; the mask's own shape otherwise.

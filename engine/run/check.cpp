@@ -26,6 +26,9 @@ Result<void> check_dispatch(const compile::Program& program, const compile::Disp
   for (std::size_t axis = 0; axis < 3; ++axis)
     if (dispatch.groups[axis] > caps.max_group_count[axis])
       return defect(dispatch.groups[axis], " groups on axis ", axis, ", the device takes ", caps.max_group_count[axis]);
+  if (!dispatch.addresses.empty() && !caps.buffer_address) return defect("takes addresses of buffers, which have none");
+  if (!dispatch.addresses.empty() && dispatch.push.size() % 8 != 0)
+    return defect("pushes addresses behind ", dispatch.push.size(), " bytes, not a multiple of 8");
   for (std::size_t i = 0; i < dispatch.bindings.size(); ++i) {
     const compile::BufferRange& range = dispatch.bindings[i].range;
     const std::uint64_t size = size_of(program, range);

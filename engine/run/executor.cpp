@@ -45,7 +45,8 @@ Result<void> Executor::make_pipelines(vk::PipelineStore& pipelines) {
     if (!has_work(dispatch)) continue;
     const std::vector<vk::BindingUse> uses = uses_of(dispatch);
     const Result<vk::Pipeline> pipeline =
-        pipelines.get({dispatch.shader, dispatch.constants, uses, static_cast<std::uint32_t>(dispatch.push.size()), dispatch.keeps});
+        pipelines.get({dispatch.shader, dispatch.constants, uses, static_cast<std::uint32_t>(dispatch.push_bytes()), dispatch.keeps,
+                       dispatch.addresses});
     if (!pipeline) return Error{pipeline.error().code, cat(dispatch.label, ": ", pipeline.error().message)};
     pipelines_.back() = *pipeline;
   }
@@ -81,6 +82,13 @@ VkDescriptorBufferInfo Executor::locate(const compile::BufferRange& range,
   const bool last = range.offset + range.size == program_.externals[range.index].bytes;
   const std::uint64_t size = std::min(range.size + (last ? external.margin : 0), device_.caps.max_storage_range);
   return {external.buffer, external.offset + range.offset, size};
+}
+
+VkDeviceAddress Executor::address_of(const VkDescriptorBufferInfo& place) const {
+  VkBufferDeviceAddressInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO;
+  info.buffer = place.buffer;
+  return device_.fn.GetBufferDeviceAddress(device_.handle, &info) + place.offset;
 }
 
 Result<BoundSets> Executor::allocate_sets() const {
@@ -126,12 +134,14 @@ Result<BoundSets> Executor::allocate_sets() const {
 Result<BoundSets> Executor::bind(std::span<const NamedRange> externals) const {
   Result<BoundSets> bound = allocate_sets();
   if (!bound) return bound;
+  bound->addresses.resize(program_.dispatches.size());
   std::vector<VkDescriptorBufferInfo> infos;
   for (std::size_t d = 0; d < program_.dispatches.size(); ++d) {
     infos.clear();
     for (const compile::Binding& binding : program_.dispatches[d].bindings)
       infos.push_back(locate(binding.range, externals));
     if (infos.empty() || !bound->sets[d]) continue;
+    for (std::uint32_t binding : program_.dispatches[d].addresses) bound->addresses[d].push_back(address_of(infos[binding]));
     VkWriteDescriptorSet write{};
     write.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET;
     write.dstSet = bound->sets[d];
@@ -153,7 +163,7 @@ void Executor::record(VkCommandBuffer commands, const BoundSets& sets) const {
     if (has_work(program_.dispatches[i])) {
       if (barrier_due) vk::barrier(device_, commands, compute_writes, compute);
       barrier_due = false;
-      record_dispatch(commands, i, sets.sets[i]);
+      record_dispatch(commands, i, sets);
     }
     profile_.end(commands, i);
   }
@@ -166,7 +176,7 @@ void Executor::record_step(VkCommandBuffer commands, const BoundSets& sets, std:
   } else {
     vk::barrier(device_, commands, compute_writes, compute);
   }
-  if (has_work(program_.dispatches[dispatch])) record_dispatch(commands, dispatch, sets.sets[dispatch]);
+  if (has_work(program_.dispatches[dispatch])) record_dispatch(commands, dispatch, sets);
   profile_.end(commands, dispatch);
 }
 
@@ -181,7 +191,7 @@ void Executor::record_entry(VkCommandBuffer commands) const {
   vk::barrier(device_, commands, fill, compute);
 }
 
-void Executor::record_dispatch(VkCommandBuffer commands, std::size_t index, VkDescriptorSet set) const {
+void Executor::record_dispatch(VkCommandBuffer commands, std::size_t index, const BoundSets& sets) const {
   const vk::DeviceTable& fn = device_.fn;
   const compile::Dispatch& dispatch = program_.dispatches[index];
   const vk::Pipeline& pipeline = pipelines_[index];
@@ -192,10 +202,13 @@ void Executor::record_dispatch(VkCommandBuffer commands, std::size_t index, VkDe
     fn.CmdBeginDebugUtilsLabelEXT(commands, &label);
   }
   fn.CmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline.handle);
-  fn.CmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline.layout, 0, 1, &set, 0, nullptr);
+  fn.CmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline.layout, 0, 1, &sets.sets[index], 0, nullptr);
   if (!dispatch.push.empty())
     fn.CmdPushConstants(commands, pipeline.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
                         static_cast<std::uint32_t>(dispatch.push.size()), dispatch.push.data());
+  if (const auto& addresses = sets.addresses[index]; !addresses.empty())
+    fn.CmdPushConstants(commands, pipeline.layout, VK_SHADER_STAGE_COMPUTE_BIT, static_cast<std::uint32_t>(dispatch.push.size()),
+                        static_cast<std::uint32_t>(8 * addresses.size()), addresses.data());
   fn.CmdDispatch(commands, dispatch.groups[0], dispatch.groups[1], dispatch.groups[2]);
   if (device_.caps.debug_utils) fn.CmdEndDebugUtilsLabelEXT(commands);
 }

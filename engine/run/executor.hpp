@@ -20,6 +20,7 @@ namespace fovea::run {
 struct BoundSets {
   vk::DescriptorPool pool;
   std::vector<VkDescriptorSet> sets;  // one a dispatch; null for one of no groups
+  std::vector<std::vector<VkDeviceAddress>> addresses;  // one a dispatch: of Dispatch::addresses
 };
 
 // Immutable after creation but for the profile; bind() and record() may run on several threads.
@@ -59,8 +60,9 @@ class Executor {
   Result<void> make_pipelines(vk::PipelineStore& pipelines);
   Result<BoundSets> allocate_sets() const;
   VkDescriptorBufferInfo locate(const compile::BufferRange& range, std::span<const NamedRange> externals) const;
+  VkDeviceAddress address_of(const VkDescriptorBufferInfo& place) const;
   void record_entry(VkCommandBuffer commands) const;
-  void record_dispatch(VkCommandBuffer commands, std::size_t index, VkDescriptorSet set) const;
+  void record_dispatch(VkCommandBuffer commands, std::size_t index, const BoundSets& sets) const;
 
   const vk::Device& device_;
   compile::Program program_;

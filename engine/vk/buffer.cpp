@@ -45,6 +45,7 @@ Result<Buffer> Buffer::create(const Device& device, std::uint64_t size, MemoryKi
   info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
   info.size = (size + 3) / 4 * 4 + (size == 0 ? 4 : 0);
   info.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT;
+  if (device.caps.buffer_address) info.usage |= VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT;
   info.sharingMode = VK_SHARING_MODE_EXCLUSIVE;
   Buffer out;
   out.size_ = size;
@@ -60,8 +61,12 @@ Result<Buffer> Buffer::create(const Device& device, std::uint64_t size, MemoryKi
   const VkMemoryType& memory_type = device.memory.memoryTypes[*type];
   if (needs.size > device.memory.memoryHeaps[memory_type.heapIndex].size)
     return too_much(cat("the heap has ", device.memory.memoryHeaps[memory_type.heapIndex].size));
+  VkMemoryAllocateFlagsInfo flags{};
+  flags.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO;
+  flags.flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT;
   VkMemoryAllocateInfo allocate{};
   allocate.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
+  allocate.pNext = device.caps.buffer_address ? &flags : nullptr;
   allocate.allocationSize = needs.size;
   allocate.memoryTypeIndex = *type;
   VkDeviceMemory memory = VK_NULL_HANDLE;

@@ -52,7 +52,7 @@ std::string to_text(const DeviceCaps& caps) {
   line("8-bit storage", caps.storage8);
   line("16-bit float arithmetic", caps.float16);
   line("64-bit integers", caps.int64);
-  line("buffer address", caps.buffer_address);
+  line("buffer addresses", caps.buffer_address);
   line("timeline semaphores", caps.timeline_semaphore);
   line("subgroups", subgroup_text(caps));
   line("subgroup size control", caps.subgroup_size_control);

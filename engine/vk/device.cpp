@@ -81,6 +81,7 @@ Result<void> Device::load(const Features& enabled) {
   if (!fn.SetDebugUtilsObjectNameEXT || !fn.CmdBeginDebugUtilsLabelEXT || !fn.CmdEndDebugUtilsLabelEXT)
     caps.debug_utils = false;
   if (!fn.WaitSemaphores) caps.timeline_semaphore = false;
+  if (!fn.GetBufferDeviceAddress) caps.buffer_address = false;
   host_query_reset = enabled.host_query_reset && fn.ResetQueryPool;
   instance_fn.GetPhysicalDeviceMemoryProperties(physical_device, &memory);
   VkPhysicalDeviceProperties properties;

@@ -32,7 +32,7 @@ class Device {
     VkDevice device = VK_NULL_HANDLE;
     VkQueue queue = VK_NULL_HANDLE;  // null: the host only records
     std::uint32_t queue_family = 0;
-    Enabled enabled;
+    Enabled enabled;  // addresses of buffers only where all buffers that may be bound have them
     const VkAllocationCallbacks* allocator = nullptr;
   };
   // Errors: Vulkan below 1.1, a queue family that does not exist or has no compute.

@@ -41,6 +41,8 @@ Result<void> load_device(const InstanceTable& instance, VkDevice device, DeviceT
   FOVEA_VK_DEVICE_OPTIONAL(FOVEA_VK_LOAD)
   // Vulkan 1.1 knows what later became core under the extension's name only.
   if (!table.WaitSemaphores) table.WaitSemaphores = reinterpret_cast<PFN_vkWaitSemaphores>(load("vkWaitSemaphoresKHR"));
+  if (!table.GetBufferDeviceAddress)
+    table.GetBufferDeviceAddress = reinterpret_cast<PFN_vkGetBufferDeviceAddress>(load("vkGetBufferDeviceAddressKHR"));
   if (!table.ResetQueryPool) table.ResetQueryPool = reinterpret_cast<PFN_vkResetQueryPool>(load("vkResetQueryPoolEXT"));
   return {};
 }

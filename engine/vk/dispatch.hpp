@@ -84,9 +84,10 @@ namespace fovea::vk {
   X(CmdResetQueryPool)           \
   X(CmdWriteTimestamp)
 
-// Null without timeline semaphores, host query reset, VK_EXT_debug_utils, or VK_KHR_pipeline_executable_properties.
+// Null without timeline semaphores, buffer addresses, host query reset, VK_EXT_debug_utils, or VK_KHR_pipeline_executable_properties.
 #define FOVEA_VK_DEVICE_OPTIONAL(X)      \
   X(WaitSemaphores)                      \
+  X(GetBufferDeviceAddress)              \
   X(ResetQueryPool)                      \
   X(SetDebugUtilsObjectNameEXT)          \
   X(CmdBeginDebugUtilsLabelEXT)          \

@@ -24,8 +24,9 @@ struct PipelineRequest {
   const ShaderInfo* shader = nullptr;        // outlives the store, unless `keeps` is given
   std::span<const std::uint32_t> constants;  // value of constant_id i
   std::span<const BindingUse> bindings;      // of descriptor set 0, by binding number
-  std::uint32_t push_bytes = 0;
+  std::uint32_t push_bytes = 0;              // with the addresses
   std::shared_ptr<const void> keeps{};       // what the shader lives in: the store holds it
+  std::span<const std::uint32_t> addresses{};  // bindings whose device addresses end the push constants, 8 bytes each
 };
 
 // Compares what a dispatch gives with what the shader declares and the device takes.

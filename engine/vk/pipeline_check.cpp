@@ -21,6 +21,28 @@ Result<void> check_workgroup(const PipelineRequest& request, const Workgroup& wo
   return {};
 }
 
+// The addresses that a dispatch pushes are where the shader takes them, of buffers that are bound, and written only where the
+// binding is.
+static Result<void> check_addresses(const PipelineRequest& request, const ShaderReflection& shader) {
+  const auto defect = [&](const auto&... what) { return defect_of(request, what...); };
+  if (request.addresses.size() != shader.addresses.size())
+    return defect("the dispatch pushes ", request.addresses.size(), " addresses, the shader takes ", shader.addresses.size());
+  for (std::size_t i = 0; i < shader.addresses.size(); ++i) {
+    const ShaderReflection::Address& address = shader.addresses[i];
+    const std::size_t at = request.push_bytes - 8 * (shader.addresses.size() - i);
+    if (address.offset != at) return defect("takes address ", i, " at byte ", address.offset, ", the dispatch pushes it at ", at);
+    const std::uint32_t binding = request.addresses[i];
+    if (binding >= request.bindings.size())
+      return defect("takes the address of binding ", binding, ", the dispatch binds ", request.bindings.size());
+    const BindingUse use = request.bindings[binding];
+    if (use != BindingUse::write && address.written)
+      return defect("declares address ", i, " written, the dispatch does not write binding ", binding);
+    if (use == BindingUse::write && !address.written)
+      return defect("declares address ", i, " readonly, the dispatch says that binding ", binding, " is written");
+  }
+  return {};
+}
+
 Result<void> check(const PipelineRequest& request, const ShaderReflection& shader, const DeviceCaps& caps) {
   const auto defect = [&](const auto&... what) { return defect_of(request, what...); };
   if (request.push_bytes != shader.push_bytes)
@@ -46,7 +68,7 @@ Result<void> check(const PipelineRequest& request, const ShaderReflection& shade
   }
   if (used < request.bindings.size())
     return defect("uses ", used, " bindings, the dispatch binds ", request.bindings.size());
-  return {};
+  return check_addresses(request, shader);
 }
 
 }  // namespace fovea::vk

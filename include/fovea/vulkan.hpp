@@ -80,6 +80,10 @@ struct HostDevice {
   std::span<const char* const> instance_extensions{};
   std::span<const char* const> device_extensions{};
   const void* enabled_features = nullptr;  // pNext chain of feature structs as enabled; null: none
+  // Every buffer that will be bound has VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT, and its memory
+  // VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT. With bufferDeviceAddress enabled, kernels may then reach them by address, which
+  // some drivers that run on a CPU do several times faster; without, no such kernel is chosen.
+  bool addressable_buffers = false;
   const VkAllocationCallbacks* allocation_callbacks = nullptr;
 };
 struct AdoptOptions {
@@ -99,13 +103,16 @@ struct VulkanHandles {
   std::uint32_t queue_family;
 };
 VulkanHandles handles(const Context& context);
-// Usage: storage buffer, transfer source and destination; nothing else.
+// Usage: storage buffer, transfer source and destination, and shader device address where Fovea made the device and it has
+// bufferDeviceAddress, or HostDevice::addressable_buffers told so; nothing else.
 VkBuffer handle(const Buffer& buffer);
 
 // ---- Running in the host's frame ----------------------------------------------------------------------------------
 
 // A port by name and the host's buffer for it: of the adopted device, with memory, and with
-// VK_BUFFER_USAGE_STORAGE_BUFFER_BIT, which nobody but the validation layer checks.
+// VK_BUFFER_USAGE_STORAGE_BUFFER_BIT, which nobody but the validation layer checks. Where a Context's capabilities_text() has
+// buffer addresses (Fovea made the device, or HostDevice::addressable_buffers), with
+// VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT, too, and memory of VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT.
 struct PortVkBuffer {
   std::string_view name;
   VkBuffer buffer = VK_NULL_HANDLE;

@@ -4,7 +4,15 @@
 #define FOVEA_ATTENTION_ROWS_GLSL
 
 layout(local_size_x_id = 0) in;
-layout(push_constant) uniform Push { AttentionParams p; };
+#ifdef ATTENTION_ADDRESSES
+#include "addresses.glsl"
+#else
+#define ATTENTION_ADDRESSES
+#endif
+layout(push_constant) uniform Push {
+  AttentionParams p;
+  ATTENTION_ADDRESSES
+};
 
 // What an author's text makes of the score, the visibility and the weight of a pair (b, h, i, j) (fovea/attention_mod.hpp).
 #ifdef ATTENTION_MOD

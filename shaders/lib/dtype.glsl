@@ -7,6 +7,7 @@
 #extension GL_EXT_shader_16bit_storage : require
 #define STORE_T float16_t
 #define STORE_T4 f16vec4
+#define STORE_BYTES 2
 #define LOAD(buffer, i) float(buffer[i])
 #define LOAD4(buffer, i) vec4(buffer[i])
 #define STORE(buffer, i, x) buffer[i] = float16_t(x)
@@ -14,6 +15,7 @@
 #else
 #define STORE_T float
 #define STORE_T4 vec4
+#define STORE_BYTES 4
 #define LOAD(buffer, i) buffer[i]
 #define LOAD4(buffer, i) buffer[i]
 #define STORE(buffer, i, x) buffer[i] = (x)

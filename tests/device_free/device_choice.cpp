@@ -95,3 +95,18 @@ TEST_CASE("loads are costly on lavapipe before 26 and on SwiftShader") {
   CHECK(!costly(VK_DRIVER_ID_MESA_LLVMPIPE, "Mesa 26.1.6-1 (LLVM 21.1.8)"));
   CHECK(!costly(VK_DRIVER_ID_MESA_RADV, "Mesa 25.0.7"));
 }
+
+TEST_CASE("addresses are fast on lavapipe from 26 on, where they are enabled") {
+  const auto fast = [](bool enabled, VkDriverId driver, const char* info) {
+    DeviceCaps caps;
+    caps.buffer_address = enabled;
+    caps.driver_id = driver;
+    caps.driver_info = info;
+    vk::apply_quirks(caps);
+    return caps.fast_addresses;
+  };
+  CHECK(fast(true, VK_DRIVER_ID_MESA_LLVMPIPE, "Mesa 26.1.6-1 (LLVM 21.1.8)"));
+  CHECK(!fast(false, VK_DRIVER_ID_MESA_LLVMPIPE, "Mesa 26.1.6-1 (LLVM 21.1.8)"));
+  CHECK(!fast(true, VK_DRIVER_ID_MESA_LLVMPIPE, "Mesa 25.0.7-2~bpo12+1 (LLVM 15.0.6)"));
+  CHECK(!fast(true, VK_DRIVER_ID_GOOGLE_SWIFTSHADER, ""));
+}

@@ -2,6 +2,7 @@
 #include "run/bind.hpp"
 #include "run/executor.hpp"
 #include "vk/pipeline.hpp"
+#include "by_address.comp.h"
 #include "weighted_sum.comp.h"
 
 #include <doctest/doctest.h>
@@ -122,6 +123,46 @@ TEST_CASE("a dispatch that disagrees with its shader is an internal error that n
   DeviceCaps small;
   small.max_storage_buffers = 2;
   CHECK(verdict({}, small) == "shader weighted_sum: binds 3 buffers, the device takes 2");
+}
+
+TEST_CASE("addresses that a dispatch pushes are where the shader takes them, and written where their bindings are") {
+  const ShaderInfo by_address{"by_address", spirv_by_address_comp};
+  using Uses = std::vector<BindingUse>;
+  const auto verdict_of = [&](std::vector<std::uint32_t> addresses, std::uint32_t push_bytes, const Uses& bindings) {
+    const auto checked = vk::check({&by_address, {}, bindings, push_bytes, {}, addresses}, reflect(by_address.code), DeviceCaps{});
+    return checked ? "fits" : checked.error().message;
+  };
+  const Uses uses{BindingUse::read, BindingUse::write};
+  CHECK(verdict_of({0, 1}, 24, uses) == "fits");
+  CHECK(verdict_of({0, 1}, 20, uses) == "shader by_address: the dispatch pushes 20 bytes, the shader takes 24");
+  CHECK(verdict_of({0}, 24, uses) == "shader by_address: the dispatch pushes 1 addresses, the shader takes 2");
+  CHECK(verdict_of({}, 24, uses) == "shader by_address: the dispatch pushes 0 addresses, the shader takes 2");
+  CHECK(verdict_of({0, 2}, 24, uses) == "shader by_address: takes the address of binding 2, the dispatch binds 2");
+  CHECK(verdict_of({1, 1}, 24, uses) ==
+        "shader by_address: declares address 0 readonly, the dispatch says that binding 1 is written");
+  CHECK(verdict_of({0, 0}, 24, uses) == "shader by_address: declares address 1 written, the dispatch does not write binding 0");
+  CHECK(verdict_of({0, 1}, 24, {BindingUse::read, BindingUse::unused}) ==
+        "shader by_address: declares address 1 written, the dispatch does not write binding 1");
+}
+
+TEST_CASE("a program that takes addresses is refused where buffers have none, and where they are not at a multiple of 8") {
+  compile::Program program = two_ports();
+  compile::Dispatch dispatch;
+  dispatch.shader = &weighted_sum;
+  dispatch.label = "sum";
+  dispatch.bindings.push_back({{BufferKind::external, 0, 0, 24}, true, false});
+  dispatch.addresses = {0};
+  program.dispatches.push_back(dispatch);
+  DeviceCaps caps;
+  const auto message = [&] {
+    const Result<void> checked = run::check(program, caps);
+    return checked ? "fits" : checked.error().message;
+  };
+  CHECK(message() == "program: sum: takes addresses of buffers, which have none");
+  caps.buffer_address = true;
+  CHECK(message() == "fits");
+  program.dispatches[0].push.resize(4);
+  CHECK(message() == "program: sum: pushes addresses behind 4 bytes, not a multiple of 8");
 }
 
 TEST_CASE("a program whose ranges leave their buffers, or the device's limits, is refused") {

@@ -3,6 +3,7 @@
 #include "base/shader_workgroup.hpp"
 #include "base/specialize.hpp"
 #include "declarations.comp.h"
+#include "by_address.comp.h"
 #include "int64.comp.h"
 #include "weighted_sum.comp.h"
 
@@ -37,6 +38,23 @@ TEST_CASE("a module tells its bindings, who is written, its push size and its co
   CHECK(shader.constant_ids == std::vector<std::uint32_t>{0, 1});
 }
 
+TEST_CASE("a module tells the addresses that it takes among its push constants, and who writes through them") {
+  const ShaderReflection shader = reflect(spirv_by_address_comp);
+  REQUIRE(shader.addresses.size() == 2);
+  CHECK(shader.addresses[0].offset == 8);
+  CHECK_FALSE(shader.addresses[0].written);
+  CHECK(shader.addresses[1].offset == 16);
+  CHECK(shader.addresses[1].written);
+  CHECK(shader.push_bytes == 24);
+  CHECK(shader.bindings.size() == 2);  // declared, though it does not touch them
+  CHECK(reflect(spirv_weighted_sum_comp).addresses.empty());
+  DeviceCaps caps;
+  const ShaderInfo info{"by_address", spirv_by_address_comp};
+  CHECK(std::string(find_missing_feature(caps, info)) == "bufferDeviceAddress");
+  caps.buffer_address = true;
+  CHECK_FALSE(find_missing_feature(caps, info));
+}
+
 TEST_CASE("unused declarations count, nested blocks have a size, and partly readonly blocks are written") {
   const ShaderReflection shader = reflect(spirv_declarations_comp);
   REQUIRE(shader.bindings.size() == 4);  // 0 (twice), 1, 2, 4
@@ -62,7 +80,7 @@ TEST_CASE("a specialised module tells what its workgroup takes: invocations and 
   CHECK(workgroup(spirv_weighted_sum_comp, {96, 2}).shared_bytes == 0);
   CHECK(workgroup(spirv_declarations_comp, {8, 4, 0, 3}).size == std::array{8u, 3u, 1u});
 
-  const ShaderInfo* softmax = find_shader("softmax.f32");  // four arrays of a word an invocation
+  const ShaderInfo* softmax = find_shader("softmax.memory.f32");  // four arrays of a word an invocation
   REQUIRE(softmax);
   CHECK(workgroup(softmax->code, {48}).shared_bytes == 4 * 4 * 48);
   const ShaderInfo* tile = find_shader("attention_tile.whole.f32");  // vec4s, their number an expression of constants

@@ -225,6 +225,10 @@ FOVEA_PLAIN(CmdWriteTimestamp) FOVEA_PLAIN(CmdBeginDebugUtilsLabelEXT) FOVEA_PLA
 #undef FOVEA_PLAIN
 constexpr PFN_vkGetPipelineExecutablePropertiesKHR GetPipelineExecutablePropertiesKHR = nullptr;
 constexpr PFN_vkGetPipelineExecutableStatisticsKHR GetPipelineExecutableStatisticsKHR = nullptr;
+constexpr PFN_vkGetPipelineExecutableInternalRepresentationsKHR GetPipelineExecutableInternalRepresentationsKHR = nullptr;
+constexpr PFN_vkGetBufferDeviceAddress GetBufferDeviceAddress = nullptr;
+constexpr vk::PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR GetPhysicalDeviceCooperativeMatrixPropertiesKHR = nullptr;
+using vk::PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR;  // which older headers do not have
 
 VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL GetDeviceProcAddr(VkDevice, const char* name);
 

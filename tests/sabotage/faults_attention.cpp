@@ -17,7 +17,7 @@ constexpr Fault faults[] = {
     {"the sum of values is not rescaled", "attention_row", "++i) sum[r][i] *= keep;", "++i) sum[r][i] *= 1.0;", "op_sdpa/odd"},
     {"keys past the end are seen", "attention_row", "EACH_KEY if (j0 + j >= p.keys || !in_band(", "EACH_KEY if (!in_band(", "op_sdpa/odd"},
     {"float16 accumulation of the values", "attention_row", "        EACH_ROW sum[r][i] += score[r][j] * x;\n", half_precision, "op_sdpa/odd"},
-    {"the scale is forgotten", "attention_row", "    vec4 x = load_q(pair * p.rows + row[r], i) * p.scale;", "    vec4 x = load_q(pair * p.rows + row[r], i);", "op_sdpa/odd"},
+    {"the scale is forgotten", "attention_row", "    vec4 x = Q_QUAD(pair * p.rows + row[r], i) * p.scale;", "    vec4 x = Q_QUAD(pair * p.rows + row[r], i);", "op_sdpa/odd"},
     {"a tile of rows is one longer", "attention_row", "uint last = min(first + WG * ROWS, p.rows) - 1;", "uint last = min(first + WG * ROWS, p.rows);", "op_sdpa/odd"},
     {"a batch reads the keys of the first", "attention_row", "{ return pair * p.keys + key; }", "{ return pair % p.key_heads * p.keys + key; }", "op_sdpa/gqa", "", "lib/attention_rows.glsl"},
     {"grouped heads all read the first key head", "attention_row", "{ return pair * p.keys + key; }", "{ return pair / p.key_heads * p.key_heads * p.keys + key; }", "op_sdpa/gqa", "", "lib/attention_rows.glsl"},

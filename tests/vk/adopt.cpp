@@ -85,6 +85,33 @@ TEST_CASE("features that the host enabled are seen, from Fovea's chain and from 
   }
 }
 
+TEST_CASE("buffers have addresses where the host says so of all that it binds, and enabled the feature") {
+  for (const HostFeatures features : {HostFeatures::none, HostFeatures::fovea, HostFeatures::merged}) {
+    Host host(VK_API_VERSION_1_3, features);
+    std::vector<std::string> log;
+    HostDevice description = host.description();
+    {
+      Context context = adopt(description, quiet(log)).value();
+      CHECK(!caps_of(context).buffer_address);
+    }
+    description.addressable_buffers = true;
+    {
+      Context context = adopt(description, quiet(log)).value();
+      CHECK(caps_of(context).buffer_address == (features != HostFeatures::none && caps_of(test::context()).buffer_address));
+      CHECK(context.make_buffer(64, true));
+      // By its address where the kernels are made for that.
+      Graph graph;
+      const Tensor q = graph.input("q", {1, 1, 3, 4});
+      graph.output("y", attention(q, q, q));
+      Plan plan = context.compile(graph).value();
+      const std::vector<float> data(12, 2.0F);
+      const PortData inputs[] = {port_data<float>("q", data)};
+      CHECK(floats(plan.run(inputs).value().at(0)) == data);
+    }
+    check_silence(host, log);
+  }
+}
+
 TEST_CASE("a host without a queue records into its own command buffer") {
   constexpr std::int64_t n = 1000;
   Host host(VK_API_VERSION_1_1);
