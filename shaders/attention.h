@@ -24,7 +24,7 @@ FOVEA_SHADER_BEGIN
 #define ATTENTION_MOD_INDEX 3
 #define ATTENTION_MOD_FACTOR 4
 // Specialisation constants from here on: the extents of an author's buffers, axis by axis.
-#define ATTENTION_MOD_EXTENTS 22
+#define ATTENTION_MOD_EXTENTS 23
 // Rows of the other side in a block that an author's mask may exclude whole; a multiple of every step (KEYS).
 #define ATTENTION_BLOCK 32
 // Values of BLOCKS: all are walked; lists say which, one for all pairs; a list each pair.
@@ -69,7 +69,8 @@ FOVEA_SHADER_BEGIN
   X(18, MATRIX_N, 16) \
   X(19, MATRIX_K, 16) \
   X(20, RANGES, 0)    /* attention_backward: the statistics hold a row's range of keys; with pages: there are ranges */ \
-  X(21, QUANTIZED, 0) /* k and v are words of codes (lib/quantized.glsl) */
+  X(21, QUANTIZED, 0) /* k and v are words of codes (lib/quantized.glsl) */ \
+  X(22, TEAM, 1)      /* attention_split: that share a row */
 FOVEA_SPEC(AttentionSpec, ATTENTION_SPEC)
 
 // Query heads that share a key head lie one after another in q, so that they are one matrix of

@@ -289,18 +289,19 @@ bool supports_parts(const NodeView& node, const DeviceCaps& caps) {
   return lanes < 0x1p32 && loops_fit(caps, ceil_div(static_cast<std::uint64_t>(shape.Lk), std::uint64_t{spec.KEYS} * spec.PARTS) + 2);
 }
 
-void plan_parts(const NodeView& node, const DeviceCaps& caps, KernelPlan& out_plan) {
+// The launch of `stem`, of so many lanes, and that which joins its parts.
+void plan_of_parts(const NodeView& node, const DeviceCaps& caps, const char* stem, AttentionSpec spec, std::uint64_t lanes, KernelPlan& out_plan) {
   const auto& attrs = node.attrs<AttentionAttrs>();
-  const AttentionParams params = params_of(node);
-  AttentionSpec spec = parts_spec(node, caps);
+  AttentionParams params = params_of(node);
+  params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(params.rows, spec.ROWS)));
   const std::uint64_t rows = std::uint64_t{params.pairs} * params.rows, quads = (spec.DV + 3) / 4;
   out_plan.scratch_bytes = {std::max<std::uint64_t>(rows * spec.PARTS * (quads + 1) * 16, 16)};
   Launch& parts = out_plan.launches.emplace_back();
   parts.set_constants(spec);
   parts.set_push(params);
   parts.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), scratch_write(0)};
-  set_shader(parts, node, "attention_parts", unused());
-  parts.groups = flat_groups(rows * spec.PARTS, spec.WG, caps);
+  set_shader(parts, node, stem, unused());
+  parts.groups = flat_groups(lanes, spec.WG, caps);
   spec.WG = 64;
   Launch& merge = out_plan.launches.emplace_back();
   merge.shader = shader_for("attention_merge", node.in(0).dtype);
@@ -308,6 +309,49 @@ void plan_parts(const NodeView& node, const DeviceCaps& caps, KernelPlan& out_pl
   merge.set_push(params);
   merge.operands = {scratch_read(0), out(0), attrs.lse ? out(1) : unused(Access::write)};
   merge.groups = flat_groups(rows * quads, spec.WG, caps);
+}
+
+void plan_parts(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
+  const AttentionSpec spec = parts_spec(node, caps);
+  const AttentionShape shape(node);
+  plan_of_parts(node, caps, "attention_parts", spec, static_cast<std::uint64_t>(shape.B * shape.H * shape.Lq) * spec.PARTS, out);
+}
+
+// Lanes for a vec4 of the head each, or two; parts enough for some 2000 subgroups on the device, of 64 keys at least, and whole
+// workgroups of them.
+AttentionSpec split_spec(const NodeView& node, const DeviceCaps& caps) {
+  const AttentionShape shape(node);
+  AttentionSpec spec = spec_of(node);
+  const auto rows = static_cast<uint>(shape.heads_a_key_head() * shape.Lq);
+  spec.WG = caps.type == DeviceType::cpu ? caps.subgroup_size : std::max(caps.subgroup_size, 64u);
+  const std::uint64_t quads = ceil_div(static_cast<std::uint64_t>(std::max(shape.D, shape.Dv)), 4);
+  for (spec.TEAM = 1; spec.TEAM * 2 <= std::min<std::uint64_t>(quads, caps.subgroup_size); spec.TEAM *= 2) {}
+  const std::uint64_t quads_a_lane = ceil_div(quads, spec.TEAM);
+  spec.ROWS = static_cast<uint>(std::clamp<std::uint64_t>(8 / quads_a_lane, 1, std::min(rows, 4u)));
+  spec.KEYS = caps.costly_unrolling ? 2 : 4;
+  const uint teams = spec.WG / spec.TEAM;
+  const std::uint64_t blocks = static_cast<std::uint64_t>(shape.B * shape.Hk) * ceil_div(rows, spec.ROWS);
+  const std::uint64_t wanted = ceil_div(std::uint64_t{2048} * caps.subgroup_size, std::max<std::uint64_t>(blocks, 1) * spec.TEAM);
+  const std::uint64_t most = std::max<std::uint64_t>(static_cast<std::uint64_t>(shape.Lk) / 64, 1);
+  spec.PARTS = static_cast<uint>(ceil_div(std::min<std::uint64_t>({wanted, most, 1024}), teams) * teams);
+  return spec;
+}
+
+bool supports_split(const NodeView& node, const DeviceCaps& caps) {
+  const AttentionShape shape(node);
+  if (!supports_shape(node) || caps.subgroup_size == 0 || shape.B * shape.H * shape.Lq == 0) return false;
+  const AttentionSpec spec = split_spec(node, caps);
+  const double numbers = static_cast<double>(shape.B * shape.H * shape.Lq) * static_cast<double>(spec.PARTS) * static_cast<double>(shape.Dv + 4);
+  const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(shape.Lk), std::uint64_t{spec.KEYS} * spec.PARTS);
+  return numbers < 0x1p32 && loops_fit(caps, steps + spec.ROWS + 2);
+}
+
+void plan_split(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
+  const AttentionSpec spec = split_spec(node, caps);
+  const AttentionShape shape(node);
+  const std::uint64_t blocks = static_cast<std::uint64_t>(shape.B * shape.Hk) *
+                               ceil_div(static_cast<std::uint64_t>(shape.heads_a_key_head() * shape.Lq), spec.ROWS);
+  plan_of_parts(node, caps, "attention_split", spec, blocks * spec.PARTS * spec.TEAM, out);
 }
 
 bool made_for_addresses(const NodeView&, const DeviceCaps& caps) { return caps.fast_addresses; }
@@ -318,11 +362,18 @@ bool has_one_row(const NodeView& node, const DeviceCaps& caps) {
   return caps.type == DeviceType::cpu && shape.heads_a_key_head() * shape.Lq == 1 && shape.Lk >= 2 * keys_a_part;
 }
 
+// Rows that share a key head, of which matrix units would have a few among zeros.
+bool has_few_rows(const NodeView& node, const DeviceCaps& caps) {
+  const AttentionShape shape(node);
+  return caps.type != DeviceType::cpu && shape.heads_a_key_head() * shape.Lq <= 8 && shape.Lk >= 4 * keys_a_part;
+}
+
 }  // namespace
 
 extern constexpr Kernel attention_kernels[] = {
     {"attention_parts", supports_parts, plan_parts, has_one_row},
     {"attention_row_address", supports_row_address, plan_row_address, made_for_addresses},
+    {"attention_split", supports_split, plan_split, has_few_rows},
     {"attention_row", supports_row, plan_row, made_for_cpu},
     {"attention_matrix", supports_matrix, plan_matrix, made_for_matrix_units, 0x1p-11f},
     {"attention_tile", supports_tile, plan_tile},

@@ -17,7 +17,7 @@ constexpr std::string_view magic = "fovea attention mod 1\n";
 
 std::vector<std::string> variants() {
   std::vector<std::string> names{"attention_mod", "attention_blocks"};
-  for (const char* stem : {"attention_parts", "attention_row.shuffle", "attention_row.broadcast", "attention_row.address", "attention_tile", "attention_backward.shuffle",
+  for (const char* stem : {"attention_parts", "attention_split", "attention_row.shuffle", "attention_row.broadcast", "attention_row.address", "attention_tile", "attention_backward.shuffle",
                            "attention_backward.broadcast", "attention_backward.uniform",
                            "attention_backward_split", "attention_backward_mask"})
     for (const char* weights : {".whole", ".dropped", ".ranged", ".paged"}) {
