@@ -40,6 +40,7 @@ const std::map<std::string, Names>& enumerations() {
       {"KeySide", names(KeySide::after)},
       {"PadMode", names(PadMode::circular)},
       {"Pool", names(Pool::lp)},
+      {"Quantized", names(Quantized::int4)},
       {"Random", names(Random::gumbel)},
       {"Reduce", names(Reduce::argmin)},
       {"Reduction", names(Reduction::none)},
