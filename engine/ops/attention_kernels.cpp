@@ -180,6 +180,7 @@ bool supports_row_address(const NodeView& node, const DeviceCaps& caps) {
   // Whole quads are loaded, and the last key stands for those past the end.
   if (!supports_shape(node) || !caps.buffer_address || caps.storage_alignment % 16 != 0 || shape.Lk == 0) return false;
   if (node.attrs<AttentionAttrs>().quantized != Quantized::none) return false;
+  if (caps.type != DeviceType::cpu && shape.D + shape.Dv > 32) return false;  // a lane holds whole rows: more than a GPU's registers
   return loops_fit(caps, row_iterations(node, row_address_spec(node, caps)));
 }
 
@@ -327,7 +328,7 @@ AttentionSpec split_spec(const NodeView& node, const DeviceCaps& caps) {
   const std::uint64_t quads = ceil_div(static_cast<std::uint64_t>(std::max(shape.D, shape.Dv)), 4);
   for (spec.TEAM = 1; spec.TEAM * 2 <= std::min<std::uint64_t>(quads, caps.subgroup_size); spec.TEAM *= 2) {}
   const std::uint64_t quads_a_lane = ceil_div(quads, spec.TEAM);
-  spec.ROWS = static_cast<uint>(std::clamp<std::uint64_t>(8 / quads_a_lane, 1, std::min(rows, 4u)));
+  spec.ROWS = static_cast<uint>(std::clamp<std::uint64_t>(4 / quads_a_lane, 1, std::min(rows, 4u)));
   spec.KEYS = caps.costly_unrolling ? 2 : 4;
   const uint teams = spec.WG / spec.TEAM;
   const std::uint64_t blocks = static_cast<std::uint64_t>(shape.B * shape.Hk) * ceil_div(rows, spec.ROWS);

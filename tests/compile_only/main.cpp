@@ -58,7 +58,9 @@ void note(Plan& plan) {
     pipelines.kernels.insert(dispatch.label.substr(0, dispatch.label.find(' ')) + '=' + dispatch.kernel);
     const PipelineKind kind{dispatch.shader->name, dispatch.kernel};
     if (!pipelines.made[kind].insert(dispatch.constants).second) continue;
-    worsen(pipelines.worst[kind], executor.statistics(i));
+    const PipelineStatistics one = executor.statistics(i);
+    worsen(pipelines.worst[kind], one);
+    if (one.spills > 0) pipelines.spilled.emplace(kind, compile::to_text(program, dispatch));
     if (multiplies_matrices(*dispatch.shader) && executor.matrix_instructions(i) == 0) pipelines.without_matrices.insert(kind);
   }
 }
@@ -67,6 +69,7 @@ void note(Plan& plan) {
 void note_refusal(const Graph& graph, const CompileOptions& options) {
   if (options.force_kernel.size() != 1 || pipelines.elsewhere.contains(options.force_kernel[0])) return;
   DeviceCaps caps = caps_of(context());
+  caps.storage_alignment = 16, caps.buffer_address = true;
   caps.max_invocations = 1024, caps.max_group_size = {1024, 1024, 64}, caps.max_shared_bytes = 1u << 16;
   caps.storage16 = caps.storage8 = caps.float16 = caps.int64 = caps.cooperative_matrix = true;
   caps.matrix_shapes = {{16, 16, 16}};
@@ -133,9 +136,12 @@ int conclude(const Options& options) {
   std::string file = options.driver + "-mesa-" + mesa_version() + ".tsv";
   std::replace(file.begin(), file.end(), ':', '-');
   const std::string path = FOVEA_BUDGETS "/" + file;
-  std::vector<std::string> faults = spilling(pipelines.worst, allowed_to_spill(options.driver));
+  const std::set<std::string> allowed = allowed_to_spill(options.driver);
+  std::vector<std::string> faults = spilling(pipelines.worst, allowed);
   const std::size_t spills = faults.size();
   const auto add = [&](const std::vector<std::string>& more) { faults.insert(faults.end(), more.begin(), more.end()); };
+  for (const auto& [kind, dispatch] : pipelines.spilled)
+    if (!allowed.contains(kind.first)) faults.push_back(kind.first + " spills in " + dispatch);
   for (const PipelineKind& kind : pipelines.without_matrices)
     faults.push_back(kind.first + " of " + kind.second + " has no instruction of matrix units");
   if (pipelines.count() == 0) faults.push_back("the driver tells nothing of any pipeline");

@@ -28,6 +28,7 @@ struct Pipelines {
   std::map<PipelineKind, std::set<std::vector<std::uint32_t>>> made;  // by their constants
   std::set<std::string> kernels;    // "operator=kernel" of every launch
   std::set<std::string> elsewhere;  // "operator=kernel" that took a graph on another device only
+  std::map<PipelineKind, std::string> spilled;  // the first dispatch whose pipeline does
   std::set<PipelineKind> without_matrices;  // whose assembly has no instruction of matrix units, though its shader multiplies matrices
   std::size_t graphs = 0;         // compiled; forced kernels count each
   std::size_t count() const;
