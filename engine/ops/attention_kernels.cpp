@@ -328,7 +328,7 @@ AttentionSpec split_spec(const NodeView& node, const DeviceCaps& caps) {
   const std::uint64_t quads = ceil_div(static_cast<std::uint64_t>(std::max(shape.D, shape.Dv)), 4);
   for (spec.TEAM = 1; spec.TEAM * 2 <= std::min<std::uint64_t>(quads, caps.subgroup_size); spec.TEAM *= 2) {}
   const std::uint64_t quads_a_lane = ceil_div(quads, spec.TEAM);
-  spec.ROWS = static_cast<uint>(std::clamp<std::uint64_t>(4 / quads_a_lane, 1, std::min(rows, 4u)));
+  spec.ROWS = static_cast<uint>(std::clamp<std::uint64_t>((caps.type == DeviceType::cpu ? 16 : 4) / quads_a_lane, 1, std::min(rows, 4u)));
   spec.KEYS = caps.costly_unrolling ? 2 : 4;
   const uint teams = spec.WG / spec.TEAM;
   const std::uint64_t blocks = static_cast<std::uint64_t>(shape.B * shape.Hk) * ceil_div(rows, spec.ROWS);
@@ -363,18 +363,21 @@ bool has_one_row(const NodeView& node, const DeviceCaps& caps) {
   return caps.type == DeviceType::cpu && shape.heads_a_key_head() * shape.Lq == 1 && shape.Lk >= 2 * keys_a_part;
 }
 
-// Rows that share a key head, of which matrix units would have a few among zeros.
+// Few rows share a key head: matrix units would have them among zeros, and lanes that have a row each would be few.
 bool has_few_rows(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
-  return caps.type != DeviceType::cpu && shape.heads_a_key_head() * shape.Lq <= 8 && shape.Lk >= 4 * keys_a_part;
+  const std::int64_t rows = shape.heads_a_key_head() * shape.Lq;
+  if (caps.type != DeviceType::cpu) return rows <= 8 && shape.Lk >= 4 * keys_a_part;
+  const bool is_fast = !caps.costly_loads && !caps.costly_unrolling && !caps.costly_shuffles && shape.Lk >= 2 * keys_a_part;
+  return is_fast && (rows == 1 || (rows <= 4 && shape.D + shape.Dv >= 256));
 }
 
 }  // namespace
 
 extern constexpr Kernel attention_kernels[] = {
+    {"attention_split", supports_split, plan_split, has_few_rows},
     {"attention_parts", supports_parts, plan_parts, has_one_row},
     {"attention_row_address", supports_row_address, plan_row_address, made_for_addresses},
-    {"attention_split", supports_split, plan_split, has_few_rows},
     {"attention_row", supports_row, plan_row, made_for_cpu},
     {"attention_matrix", supports_matrix, plan_matrix, made_for_matrix_units, 0x1p-11f},
     {"attention_tile", supports_tile, plan_tile},
