@@ -17,7 +17,8 @@ enum class MemoryKind : std::uint8_t {
 
 class Buffer {
  public:
-  // Usage: storage, transfer source and destination, and device address where DeviceCaps::buffer_address. size is at least 1, and is rounded up to 4.
+  // Usage: storage, transfer source and destination, and device address where DeviceCaps::buffer_address. size is at least 1, and
+  // is rounded up to 4.
   // Errors: out_of_memory with name and size; a size that the device cannot allocate at all.
   static Result<Buffer> create(const Device& device, std::uint64_t size, MemoryKind kind, std::string_view name);
 

@@ -1,6 +1,5 @@
 #include "vk/caps.hpp"
 
-#include "base/log.hpp"
 #include "base/text.hpp"
 #include "vk/enumerate.hpp"
 #include "vk/error.hpp"
@@ -110,17 +109,15 @@ void read_subgroups(DeviceCaps& caps, const Properties& properties) {
   caps.max_subgroup_size = properties.subgroup_size.maxSubgroupSize;
 }
 
-std::vector<MatrixShape> matrix_shapes(const Instance& instance, VkPhysicalDevice physical_device) {
-  if (!instance.fn().GetPhysicalDeviceCooperativeMatrixPropertiesKHR) return {};
+Result<std::vector<MatrixShape>> matrix_shapes(const Instance& instance, VkPhysicalDevice physical_device) {
+  std::vector<MatrixShape> shapes;
+  if (!instance.fn().GetPhysicalDeviceCooperativeMatrixPropertiesKHR) return shapes;
   std::vector<CooperativeMatrixProperties> list;
   const VkResult result = enumerate(list, [&](std::uint32_t* count, CooperativeMatrixProperties* data) {
     for (std::uint32_t i = 0; data && i < *count; ++i) data[i].sType = cooperative_matrix_properties_type;
     return instance.fn().GetPhysicalDeviceCooperativeMatrixPropertiesKHR(physical_device, count, data);
   });
-  if (result != VK_SUCCESS)
-    log_message(instance.log(), LogLevel::warning, error(result, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR").message,
-                "; nothing is computed on matrix units");
-  std::vector<MatrixShape> shapes;
+  if (result != VK_SUCCESS) return error(result, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
   for (const CooperativeMatrixProperties& one : list)
     if (one.scope == scope_subgroup && one.AType == component_float16 && one.BType == component_float16 &&
         one.CType == component_float32 && one.ResultType == component_float32 && !one.saturatingAccumulation)
@@ -155,8 +152,8 @@ Enabled everything_available(const Instance& instance, VkPhysicalDevice physical
   return enabled;
 }
 
-DeviceCaps query_caps(const Instance& instance, VkPhysicalDevice physical_device, std::uint32_t queue_family,
-                      const Enabled& enabled, const Extensions& available) {
+Result<DeviceCaps> query_caps(const Instance& instance, VkPhysicalDevice physical_device, std::uint32_t queue_family,
+                              const Enabled& enabled, const Extensions& available) {
   const Properties properties(instance, physical_device, enabled.api_version, available);
   DeviceCaps caps;
   read_identity(caps, properties, enabled.api_version);
@@ -169,7 +166,11 @@ DeviceCaps query_caps(const Instance& instance, VkPhysicalDevice physical_device
   caps.timeline_semaphore = enabled.features.timeline_semaphore;
   caps.subgroup_size_control = enabled.features.subgroup_size_control && enabled.features.full_subgroups;
   caps.cooperative_matrix = enabled.features.cooperative_matrix;
-  if (caps.cooperative_matrix) caps.matrix_shapes = matrix_shapes(instance, physical_device);
+  if (caps.cooperative_matrix) {
+    Result<std::vector<MatrixShape>> shapes = matrix_shapes(instance, physical_device);
+    if (!shapes) return shapes.error();
+    caps.matrix_shapes = std::move(*shapes);
+  }
   caps.memory_budget = enabled.memory_budget;
   caps.debug_utils = instance.debug_utils();
   read_subgroups(caps, properties);

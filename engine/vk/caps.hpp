@@ -25,8 +25,8 @@ Result<std::vector<VkExtensionProperties>> device_extensions(const Instance& ins
 Enabled everything_available(const Instance& instance, VkPhysicalDevice physical_device, const Extensions& available);
 
 // Quirks applied. `available`: the device's extensions. Precondition: enabled.api_version >= 1.1, queue_family exists.
-DeviceCaps query_caps(const Instance& instance, VkPhysicalDevice physical_device, std::uint32_t queue_family,
-                      const Enabled& enabled, const Extensions& available);
+Result<DeviceCaps> query_caps(const Instance& instance, VkPhysicalDevice physical_device, std::uint32_t queue_family,
+                              const Enabled& enabled, const Extensions& available);
 
 // The family Fovea prefers: compute and graphics together (its work then needs no ownership transfer), else compute.
 std::optional<std::uint32_t> choose_queue_family(const Instance& instance, VkPhysicalDevice physical_device);

@@ -42,7 +42,9 @@ Result<std::unique_ptr<Device>> Device::create(std::unique_ptr<Instance> instanc
   device->instance_ = std::move(instance);
   device->physical_device = candidate.handle;
   device->queue_family = candidate.queue_family;
-  device->caps = query_caps(*device->instance_, candidate.handle, candidate.queue_family, enabled, available);
+  Result<DeviceCaps> caps = query_caps(*device->instance_, candidate.handle, candidate.queue_family, enabled, available);
+  if (!caps) return caps.error();
+  device->caps = std::move(*caps);
   const InstanceTable& fn = device->instance_->fn();
   if (VkResult result = fn.CreateDevice(candidate.handle, &info, nullptr, &device->handle); result != VK_SUCCESS)
     return vk::error(result, "vkCreateDevice ", candidate.caps.device_name);
@@ -70,7 +72,9 @@ Result<std::unique_ptr<Device>> Device::adopt(std::unique_ptr<Instance> instance
   device->queue = host.queue;
   device->queue_family = host.queue_family;
   device->allocator = host.allocator;
-  device->caps = query_caps(*device->instance_, host.physical_device, host.queue_family, host.enabled, Extensions(*list));
+  Result<DeviceCaps> caps = query_caps(*device->instance_, host.physical_device, host.queue_family, host.enabled, Extensions(*list));
+  if (!caps) return caps.error();
+  device->caps = std::move(*caps);
   if (Result<void> loaded = device->load(host.enabled.features); !loaded) return loaded.error();
   return device;
 }

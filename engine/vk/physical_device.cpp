@@ -85,8 +85,12 @@ Result<Candidates> find_candidates(const Instance& instance) {
       continue;
     }
     const Extensions available(*list);
-    Candidate candidate{handle, *family, {}};
-    candidate.caps = query_caps(instance, handle, *family, everything_available(instance, handle, available), available);
+    Result<DeviceCaps> caps = query_caps(instance, handle, *family, everything_available(instance, handle, available), available);
+    if (!caps) {
+      found.refused.push_back(cat(properties.deviceName, ": ", caps.error().message));
+      continue;
+    }
+    Candidate candidate{handle, *family, std::move(*caps)};
     const std::array identity{candidate.caps.device_uuid, candidate.caps.driver_uuid};
     if (std::find(seen.begin(), seen.end(), identity) != seen.end()) continue;
     seen.push_back(identity);

@@ -17,9 +17,9 @@ PFN_vkGetInstanceProcAddr real_instance_proc = nullptr;
 PFN_vkGetDeviceProcAddr real_device_proc = nullptr;
 VkQueue the_queue = VK_NULL_HANDLE;  // that was last used
 
-// What nobody minds failing: names, and what kernels on matrix units would need (a warning in the log).
-constexpr bool nobody_minds(std::string_view name) {
-  return name == "vkSetDebugUtilsObjectNameEXT" || name == "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR";
+// What nobody minds failing.
+constexpr bool is_debug_name(std::string_view name) {
+  return name == "vkSetDebugUtilsObjectNameEXT";
 }
 
 constexpr bool fails_when_lost(std::string_view name) {
@@ -69,7 +69,7 @@ struct Entry<Tag, R(VKAPI_PTR*)(Arguments...)> {
     if constexpr (std::is_same_v<std::tuple_element_t<0, std::tuple<Arguments...>>, VkQueue>) the_queue = std::get<0>(all);
     if constexpr (!destroyed_kind(name).empty())
       note_destroyed(name, destroyed_kind(name), (std::uint64_t)std::get<sizeof...(Arguments) - 2>(all));
-    if constexpr (std::is_same_v<R, VkResult> && !nobody_minds(name))
+    if constexpr (std::is_same_v<R, VkResult> && !is_debug_name(name))
       if (const VkResult failure = fail(arguments...); failure != VK_SUCCESS) return failure;
     if constexpr (std::is_same_v<R, VkResult> && !made_kind(name).empty()) {
       const VkResult result = Tag::real(arguments...);
