@@ -53,16 +53,13 @@ F16_LOADER(v16, v, v4, DV)
 // Row n of the subgroups' tiles number r, in the workgroup's rows.
 uint tile_row(uint n, uint r) { return n / MATRIX_M * OWN_ROWS + r * MATRIX_M + n % MATRIX_M; }
 
+f16vec4 noted(f16vec4 x, uint number) {
+  if (FORBIDS && not_finite(vec4(x))) atomicMax(not_finite_step, number, gl_ScopeWorkgroup, 0, 0);
+  return x;
+}
 void load_keys_and_values(uint pair, uint j0, uint number) {
-  uint count = min(KEYS, p.keys - j0);
-  FILL_TILE(0, KEYS, D_PITCH, QUADS, row < count, k16(pair * p.keys + j0 + row, quad))
-  for (uint n = gl_LocalInvocationID.x; n < KEYS * V_PITCH; n += WG) {
-    uint row = n / V_PITCH, quad = n % V_PITCH;
-    f16vec4 x = f16vec4(0.0);
-    if (quad < V_QUADS && row < count) x = v16(pair * p.keys + j0 + row, quad);
-    if (FORBIDS && not_finite(vec4(x))) atomicMax(not_finite_step, number, gl_ScopeWorkgroup, 0, 0);
-    tile[V_AT + n] = x;
-  }
+  FILL_TILE(0, KEYS, D_PITCH, QUADS, j0 + row < p.keys, k16(pair * p.keys + j0 + row, quad))
+  FILL_TILE(V_AT, KEYS, V_PITCH, V_QUADS, j0 + row < p.keys, noted(v16(pair * p.keys + j0 + row, quad), number))
 }
 
 // Row `row` sees key j of the step: what is not finite in its value goes into the row's stains.

@@ -257,8 +257,13 @@ Workgroup reflect_workgroup(std::span<const std::uint32_t> code) {
 }
 
 bool multiplies_matrices(const ShaderInfo& shader) {
-  const std::vector<std::uint32_t> capabilities = reflect(shader.code).capabilities;
-  return std::find(capabilities.begin(), capabilities.end(), cooperative_matrix) != capabilities.end();
+  bool found = false;
+  spirv::for_each_instruction(shader.code, [&](std::uint32_t opcode, Words operands) {
+    if (opcode != spirv::op_capability || operands.empty()) return false;  // capabilities come first
+    found = found || operands[0] == cooperative_matrix;
+    return !found;
+  });
+  return found;
 }
 
 const char* find_missing_feature(const DeviceCaps& caps, const ShaderInfo& shader) {

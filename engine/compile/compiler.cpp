@@ -73,7 +73,7 @@ void emit(const ir::Graph& graph, const std::vector<Choice>& choices, const std:
     dispatch.constants = launch.constants;
     dispatch.push = launch.push;
     dispatch.addresses = launch.addresses;
-    if (!dispatch.addresses.empty()) dispatch.push.resize(ops::ceil_div(dispatch.push.size(), 8) * 8);
+    dispatch.push.resize(launch.push_bytes());
     dispatch.bindings = bindings_of(graph, layout, step, launch);
     dispatch.groups = launch.groups;
     dispatch.label = label_of(graph, node);

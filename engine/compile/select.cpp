@@ -15,7 +15,7 @@ std::string launch_fault(const ops::Launch& launch, const DeviceCaps& caps) {
     return cat(launch.shader->name, " needs ", missing, ", which the device lacks or the host did not enable");
   if (launch.operands.size() > caps.max_storage_buffers)
     return cat("needs ", launch.operands.size(), " storage buffers and the device has ", caps.max_storage_buffers);
-  const std::size_t push_bytes = launch.addresses.empty() ? launch.push.size() : ops::ceil_div(launch.push.size(), 8) * 8 + 8 * launch.addresses.size();
+  const std::size_t push_bytes = launch.push_bytes() + 8 * launch.addresses.size();
   if (push_bytes > caps.max_push_bytes)
     return cat("needs ", push_bytes, " bytes of push constants and the device has ", caps.max_push_bytes);
   for (std::size_t axis = 0; axis < 3; ++axis)

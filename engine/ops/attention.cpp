@@ -25,6 +25,20 @@ AttentionShape::AttentionShape(const NodeView& node)
   if (const Quantized kind = node.attrs<AttentionAttrs>().quantized; kind != Quantized::none) Dv = size_of_row(kind, Dv);
 }
 
+std::string band_fault(CausalAlign align, std::int64_t window_left, std::int64_t window_right) {
+  if (!is_enumerator(align)) return no_enumerator("align", align);
+  if (window_left < -1) return cat("window_left is ", window_left, "; -1 is open, 0 or more a width");
+  if (window_right < -1) return cat("window_right is ", window_right, "; -1 is open, 0 or more a width");
+  return {};
+}
+
+std::string page_table_fault(const Shape& table, DType dtype, std::int64_t items, std::int64_t page) {
+  if (dtype != DType::i32) return cat("page_table is ", to_string(dtype), ", not i32");
+  if (table.rank() != 2 || table[0] != items) return cat("page_table has shape ", to_string(table), ", not [B,M] with B = ", items);
+  if (table[1] > INT32_MAX || page > INT32_MAX) return cat("page_table has shape ", to_string(table), " for pages of ", page, " keys");
+  return {};
+}
+
 AttentionBand band_of(const AttentionAttrs& attrs, const AttentionShape& shape) {
   const std::int64_t shift = attrs.align == CausalAlign::bottom_right ? shape.Lk - shape.Lq : 0;
   const std::int64_t beyond = shape.Lq + shape.Lk;  // a window twice as wide sees all that its side has
@@ -71,11 +85,9 @@ void check_ranges(InferContext& context, const Shape& q) {
 // Of keys in pages, how many an item has.
 void check_pages(InferContext& context, const AttentionAttrs& attrs) {
   const Shape &table = context.shape(attention_pages), &q = context.shape(0), &k = context.shape(1), &v = context.shape(2);
-  if (context.dtype(attention_pages) != DType::i32) return context.fail("page_table is ", to_string(context.dtype(attention_pages)), ", not i32");
-  if (table.rank() != 2 || table[0] != q[0]) return context.fail("page_table has shape ", to_string(table), ", not [B,M] with B = ", q[0]);
+  if (const std::string fault = page_table_fault(table, context.dtype(attention_pages), q[0], k[2]); !fault.empty()) return context.fail(fault);
   if (v[0] != k[0]) return context.fail("v has ", v[0], " pages (axis 0) and k has ", k[0]);
   if (k[0] == 0 && table.elements() > 0) return context.fail("k has no pages (axis 0) and page_table has shape ", to_string(table));
-  if (table[1] > INT32_MAX || k[2] > INT32_MAX) return context.fail("page_table has shape ", to_string(table), " for pages of ", k[2], " keys");
   if (attrs.dropout > 0) return context.fail("dropout is ", attrs.dropout, " and keys are in pages, which have none");
 }
 
@@ -107,9 +119,7 @@ void infer(InferContext& context) {
   if (v[2] != k[2]) return context.fail("v has ", v[2], " keys (axis 2) and k has ", k[2]);
   const std::int64_t size_of_v = check_head_sizes(context, attrs.quantized);
   if (!context.error.empty()) return;
-  if (!is_enumerator(attrs.align)) return context.fail(no_enumerator("align", attrs.align));
-  if (attrs.window_left < -1) return context.fail("window_left is ", attrs.window_left, "; -1 is open, 0 or more a width");
-  if (attrs.window_right < -1) return context.fail("window_right is ", attrs.window_right, "; -1 is open, 0 or more a width");
+  if (const std::string fault = band_fault(attrs.align, attrs.window_left, attrs.window_right); !fault.empty()) return context.fail(fault);
   if (!(attrs.softcap >= 0 && std::isfinite(attrs.softcap)))
     return context.fail("softcap is ", attrs.softcap, "; 0 is off, else it is positive and finite");
   if (!std::isfinite(attrs.scale)) return context.fail("scale is ", attrs.scale, ", not a finite number");
@@ -172,10 +182,8 @@ bool vjp(Vjp& vjp) {
   const Tensor both = reduce(Reduce::sum, binary(Binary::mul, wide(d_out), wide(out), site), {.axes = {-1}}, site);
   const auto column = [&](Tensor x) { return reshape(x, {rows[0], rows[1], rows[2], 1}, site); };
   std::vector<Tensor> stats{column(lse), column(binary(Binary::sub, both, d_lse, site)), column(d_lse)};
-  if (const Tensor ranges = vjp.in(attention_ranges)) {
-    const Tensor most = constant_i32(vjp.graph, vjp.in_shape(1)[2]), within = binary(Binary::min, binary(Binary::max, ranges, constant_i32(vjp.graph, 0), site), most, site);
-    stats.push_back(broadcast_to(wide(within), {rows[0], rows[1], rows[2], 2}, site));
-  }
+  if (const Tensor ranges = vjp.in(attention_ranges))
+    stats.push_back(broadcast_to(wide(clamp_i32(ranges, vjp.in_shape(1)[2], site)), {rows[0], rows[1], rows[2], 2}, site));
 
   AttentionBackwardAttrs backward{attrs, vjp.wants(0), vjp.wants(1) || vjp.wants(2), vjp.wants(3)};
   std::vector<Tensor> in{vjp.in(0), vjp.in(1), vjp.in(2), vjp.in(3), vjp.in(4), concat(stats, -1, site), d_out, vjp.in(attention_ranges)}, buffers;

@@ -41,7 +41,8 @@ void describe(const AttentionAttrs& attrs, F&& field) {
 }
 
 // attention_backward: operands q, k, v, mask, random state, (lse, delta, dlse) as [B,H,Lq,3] in f32, the gradient of the result, key
-// ranges (then the statistics are [B,H,Lq,5], and have their ends as numbers), and the buffers; results are the gradients of q, of k and v, and of the mask, where they are wanted, and what each of `sites` takes.
+// ranges (then the statistics are [B,H,Lq,5], and have their ends as numbers), and the buffers; results are the gradients of q, of k
+// and v, and of the mask, where they are wanted, and what each of `sites` takes.
 struct AttentionBackwardAttrs {
   AttentionAttrs forward{};
   bool d_q = true, d_kv = true, d_mask = false;
@@ -70,6 +71,10 @@ struct AttentionBand {
   std::int64_t low, high;
   bool open;  // every query sees every key
 };
+// What is wrong with an alignment or a window; empty: nothing.
+std::string band_fault(CausalAlign align, std::int64_t window_left, std::int64_t window_right);
+// Likewise with a table of pages of so many keys, for so many items of a batch.
+std::string page_table_fault(const Shape& table, DType dtype, std::int64_t items, std::int64_t page);
 AttentionBand band_of(const AttentionAttrs& attrs, const AttentionShape& shape);
 // Whether a query may be kept from a key, so that what is stored there must not reach it; `masked`: by a mask or by ranges.
 inline bool attention_excludes(const AttentionAttrs& attrs, const AttentionShape& shape, bool masked) {

@@ -207,13 +207,10 @@ std::uint64_t matrix_shared_bytes(const AttentionSpec& spec) {
 AttentionSpec matrix_spec(const NodeView& node, const DeviceCaps& caps) {
   constexpr uint step = 32;
   AttentionSpec spec = spec_of(node, 0, step);
-  const MatrixShape matrix = matrix_shape(caps, step);
-  spec.SUBGROUP = caps.subgroup_size;
-  spec.MATRIX_M = matrix.M, spec.MATRIX_N = matrix.N, spec.MATRIX_K = matrix.K;
-  if (matrix.M == 0) return spec;
+  if (!take_matrices(spec, caps, step)) return spec;
   for (uint subgroups : {4u, 2u, 1u}) {
     spec.WG = subgroups * spec.SUBGROUP;
-    if (spec.WG <= std::min(caps.max_invocations, caps.max_group_size[0]) && matrix_shared_bytes(spec) <= caps.max_shared_bytes) return spec;
+    if (group_fits(caps, spec.WG, matrix_shared_bytes(spec))) return spec;
   }
   spec.MATRIX_M = 0;
   return spec;

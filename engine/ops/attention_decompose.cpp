@@ -39,10 +39,7 @@ Tensor sum_of_seen(Tensor weights, Tensor v, CallSite site) {
 
 // [P,Hk,page,D] by the table [B,M] -> [B,Hk,M·page,D]
 Tensor out_of_pages(Tensor pages, Tensor table, CallSite site) {
-  ir::Graph& graph = *pages.graph();
-  const Tensor most = constant_i32(graph, pages.dim(0) - 1);
-  const Tensor within = binary(Binary::min, binary(Binary::max, table, constant_i32(graph, 0), site), most, site);
-  const Tensor apart = permute(index_select(pages, within, 0, site), {0, 2, 1, 3, 4}, site);
+  const Tensor apart = permute(index_select(pages, clamp_i32(table, pages.dim(0) - 1, site), 0, site), {0, 2, 1, 3, 4}, site);
   return reshape(apart, {apart.dim(0), apart.dim(1), apart.dim(2) * apart.dim(3), apart.dim(4)}, site);
 }
 

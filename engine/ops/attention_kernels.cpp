@@ -234,19 +234,15 @@ AttentionSpec matrix_spec(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
   AttentionSpec spec = spec_of(node);
   spec.KEYS = matrix_keys;
-  spec.SUBGROUP = caps.subgroup_size;
-  const MatrixShape matrix = matrix_shape(caps, matrix_keys);
-  spec.MATRIX_M = matrix.M, spec.MATRIX_N = matrix.N, spec.MATRIX_K = matrix.K;
-  if (spec.MATRIX_M == 0) return spec;
+  if (!take_matrices(spec, caps, matrix_keys)) return spec;
   const std::int64_t tiles = (shape.heads_a_key_head() * shape.Lq + spec.MATRIX_M - 1) / spec.MATRIX_M;
   // Two tiles share what a subgroup loads of k and v, as far as registers hold their sums.
   constexpr std::array<std::array<uint, 2>, 4> choices{{{4, 2}, {4, 1}, {2, 1}, {1, 1}}};
   for (const auto& [subgroups, rows] : choices) {
     spec.WG = subgroups * spec.SUBGROUP;
     spec.ROWS = rows;
-    const bool fits = spec.WG <= std::min(caps.max_invocations, caps.max_group_size[0]) && matrix_shared_bytes(spec) <= caps.max_shared_bytes;
     const bool has_work = subgroups == 1 || tiles > std::int64_t{subgroups} * rows / 2;
-    if (fits && has_work && (rows == 1 || shape.D + shape.Dv <= 128)) return spec;
+    if (has_work && group_fits(caps, spec.WG, matrix_shared_bytes(spec)) && (rows == 1 || shape.D + shape.Dv <= 128)) return spec;
   }
   spec.MATRIX_M = 0;
   return spec;
@@ -357,7 +353,7 @@ void plan_split(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
 
 bool made_for_addresses(const NodeView&, const DeviceCaps& caps) { return caps.fast_addresses; }
 bool made_for_cpu(const NodeView&, const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
-bool made_for_matrix_units(const NodeView& node, const DeviceCaps& caps) { return !made_for_cpu(node, caps); }
+bool made_for_gpu(const NodeView& node, const DeviceCaps& caps) { return !made_for_cpu(node, caps); }
 bool has_one_row(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
   return caps.type == DeviceType::cpu && shape.heads_a_key_head() * shape.Lq == 1 && shape.Lk >= 2 * keys_a_part;
@@ -379,7 +375,7 @@ extern constexpr Kernel attention_kernels[] = {
     {"attention_parts", supports_parts, plan_parts, has_one_row},
     {"attention_row_address", supports_row_address, plan_row_address, made_for_addresses},
     {"attention_row", supports_row, plan_row, made_for_cpu},
-    {"attention_matrix", supports_matrix, plan_matrix, made_for_matrix_units, 0x1p-11f},
+    {"attention_matrix", supports_matrix, plan_matrix, made_for_gpu, 0x1p-11f},
     {"attention_tile", supports_tile, plan_tile},
 };
 

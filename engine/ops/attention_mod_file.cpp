@@ -17,9 +17,9 @@ constexpr std::string_view magic = "fovea attention mod 1\n";
 
 std::vector<std::string> variants() {
   std::vector<std::string> names{"attention_mod", "attention_blocks"};
-  for (const char* stem : {"attention_parts", "attention_split", "attention_row.shuffle", "attention_row.broadcast", "attention_row.address", "attention_tile", "attention_backward.shuffle",
-                           "attention_backward.broadcast", "attention_backward.uniform",
-                           "attention_backward_split", "attention_backward_mask"})
+  for (const char* stem : {"attention_parts", "attention_split", "attention_row.shuffle", "attention_row.broadcast",
+                           "attention_row.address", "attention_tile", "attention_backward.shuffle", "attention_backward.broadcast",
+                           "attention_backward.uniform", "attention_backward_split", "attention_backward_mask"})
     for (const char* weights : {".whole", ".dropped", ".ranged", ".paged"}) {
       const bool forward = weights == std::string_view(".ranged") || weights == std::string_view(".paged");
       if (forward && std::string_view(stem).starts_with("attention_backward")) continue;

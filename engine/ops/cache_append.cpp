@@ -2,6 +2,7 @@
 
 #include "shaders/cache_append.h"
 
+#include "ops/attention.hpp"
 #include "ops/compose.hpp"
 #include "ops/vjp.hpp"
 
@@ -15,19 +16,22 @@ struct CacheAppendAttrs {};
 template <class F>
 void describe(const CacheAppendAttrs&, F&&) {}
 
-void infer(InferContext& context) {
-  const Shape &cache = context.shape(0), &rows = context.shape(1), &position = context.shape(2);
-  if (cache.rank() != 4) return context.fail("cache has shape ", to_string(cache), ", not [B,Hk,S,D]");
+// Of both: what is appended to, by its name and its letters, and the axes that it shares with the rows.
+void check_rows(InferContext& context, const char* name, const char* letters, std::initializer_list<int> axes) {
+  const Shape &to = context.shape(0), &rows = context.shape(1), &position = context.shape(2);
+  if (to.rank() != 4) return context.fail(name, " has shape ", to_string(to), ", not ", letters);
   if (rows.rank() != 4) return context.fail("rows has shape ", to_string(rows), ", not [B,Hk,n,D]");
   if (context.dtype(1) != context.dtype(0))
-    return context.fail("rows is ", to_string(context.dtype(1)), " and cache is ", to_string(context.dtype(0)));
-  for (const int axis : {0, 1, 3})
-    if (rows[axis] != cache[axis]) return context.fail("rows has ", rows[axis], " along axis ", axis, " and cache has ", cache[axis]);
+    return context.fail("rows is ", to_string(context.dtype(1)), " and ", name, " is ", to_string(context.dtype(0)));
+  for (const int axis : axes)
+    if (rows[axis] != to[axis]) return context.fail("rows has ", rows[axis], " along axis ", axis, " and ", name, " has ", to[axis]);
   if (context.dtype(2) != DType::i32) return context.fail("position is ", to_string(context.dtype(2)), ", not i32");
-  if (position.rank() != 0 && position != Shape{cache[0]})
-    return context.fail("position has shape ", to_string(position), ", not [] or [B] = [", cache[0], ']');
-  context.out = {{cache, context.dtype(0)}};
+  if (position.rank() != 0 && position != Shape{rows[0]})
+    return context.fail("position has shape ", to_string(position), ", not [] or [B] = [", rows[0], ']');
+  context.out = {{to, context.dtype(0)}};
 }
+
+void infer(InferContext& context) { check_rows(context, "cache", "[B,Hk,S,D]", {0, 1, 3}); }
 
 // The row of the new ones that would stand at each place of the cache, i32 [B or 1,1,S,1]: outside of [0, n) there is none.
 Tensor row_at(ir::Graph& graph, Tensor position, const Shape& cache, CallSite site) {
@@ -54,20 +58,9 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
 bool supports(const NodeView& node, const DeviceCaps&) { return node.in(1).shape.elements() < (std::int64_t{1} << 32) - 1024; }
 
 void infer_pages(InferContext& context) {
-  const Shape &pages = context.shape(0), &rows = context.shape(1), &position = context.shape(2), &table = context.shape(3);
-  if (pages.rank() != 4) return context.fail("pages has shape ", to_string(pages), ", not [P,Hk,page,D]");
-  if (rows.rank() != 4) return context.fail("rows has shape ", to_string(rows), ", not [B,Hk,n,D]");
-  if (context.dtype(1) != context.dtype(0))
-    return context.fail("rows is ", to_string(context.dtype(1)), " and pages is ", to_string(context.dtype(0)));
-  for (const int axis : {1, 3})
-    if (rows[axis] != pages[axis]) return context.fail("rows has ", rows[axis], " along axis ", axis, " and pages has ", pages[axis]);
-  if (context.dtype(2) != DType::i32) return context.fail("position is ", to_string(context.dtype(2)), ", not i32");
-  if (position.rank() != 0 && position != Shape{rows[0]})
-    return context.fail("position has shape ", to_string(position), ", not [] or [B] = [", rows[0], ']');
-  if (context.dtype(3) != DType::i32) return context.fail("page_table is ", to_string(context.dtype(3)), ", not i32");
-  if (table.rank() != 2 || table[0] != rows[0]) return context.fail("page_table has shape ", to_string(table), ", not [B,M] with B = ", rows[0]);
-  if (table[1] > INT32_MAX || pages[2] > INT32_MAX) return context.fail("page_table has shape ", to_string(table), " for pages of ", pages[2], " rows");
-  context.out = {{pages, context.dtype(0)}};
+  check_rows(context, "pages", "[P,Hk,page,D]", {1, 3});
+  if (!context.error.empty()) return;
+  if (const std::string fault = page_table_fault(context.shape(3), context.dtype(3), context.shape(1)[0], context.shape(0)[2]); !fault.empty()) context.fail(fault);
 }
 
 bool supports_pages(const NodeView& node, const DeviceCaps& caps) {

@@ -67,6 +67,11 @@ inline Tensor constant_i32(ir::Graph& graph, std::int64_t value) {
   const auto one = static_cast<std::int32_t>(value);
   return constant(graph, Shape{}, std::span(&one, 1));
 }
+// An i32 tensor, within [0, most].
+inline Tensor clamp_i32(Tensor x, std::int64_t most, CallSite site) {
+  ir::Graph& graph = *x.graph();
+  return binary(Binary::min, binary(Binary::max, x, constant_i32(graph, 0), site), constant_i32(graph, most), site);
+}
 // first, first + 1, ... as a tensor of this shape.
 inline Tensor iota_i32(ir::Graph& graph, const Shape& shape, std::int64_t first = 0) {
   std::vector<std::int32_t> values(static_cast<std::size_t>(shape.elements()));

@@ -2,8 +2,7 @@
 
 #include "shaders/key_ranges.h"
 
-#include "base/enum_name.hpp"
-#include "ops/op_def.hpp"
+#include "ops/attention.hpp"
 
 #include <fovea/serving.hpp>
 
@@ -38,9 +37,7 @@ void infer_of(InferContext& context, std::initializer_list<const char*> names) {
     return context.fail("key_starts has ", context.shape(1)[0], " elements and query_starts has ", context.shape(0)[0]);
   if (names.size() == 2 && context.shape(0)[0] == 0) return context.fail("query_starts has no element: n sequences have n + 1 starts");
   if (desc.queries < 0 || desc.queries > KEY_RANGES_MOST) return context.fail("queries is ", desc.queries, ", not in [0, 2^29]");
-  if (!is_enumerator(desc.align)) return context.fail(no_enumerator("align", desc.align));
-  if (desc.window_left < -1) return context.fail("window_left is ", desc.window_left, "; -1 is open, 0 or more a width");
-  if (desc.window_right < -1) return context.fail("window_right is ", desc.window_right, "; -1 is open, 0 or more a width");
+  if (const std::string fault = band_fault(desc.align, desc.window_left, desc.window_right); !fault.empty()) return context.fail(fault);
   context.out = {{Shape{names.size() == 1 ? context.shape(0)[0] : 1, 1, desc.queries, 2}, DType::i32}};
 }
 void infer(InferContext& context) { infer_of(context, {"lengths"}); }

@@ -111,20 +111,17 @@ Count matrix_shared_bytes(const shader::MatmulMatrixSpec& spec) {
 Tiling<shader::MatmulMatrixSpec> matrix_tiling(const NodeView& node, const MatmulProblem& problem, const DeviceCaps& caps) {
   Tiling<shader::MatmulMatrixSpec> tiling{spec_of<shader::MatmulMatrixSpec>(node, problem), "matmul_matrix"};
   auto& spec = tiling.spec;
-  const MatrixShape matrix = matrix_shape(caps, matrix_turn);
-  if (matrix.M == 0) return tiling;
-  spec.SUBGROUP = caps.subgroup_size;
+  if (!take_matrices(spec, caps, matrix_turn)) return tiling;
   spec.WG = spec.SM * spec.SN * spec.SUBGROUP;
   spec.BK = matrix_turn;
-  spec.MATRIX_M = matrix.M, spec.MATRIX_N = matrix.N, spec.MATRIX_K = matrix.K;
   const auto M = static_cast<Count>(problem.M), N = static_cast<Count>(problem.N), K = static_cast<Count>(problem.K);
-  const auto registers = [&](std::uint32_t side) { return side * side * matrix.M * matrix.N / spec.SUBGROUP; };
+  const auto registers = [&](std::uint32_t side) { return side * side * spec.MATRIX_M * spec.MATRIX_N / spec.SUBGROUP; };
   // Sides of 4 matrices load half as often as those of 2.
   const bool is_large = std::min(M, N) >= 128 && registers(4) <= 64;
   spec.TM = spec.TN = is_large ? 4 : 2;
   spec.VEC = (spec.A_TRANSPOSED ? M : K) % 4 == 0 && (spec.B_TRANSPOSED ? K : N) % 4 == 0;
-  if (spec.WG > std::min(caps.max_invocations, caps.max_group_size[0]) || matrix_shared_bytes(spec) > caps.max_shared_bytes) return tiling;
-  tiling.groups = ceil_div(M, spec.SM * spec.TM * matrix.M) * ceil_div(N, spec.SN * spec.TN * matrix.N) * static_cast<Count>(problem.batches);
+  if (!group_fits(caps, spec.WG, matrix_shared_bytes(spec))) return tiling;
+  tiling.groups = ceil_div(M, spec.SM * spec.TM * spec.MATRIX_M) * ceil_div(N, spec.SN * spec.TN * spec.MATRIX_N) * static_cast<Count>(problem.batches);
   return tiling;
 }
 

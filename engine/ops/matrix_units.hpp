@@ -1,19 +1,29 @@
 #pragma once
-// Which of a device's matrices a kernel takes.
+// Which of a device's matrices a kernel takes, and whether its workgroups have room.
 
 #include "base/device_caps.hpp"
 
+#include <algorithm>
+
 namespace fovea::ops {
 
-// The shape of most rows of which whole matrices fill `side` columns and steps, and whose rows have a lane each; M is 0 where
-// there is none.
-inline MatrixShape matrix_shape(const DeviceCaps& caps, std::uint32_t side) {
+// Gives a kernel's constants the device's subgroup, and the matrices of most rows of which whole ones fill `side` columns and
+// steps, and whose rows have lanes of their own; false, and MATRIX_M 0: there are none.
+template <class Spec>
+bool take_matrices(Spec& spec, const DeviceCaps& caps, std::uint32_t side) {
   const auto divides = [&](std::uint32_t n) { return n >= 4 && side % n == 0; };
   MatrixShape best;
-  if (!caps.cooperative_matrix || caps.subgroup_size == 0) return best;
-  for (const MatrixShape& shape : caps.matrix_shapes)
-    if (shape.M > best.M && caps.subgroup_size % shape.M == 0 && divides(shape.N) && divides(shape.K)) best = shape;
-  return best;
+  if (caps.cooperative_matrix && caps.subgroup_size > 0)
+    for (const MatrixShape& shape : caps.matrix_shapes)
+      if (shape.M > best.M && caps.subgroup_size % shape.M == 0 && divides(shape.N) && divides(shape.K)) best = shape;
+  spec.SUBGROUP = caps.subgroup_size;
+  spec.MATRIX_M = best.M, spec.MATRIX_N = best.N, spec.MATRIX_K = best.K;
+  return best.M > 0;
+}
+
+// Whether the device runs workgroups of so many lanes and so much shared memory.
+inline bool group_fits(const DeviceCaps& caps, std::uint32_t lanes, std::uint64_t shared_bytes) {
+  return lanes <= std::min(caps.max_invocations, caps.max_group_size[0]) && shared_bytes <= caps.max_shared_bytes;
 }
 
 }  // namespace fovea::ops

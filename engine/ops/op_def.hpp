@@ -70,6 +70,9 @@ struct Launch {
   std::vector<std::uint32_t> addresses;
   std::array<std::uint32_t, 3> groups{1, 1, 1};
 
+  // Of `push`, with what aligns the addresses behind it.
+  std::size_t push_bytes() const { return addresses.empty() ? push.size() : (push.size() + 7) / 8 * 8; }
+
   template <class Spec>
   void set_constants(const Spec& spec) {
     static_assert(sizeof(Spec) % 4 == 0);

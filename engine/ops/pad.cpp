@@ -10,10 +10,10 @@
 #include <fovea/ops.hpp>
 
 #include <algorithm>
-#include <functional>
-#include <numeric>
 #include <bit>
 #include <cmath>
+#include <functional>
+#include <numeric>
 
 namespace fovea {
 

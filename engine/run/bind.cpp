@@ -76,9 +76,10 @@ Result<std::vector<NamedRange>> match(const compile::Program& program, std::span
     ranges[i] = range;
   }
   std::string missing;
+  int count = 0;
   for (std::size_t i = 0; i < ranges.size(); ++i)
-    if (!bound[i]) missing += cat(missing.empty() ? "" : ", ", to_string(program.externals[i].role), " '", program.externals[i].name, '\'');
-  if (!missing.empty()) return refuse(missing, missing.find(", ") == missing.npos ? " is not bound" : " are not bound");
+    if (!bound[i]) missing += cat(count++ ? ", " : "", to_string(program.externals[i].role), " '", program.externals[i].name, '\'');
+  if (count > 0) return refuse(missing, count == 1 ? " is not bound" : " are not bound");
   if (Result<void> checked = check_overlap(program, ranges); !checked) return checked.error();
   return ranges;
 }

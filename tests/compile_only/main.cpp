@@ -4,6 +4,7 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include "tests/compile_only/pipelines.hpp"
 #include "tests/support/check.hpp"
+#include "tests/support/everything.hpp"
 #include "tests/support/run.hpp"
 
 #include "compile/compiler.hpp"
@@ -69,11 +70,7 @@ void note(Plan& plan) {
 void note_refusal(const Graph& graph, const CompileOptions& options) {
   if (options.force_kernel.size() != 1 || pipelines.elsewhere.contains(options.force_kernel[0])) return;
   DeviceCaps caps = caps_of(context());
-  caps.storage_alignment = 16, caps.buffer_address = true;
-  caps.max_invocations = 1024, caps.max_group_size = {1024, 1024, 64}, caps.max_shared_bytes = 1u << 16;
-  caps.storage16 = caps.storage8 = caps.float16 = caps.int64 = caps.cooperative_matrix = true;
-  caps.matrix_shapes = {{16, 16, 16}};
-  caps.subgroup_operations = ~0u;
+  give_everything(caps);
   for (const DeviceType type : {caps.type, DeviceType::cpu})
     for (const std::uint32_t size : {caps.subgroup_size, 8u, 32u}) {
       caps.type = type;

@@ -4,6 +4,7 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include "compile/compiler.hpp"
 #include "ops/attention.hpp"
+#include "tests/support/everything.hpp"
 #include "tests/support/hazards.hpp"
 #include "tests/support/run.hpp"
 
@@ -28,11 +29,8 @@ std::set<std::string> races;
 // Between them they take every kernel: all features, the limits of common devices, and a processor beside a graphics card.
 std::vector<DeviceCaps> devices() {
   DeviceCaps caps;
-  caps.max_invocations = 1024, caps.max_group_size = {1024, 1024, 64}, caps.max_shared_bytes = 1u << 16;
+  give_everything(caps);
   caps.max_storage_buffers = 16;
-  caps.storage16 = caps.storage8 = caps.float16 = caps.int64 = caps.buffer_address = caps.cooperative_matrix = true;
-  caps.matrix_shapes = {{16, 16, 16}};
-  caps.subgroup_operations = ~0u;
   std::vector<DeviceCaps> all;
   for (const auto& [type, size] : {std::pair{DeviceType::discrete, 32u}, {DeviceType::cpu, 8u}}) {
     caps.type = type;
