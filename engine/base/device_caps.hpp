@@ -43,13 +43,14 @@ struct DeviceCaps {
   bool int64 = false;
   bool buffer_address = false;    // and every buffer that may be bound has a device address
   bool timeline_semaphore = false;
-  bool subgroup_size_control = false;
+  bool subgroup_size_control = false;  // a pipeline may require a size of subgroups, and full ones
   bool cooperative_matrix = false;
   std::vector<MatrixShape> matrix_shapes;  // as the driver lists them; empty without cooperative_matrix
   bool memory_budget = false;
   bool debug_utils = false;
 
-  // Subgroup operations in compute; size 0: none.
+  // Subgroup operations in compute; size 0: none. Where min and max differ, subgroup_size_control is there, and every shader with
+  // such operations runs in subgroups of subgroup_size.
   std::uint32_t subgroup_size = 0, min_subgroup_size = 0, max_subgroup_size = 0;
   std::uint32_t subgroup_operations = 0;  // VkSubgroupFeatureFlags
 

@@ -175,12 +175,25 @@ Extent shared_extent(const Module& module, std::uint32_t id, int depth = 0) {
 
 constexpr std::uint32_t cooperative_matrix = 6022;  // a capability
 
+// SPIR-V's GroupNonUniform*, in the order of VkSubgroupFeatureFlagBits.
+constexpr std::uint32_t group_non_uniform = 61, group_non_uniform_quad = 68;
+bool is_of_subgroups(std::uint32_t capability) { return capability >= group_non_uniform && capability <= group_non_uniform_quad; }
+
+template <class Predicate>
+bool any_capability(const ShaderInfo& shader, const Predicate& is_wanted) {
+  bool found = false;
+  spirv::for_each_instruction(shader.code, [&](std::uint32_t opcode, Words operands) {
+    if (opcode != spirv::op_capability || operands.empty()) return false;  // capabilities come first
+    found = found || is_wanted(operands[0]);
+    return !found;
+  });
+  return found;
+}
+
 // The feature that a device with these caps misses for this capability; null: none.
 const char* find_missing_feature(const DeviceCaps& caps, std::uint32_t capability) {
   const auto need = [](bool has, const char* feature) { return has ? nullptr : feature; };
-  // VkSubgroupFeatureFlagBits and SPIR-V's GroupNonUniform* go in the same order.
-  constexpr std::uint32_t group_non_uniform = 61, group_non_uniform_quad = 68;
-  if (capability >= group_non_uniform && capability <= group_non_uniform_quad)
+  if (is_of_subgroups(capability))
     return need(caps.subgroup_size > 0 && (caps.subgroup_operations >> (capability - group_non_uniform) & 1) != 0,
                 "a subgroup operation in compute shaders");
   switch (capability) {
@@ -257,13 +270,11 @@ Workgroup reflect_workgroup(std::span<const std::uint32_t> code) {
 }
 
 bool multiplies_matrices(const ShaderInfo& shader) {
-  bool found = false;
-  spirv::for_each_instruction(shader.code, [&](std::uint32_t opcode, Words operands) {
-    if (opcode != spirv::op_capability || operands.empty()) return false;  // capabilities come first
-    found = found || operands[0] == cooperative_matrix;
-    return !found;
-  });
-  return found;
+  return any_capability(shader, [](std::uint32_t capability) { return capability == cooperative_matrix; });
+}
+
+bool shares_in_subgroups(const ShaderInfo& shader) {
+  return any_capability(shader, [](std::uint32_t capability) { return is_of_subgroups(capability) || capability == cooperative_matrix; });
 }
 
 const char* find_missing_feature(const DeviceCaps& caps, const ShaderInfo& shader) {

@@ -40,8 +40,9 @@ struct ShaderReflection {
 };
 ShaderReflection reflect(std::span<const std::uint32_t> code);
 
-// Whether its subgroups work together on matrices.
+// Whether its subgroups work together on matrices; whether they share values at all.
 bool multiplies_matrices(const ShaderInfo& shader);
+bool shares_in_subgroups(const ShaderInfo& shader);
 
 // The first Vulkan feature that the module's capabilities need and the device does not have enabled; null: none.
 const char* find_missing_feature(const DeviceCaps& caps, const ShaderInfo& shader);

@@ -128,8 +128,7 @@ bool supports_group(const NodeView& node, const DeviceCaps& caps) {
 
 bool supports_subgroup(const NodeView& node, const DeviceCaps& caps) {
   const Rows rows = rows_of(node);
-  const bool one_size = caps.subgroup_size >= 2 && caps.min_subgroup_size == caps.max_subgroup_size;  // a workgroup is one subgroup
-  return one_size && rows.dense() && !few_long_rows(rows) && loops_fit(caps, iterations(rows.n / caps.subgroup_size + 1));
+  return caps.subgroup_size >= 2 && rows.dense() && !few_long_rows(rows) && loops_fit(caps, iterations(rows.n / caps.subgroup_size + 1));
 }
 bool prefers_subgroup(const NodeView& node, const DeviceCaps& caps) {
   return caps.type == DeviceType::cpu && !caps.costly_unrolling && rows_of(node).n >= 16 * std::int64_t{caps.subgroup_size};

@@ -102,11 +102,13 @@ void read_identity(DeviceCaps& caps, const Properties& properties, std::uint32_t
 
 void read_subgroups(DeviceCaps& caps, const Properties& properties) {
   if ((properties.subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) == 0) return;
+  const VkPhysicalDeviceSubgroupSizeControlProperties& sizes = properties.subgroup_size;
+  const bool varies = sizes.minSubgroupSize != sizes.maxSubgroupSize;
+  caps.subgroup_size_control = caps.subgroup_size_control && (sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0;
+  if (varies && !caps.subgroup_size_control) return;  // a kernel could not count on its size
   caps.subgroup_size = caps.min_subgroup_size = caps.max_subgroup_size = properties.subgroup.subgroupSize;
   caps.subgroup_operations = properties.subgroup.supportedOperations;
-  if (!caps.subgroup_size_control || properties.subgroup_size.maxSubgroupSize == 0) return;
-  caps.min_subgroup_size = properties.subgroup_size.minSubgroupSize;
-  caps.max_subgroup_size = properties.subgroup_size.maxSubgroupSize;
+  if (varies) caps.min_subgroup_size = sizes.minSubgroupSize, caps.max_subgroup_size = sizes.maxSubgroupSize;
 }
 
 Result<std::vector<MatrixShape>> matrix_shapes(const Instance& instance, VkPhysicalDevice physical_device) {

@@ -75,7 +75,8 @@ Result<RawPipeline> PipelineStore::build(const PipelineRequest& request, const L
   VkShaderModuleCreateInfo module_info{};
   module_info.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
   const std::vector<std::uint32_t> code = prune(specialize(request.shader->code, request.constants));
-  if (Result<void> checked = check_workgroup(request, reflect_workgroup(code), device_.caps); !checked) return checked.error();
+  const Workgroup workgroup = reflect_workgroup(code);
+  if (Result<void> checked = check_workgroup(request, workgroup, device_.caps); !checked) return checked.error();
   module_info.codeSize = code.size() * sizeof(std::uint32_t);
   module_info.pCode = code.data();
   Result<ShaderModule> module = make<ShaderModule>(device_, &DeviceTable::CreateShaderModule, module_info, name);
@@ -91,9 +92,14 @@ Result<RawPipeline> PipelineStore::build(const PipelineRequest& request, const L
   info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
   info.stage.module = module->get();
   info.stage.pName = "main";
-  // A workgroup that multiplies matrices counts on lanes that stand in subgroups of the device's size.
-  if (has_matrices && device_.caps.subgroup_size_control)
-    info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
+  // What shares in subgroups was planned for those of one size, full where that divides the workgroup.
+  VkPipelineShaderStageRequiredSubgroupSizeCreateInfo size{};
+  size.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO;
+  size.requiredSubgroupSize = device_.caps.subgroup_size;
+  if (device_.caps.subgroup_size_control && shares_in_subgroups(*request.shader)) {
+    info.stage.pNext = &size;
+    if (workgroup.size[0] % size.requiredSubgroupSize == 0) info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
+  }
   VkPipeline pipeline = VK_NULL_HANDLE;
   const VkResult result =
       device_.fn.CreateComputePipelines(device_.handle, cache_.get(), 1, &info, device_.allocator, &pipeline);

@@ -1,5 +1,7 @@
 #include "vk/pipeline_statistics.hpp"
 
+#include "vk/enumerate.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <string_view>
@@ -51,16 +53,26 @@ double value_of(const VkPipelineExecutableStatisticKHR& statistic) {
   }
 }
 
+// The programs that a driver made of a pipeline; none where it does not tell.
+std::vector<VkPipelineExecutablePropertiesKHR> executables_of(const Device& device, VkPipeline pipeline) {
+  std::vector<VkPipelineExecutablePropertiesKHR> list;
+  if (!device.pipeline_statistics || !pipeline) return list;
+  VkPipelineInfoKHR info{};
+  info.sType = VK_STRUCTURE_TYPE_PIPELINE_INFO_KHR;
+  info.pipeline = pipeline;
+  const VkResult result = enumerate(list, [&](std::uint32_t* count, VkPipelineExecutablePropertiesKHR* data) {
+    for (std::uint32_t i = 0; data && i < *count; ++i) data[i].sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_PROPERTIES_KHR;
+    return device.fn.GetPipelineExecutablePropertiesKHR(device.handle, &info, count, data);
+  });
+  if (result != VK_SUCCESS) list.clear();
+  return list;
+}
+
 }  // namespace
 
 std::vector<NamedStatistic> read_named_statistics(const Device& device, VkPipeline pipeline) {
   std::vector<NamedStatistic> named;
-  if (!device.pipeline_statistics || !pipeline) return named;
-  VkPipelineInfoKHR info{};
-  info.sType = VK_STRUCTURE_TYPE_PIPELINE_INFO_KHR;
-  info.pipeline = pipeline;
-  std::uint32_t executables = 0;
-  device.fn.GetPipelineExecutablePropertiesKHR(device.handle, &info, &executables, nullptr);
+  const std::size_t executables = executables_of(device, pipeline).size();
   for (std::uint32_t executable = 0; executable < executables; ++executable) {
     VkPipelineExecutableInfoKHR one{};
     one.sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR;
@@ -103,6 +115,14 @@ std::int64_t count_matrix_instructions(const Device& device, VkPipeline pipeline
     most = std::max(most, count);
   }
   return most;
+}
+
+PipelineStatistics read_statistics(const Device& device, VkPipeline pipeline) {
+  PipelineStatistics statistics = to_statistics(read_named_statistics(device, pipeline));
+  for (const VkPipelineExecutablePropertiesKHR& one : executables_of(device, pipeline))
+    if (one.subgroupSize > 0 && (statistics.subgroup_size < 0 || one.subgroupSize < statistics.subgroup_size))
+      statistics.subgroup_size = one.subgroupSize;
+  return statistics;
 }
 
 PipelineStatistics to_statistics(std::span<const NamedStatistic> named) {

@@ -19,6 +19,7 @@ struct PipelineStatistics {
   std::int64_t shared_bytes = -1;   // of a workgroup
   std::int64_t occupancy = -1;      // the most subgroups or threads that a core keeps in flight, as the driver counts
   std::int64_t instructions = -1;
+  std::int64_t subgroup_size = -1;  // that it runs in, the smallest of its executables'
 };
 
 // A driver's own name for a number, and the number.
@@ -28,9 +29,7 @@ using NamedStatistic = std::pair<std::string, double>;
 std::vector<NamedStatistic> read_named_statistics(const Device& device, VkPipeline pipeline);
 // Under Fovea's names.
 PipelineStatistics to_statistics(std::span<const NamedStatistic> named);
-inline PipelineStatistics read_statistics(const Device& device, VkPipeline pipeline) {
-  return to_statistics(read_named_statistics(device, pipeline));
-}
+PipelineStatistics read_statistics(const Device& device, VkPipeline pipeline);
 
 // Of a pipeline whose shader multiplies matrices: the instructions in its assembly that matrix units execute; -1: the driver shows no
 // assembly.

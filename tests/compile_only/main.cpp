@@ -61,6 +61,8 @@ void note(Plan& plan) {
     if (!pipelines.made[kind].insert(dispatch.constants).second) continue;
     const PipelineStatistics one = executor.statistics(i);
     worsen(pipelines.worst[kind], one);
+    if (shares_in_subgroups(*dispatch.shader) && one.subgroup_size >= 0 && one.subgroup_size != caps_of(context()).subgroup_size)
+      pipelines.of_other_subgroups.emplace(kind, one.subgroup_size);
     if (one.spills > 0) pipelines.spilled.emplace(kind, compile::to_text(program, dispatch));
     if (multiplies_matrices(*dispatch.shader) && executor.matrix_instructions(i) == 0) pipelines.without_matrices.insert(kind);
   }
@@ -139,6 +141,8 @@ int conclude(const Options& options) {
   const auto add = [&](const std::vector<std::string>& more) { faults.insert(faults.end(), more.begin(), more.end()); };
   for (const auto& [kind, dispatch] : pipelines.spilled)
     if (!allowed.contains(kind.first)) faults.push_back(kind.first + " spills in " + dispatch);
+  for (const auto& [kind, size] : pipelines.of_other_subgroups)
+    faults.push_back(kind.first + " of " + kind.second + " runs in subgroups of " + std::to_string(size) + ", and was not planned for those");
   for (const PipelineKind& kind : pipelines.without_matrices)
     faults.push_back(kind.first + " of " + kind.second + " has no instruction of matrix units");
   if (pipelines.count() == 0) faults.push_back("the driver tells nothing of any pipeline");

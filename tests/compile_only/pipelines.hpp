@@ -30,6 +30,7 @@ struct Pipelines {
   std::set<std::string> elsewhere;  // "operator=kernel" that took a graph on another device only
   std::map<PipelineKind, std::string> spilled;  // the first dispatch whose pipeline does
   std::set<PipelineKind> without_matrices;  // whose assembly has no instruction of matrix units, though its shader multiplies matrices
+  std::map<PipelineKind, std::int64_t> of_other_subgroups;  // that run in subgroups of this size, where another was planned for
   std::size_t graphs = 0;         // compiled; forced kernels count each
   std::size_t count() const;
 };

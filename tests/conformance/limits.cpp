@@ -103,10 +103,16 @@ std::string keys() {
 std::string set_subgroup_size(DeviceCaps& caps, std::uint32_t size) {
   if (size == 0) {
     caps.subgroup_size = caps.min_subgroup_size = caps.max_subgroup_size = caps.subgroup_operations = 0;
-  } else if (size != caps.subgroup_size) {
-    return fmt::format("subgroup_size is {}, and this device runs {} (0 takes subgroup operations away)", size,
-                       caps.subgroup_size);
+    return {};
   }
+  const bool is_power = (size & (size - 1)) == 0;
+  if (size != caps.subgroup_size && (!is_power || size < caps.min_subgroup_size || size > caps.max_subgroup_size)) {
+    const std::string sizes = caps.min_subgroup_size == caps.max_subgroup_size
+                                  ? std::to_string(caps.subgroup_size)
+                                  : fmt::format("powers of two from {} to {}", caps.min_subgroup_size, caps.max_subgroup_size);
+    return fmt::format("subgroup_size is {}, and this device runs {} (0 takes subgroup operations away)", size, sizes);
+  }
+  caps.subgroup_size = size;
   return {};
 }
 

@@ -53,6 +53,21 @@ TEST_CASE("a subgroup size of 0 takes the operations with it") {
   CHECK(caps->subgroup_operations == 0);
 }
 
+TEST_CASE("a device that runs several subgroup sizes may be held to each") {
+  DeviceCaps caps = large();
+  caps.subgroup_size_control = true;
+  caps.min_subgroup_size = 8;
+  for (const std::uint32_t size : {8u, 16u, 32u}) {
+    const Result<DeviceCaps> held = lower(caps, io::Json{{"subgroup_size", size}});
+    REQUIRE(held);
+    CHECK(held->subgroup_size == size);
+    CHECK(held->subgroup_operations == 0xff);
+  }
+  for (const std::uint32_t size : {4u, 12u, 64u})
+    test::check_error(lower(caps, io::Json{{"subgroup_size", size}}), ErrorCode::invalid_argument,
+                      {"subgroup_size is " + std::to_string(size), "powers of two from 8 to 32"});
+}
+
 TEST_CASE("what would give more than the device has is refused with both values") {
   check_refused(R"({"max_invocations": 2048})", {"max_invocations is 2048", "large has 1024"});
   check_refused(R"({"max_group_size": [128, 128, 128]})", {"max_group_size is [128,128,128]", "[1024,1024,64]"});

@@ -80,7 +80,10 @@ FAKE(VkResult, EnumeratePhysicalDevices)(VkInstance, std::uint32_t* count, VkPhy
   return list(count, out, {(VkPhysicalDevice)7});
 }
 FAKE(VkResult, EnumerateDeviceExtensionProperties)(VkPhysicalDevice, const char*, std::uint32_t* count, VkExtensionProperties* out) {
-  return list(count, out, {});
+  if (state.what.max_subgroup == 0) return list(count, out, {});
+  VkExtensionProperties control{};
+  std::strcpy(control.extensionName, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
+  return list(count, out, {control});
 }
 FAKE(void, GetPhysicalDeviceProperties)(VkPhysicalDevice, VkPhysicalDeviceProperties* out) {
   *out = {};
@@ -99,9 +102,23 @@ FAKE(void, GetPhysicalDeviceProperties)(VkPhysicalDevice, VkPhysicalDeviceProper
 }
 FAKE(void, GetPhysicalDeviceProperties2)(VkPhysicalDevice device, VkPhysicalDeviceProperties2* out) {
   GetPhysicalDeviceProperties(device, &out->properties);
-  for (auto* at = static_cast<VkBaseOutStructure*>(out->pNext); at; at = at->pNext)
+  for (auto* at = static_cast<VkBaseOutStructure*>(out->pNext); at; at = at->pNext) {
     if (at->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES)
       reinterpret_cast<VkPhysicalDeviceMaintenance3Properties*>(at)->maxMemoryAllocationSize = 1u << 30;
+    if (state.what.max_subgroup == 0) continue;
+    if (at->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES) {
+      auto& subgroup = *reinterpret_cast<VkPhysicalDeviceSubgroupProperties*>(at);
+      subgroup.subgroupSize = 32;
+      subgroup.supportedStages = VK_SHADER_STAGE_COMPUTE_BIT;
+      subgroup.supportedOperations = 0xff;
+    }
+    if (at->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES) {
+      auto& sizes = *reinterpret_cast<VkPhysicalDeviceSubgroupSizeControlProperties*>(at);
+      sizes.minSubgroupSize = state.what.min_subgroup;
+      sizes.maxSubgroupSize = state.what.max_subgroup;
+      sizes.requiredSubgroupSizeStages = state.what.stages_that_ask;
+    }
+  }
 }
 FAKE(void, GetPhysicalDeviceFeatures2)(VkPhysicalDevice, VkPhysicalDeviceFeatures2* out) {
   for (auto* at = static_cast<VkBaseOutStructure*>(out->pNext); at; at = at->pNext) {
@@ -109,6 +126,10 @@ FAKE(void, GetPhysicalDeviceFeatures2)(VkPhysicalDevice, VkPhysicalDeviceFeature
       reinterpret_cast<VkPhysicalDeviceTimelineSemaphoreFeatures*>(at)->timelineSemaphore = state.what.timeline;
     if (at->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_HOST_QUERY_RESET_FEATURES)
       reinterpret_cast<VkPhysicalDeviceHostQueryResetFeatures*>(at)->hostQueryReset = state.what.timeline;
+    if (at->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES) {
+      auto& control = *reinterpret_cast<VkPhysicalDeviceSubgroupSizeControlFeatures*>(at);
+      control.subgroupSizeControl = control.computeFullSubgroups = state.what.subgroup_size_control;
+    }
   }
 }
 FAKE(void, GetPhysicalDeviceQueueFamilyProperties)(VkPhysicalDevice, std::uint32_t* count, VkQueueFamilyProperties* out) {
@@ -191,7 +212,15 @@ FAKE(VkResult, GetPipelineCacheData)(VkDevice, VkPipelineCache, std::size_t* siz
   if (out) std::memset(out, 1, *size);
   return VK_SUCCESS;
 }
-FAKE(VkResult, CreateComputePipelines)(VkDevice, VkPipelineCache, std::uint32_t, const VkComputePipelineCreateInfo*, const VkAllocationCallbacks*, VkPipeline* out) { return make(out); }
+FAKE(VkResult, CreateComputePipelines)(VkDevice, VkPipelineCache, std::uint32_t, const VkComputePipelineCreateInfo* info, const VkAllocationCallbacks*, VkPipeline* out) {
+  std::uint32_t asked = 0;
+  for (auto* at = static_cast<const VkBaseInStructure*>(info->stage.pNext); at; at = at->pNext)
+    if (at->sType == VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO)
+      asked = reinterpret_cast<const VkPipelineShaderStageRequiredSubgroupSizeCreateInfo*>(at)->requiredSubgroupSize;
+  state.what.subgroups_asked.push_back(asked);
+  if (asked) state.what.full_subgroups &= (info->stage.flags & VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT) != 0;
+  return make(out);
+}
 FAKE(VkResult, AllocateDescriptorSets)(VkDevice, const VkDescriptorSetAllocateInfo* info, VkDescriptorSet* out) {
   for (std::uint32_t i = 0; i < info->descriptorSetCount; ++i) make(out + i);
   return VK_SUCCESS;

@@ -5,12 +5,20 @@
 #include <fovea/vulkan.hpp>
 
 #include <cstddef>
+#include <cstdint>
+#include <vector>
 
 namespace fovea::test {
 
 struct FakeVulkan {
   bool timeline = true;       // timeline semaphores and host query reset
   bool mapped = true;         // device memory is the host's, as on a CPU
+  // Subgroups: the sizes it has, of which it reports 32, and whether a pipeline may ask for one. A shader's invocations may share.
+  std::uint32_t min_subgroup = 0, max_subgroup = 0;
+  bool subgroup_size_control = false;
+  VkShaderStageFlags stages_that_ask = VK_SHADER_STAGE_COMPUTE_BIT;
+  std::vector<std::uint32_t> subgroups_asked{};  // by each pipeline made, 0: any size
+  bool full_subgroups = true;                    // whether all of those that asked for a size asked for full ones, too
   std::size_t submitted = 0;  // submissions so far
   std::size_t runs = SIZE_MAX;  // of which so many ever finish; raise it with release()
 };
