@@ -30,7 +30,7 @@ Result<std::unique_ptr<Executor>> Executor::create(const vk::Device& device, vk:
   if (Result<void> checked = check(program, device.caps); !checked) return checked.error();
   std::unique_ptr<Executor> executor(new Executor(device, std::move(program)));
   executor->poison_arena_ = options.poison_arena;
-  if (Result<void> made = executor->make_pipelines(pipelines); !made) return made.error();
+  if (Result<void> made = executor->make_pipelines(pipelines, options.poison_shared); !made) return made.error();
   if (Result<void> made = executor->make_buffers(); !made) return made.error();
   if (!options.timestamps) return executor;
   Result<Profile> profile = Profile::create(device, executor->program_.dispatches.size());
@@ -39,14 +39,14 @@ Result<std::unique_ptr<Executor>> Executor::create(const vk::Device& device, vk:
   return executor;
 }
 
-Result<void> Executor::make_pipelines(vk::PipelineStore& pipelines) {
+Result<void> Executor::make_pipelines(vk::PipelineStore& pipelines, bool poison_shared) {
   for (const compile::Dispatch& dispatch : program_.dispatches) {
     pipelines_.emplace_back();
     if (!has_work(dispatch)) continue;
     const std::vector<vk::BindingUse> uses = uses_of(dispatch);
     const Result<vk::Pipeline> pipeline =
         pipelines.get({dispatch.shader, dispatch.constants, uses, static_cast<std::uint32_t>(dispatch.push_bytes()), dispatch.keeps,
-                       dispatch.addresses});
+                       dispatch.addresses, poison_shared});
     if (!pipeline) return Error{pipeline.error().code, cat(dispatch.label, ": ", pipeline.error().message)};
     pipelines_.back() = *pipeline;
   }

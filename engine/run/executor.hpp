@@ -57,7 +57,7 @@ class Executor {
  private:
   Executor(const vk::Device& device, compile::Program program) : device_(device), program_(std::move(program)) {}
   Result<void> make_buffers();
-  Result<void> make_pipelines(vk::PipelineStore& pipelines);
+  Result<void> make_pipelines(vk::PipelineStore& pipelines, bool poison_shared);
   Result<BoundSets> allocate_sets() const;
   VkDescriptorBufferInfo locate(const compile::BufferRange& range, std::span<const NamedRange> externals) const;
   VkDeviceAddress address_of(const VkDescriptorBufferInfo& place) const;

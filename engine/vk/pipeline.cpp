@@ -1,5 +1,6 @@
 #include "vk/pipeline.hpp"
 
+#include "base/poison_shared.hpp"
 #include "base/prune.hpp"
 #include "base/specialize.hpp"
 #include "vk/enumerate.hpp"
@@ -74,9 +75,14 @@ Result<RawPipeline> PipelineStore::build(const PipelineRequest& request, const L
   const std::string name = name_of(request);
   VkShaderModuleCreateInfo module_info{};
   module_info.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
-  const std::vector<std::uint32_t> code = prune(specialize(request.shader->code, request.constants));
+  std::vector<std::uint32_t> code = prune(specialize(request.shader->code, request.constants));
   const Workgroup workgroup = reflect_workgroup(code);
   if (Result<void> checked = check_workgroup(request, workgroup, device_.caps); !checked) return checked.error();
+  if (request.poison_shared) {
+    std::optional<std::vector<std::uint32_t>> poisoned = poison_shared(code);
+    if (!poisoned) return Error{ErrorCode::unsupported, name + ": its shared memory cannot be poisoned: a type that is not known"};
+    code = std::move(*poisoned);
+  }
   module_info.codeSize = code.size() * sizeof(std::uint32_t);
   module_info.pCode = code.data();
   Result<ShaderModule> module = make<ShaderModule>(device_, &DeviceTable::CreateShaderModule, module_info, name);
@@ -111,7 +117,8 @@ Result<RawPipeline> PipelineStore::build(const PipelineRequest& request, const L
 Result<Pipeline> PipelineStore::get(const PipelineRequest& request) {
   Key key{request.shader->code.data(),
           {request.bindings.size(), request.push_bytes},
-          {request.constants.begin(), request.constants.end()}};
+          {request.constants.begin(), request.constants.end()},
+          request.poison_shared};
   const Layout* shared = nullptr;
   const auto found = [&](const RawPipeline& pipeline) {
     return Pipeline{pipeline.get(), shared->layout.get(), shared->set.get()};

@@ -27,6 +27,7 @@ struct PipelineRequest {
   std::uint32_t push_bytes = 0;              // with the addresses
   std::shared_ptr<const void> keeps{};       // what the shader lives in: the store holds it
   std::span<const std::uint32_t> addresses{};  // bindings whose device addresses end the push constants, 8 bytes each
+  bool poison_shared = false;                  // base/poison_shared.hpp
 };
 
 // Compares what a dispatch gives with what the shader declares and the device takes.
@@ -62,6 +63,7 @@ class PipelineStore {
     const std::uint32_t* code;
     LayoutKey layout;
     std::vector<std::uint32_t> constants;
+    bool poison_shared;
     auto operator<=>(const Key&) const = default;
   };
 

@@ -52,8 +52,8 @@ struct CompileOptions {
   std::vector<std::string> force_kernel{};
   // Write a timestamp around every dispatch; report() then has times.
   bool timestamps = false;
-  // Tests: fill the arena with NaN before every run.
-  bool poison_arena = false;
+  // Tests: fill the arena with NaN before every run, and the shared memory of every workgroup before its shader's own code.
+  bool poison_arena = false, poison_shared = false;
 };
 
 class Plan;

@@ -113,6 +113,7 @@ void run_device(const Work& work, const Options& options, const std::string& dev
     const RunOptions run_options{.variants = options.variants,
                                  .all_variants = options.all_variants,
                                  .runs = options.replays,
+                                 .poison_shared = options.poison_shared,
                                  .below_floor = !options.limits.empty() && below_floor(caps),
                                  .timestamps = caps.timestamp_period_ns > 0,
                                  .budget_ns = static_cast<std::uint64_t>(options.budget.value_or(0) * 1e9)};

@@ -119,6 +119,7 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
   app.add_option("--replays", options.replays, "Runs of each case, which must agree bit for bit")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
+  app.add_flag("--poison-shared", options.poison_shared, "Fills the shared memory of every workgroup with NaN before its shader's code");
   app.add_option("--budget", options.budget, "Fails a case of which a dispatch takes more than so many SECONDS, and names it");
   app.add_option("--limits", limits, "JSON file of lower limits, which emulate a smaller device");
   app.add_option("--json", options.json, "Writes the whole report as JSON");

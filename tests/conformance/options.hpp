@@ -23,6 +23,7 @@ struct Options {
   std::vector<std::filesystem::path> graphs;  // of --graph, read before any device is made
   std::filesystem::path save;                 // empty: nowhere
   int replays = 2;
+  bool poison_shared = false;
   std::optional<double> budget;  // seconds a dispatch
   io::Json limits = io::Json::object();  // of --limits
   std::vector<std::filesystem::path> merge;

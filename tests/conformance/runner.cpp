@@ -70,7 +70,7 @@ class CaseRun {
   CaseGraph& graph() { return no_gradient_ ? forward_ : whole_; }
 
   Result<Plan> make_plan(const std::string& variant) {
-    CompileOptions options{.timestamps = options_.timestamps, .poison_arena = true};
+    CompileOptions options{.timestamps = options_.timestamps, .poison_arena = true, .poison_shared = options_.poison_shared};
     if (!variant.empty()) options.force_kernel.push_back(variant);
     if (!options_.alter) return context_.compile(graph().graph(), options);
     Result<compile::Program> program = compile::compile(graph().graph().ir(), caps_of(context_), options);

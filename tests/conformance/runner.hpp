@@ -20,6 +20,7 @@ struct RunOptions {
   // where it takes them and gives another program.
   bool all_variants = false;
   int runs = 2;  // that must give the same bits
+  bool poison_shared = false;  // shared memory is NaN before a shader's own code
   // The limits in force are below the floor that every device has: what is refused for them is skipped, not failed.
   bool below_floor = false;
   bool timestamps = false;  // the device's queue has them

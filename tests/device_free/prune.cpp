@@ -1,3 +1,4 @@
+#include "base/poison_shared.hpp"
 #include "base/prune.hpp"
 #include "base/shader_table.hpp"
 #include "base/specialize.hpp"
@@ -108,7 +109,7 @@ TEST_CASE("whatever its constants, a shader of the engine stays valid") {
     std::ofstream(file, std::ios::binary).write(reinterpret_cast<const char*>(code.data()), static_cast<std::streamsize>(code.size() * 4));
     return std::system(("spirv-val --target-env vulkan1.1 " + file.string() + " > /dev/null 2>&1").c_str()) == 0;
   };
-  std::size_t checked = 0;
+  std::size_t checked = 0, with_shared = 0;
   std::uint32_t seed = 1;
   for (const ShaderInfo& shader : shader_table()) {
     Code constants{64};  // the workgroup
@@ -120,8 +121,13 @@ TEST_CASE("whatever its constants, a shader of the engine stays valid") {
     if (!is_valid(whole)) continue;  // an array of nothing
     CAPTURE(std::string(shader.name));
     CHECK(is_valid(prune(whole)));
+    const std::optional<Code> poisoned = poison_shared(prune(whole));
+    REQUIRE(poisoned);
+    CHECK(is_valid(*poisoned));
+    with_shared += *poisoned != prune(whole);
     ++checked;
   }
   CHECK(checked > shader_table().size() / 2);
+  CHECK(with_shared >= 8);
   std::filesystem::remove(file);
 }

@@ -156,7 +156,7 @@ constexpr const char* head =
     "its kernel fails, and so does one that nothing should notice and something does.\n\n"
     "How it was noticed: *numbers* outside their bounds; a *sentinel* around a buffer, or an input, that was changed; a\n"
     "*repetition* that gave other bits; what the *validation* layer said; the *structure* of the Program, in which two dispatches\n"
-    "touch the same bytes with no barrier between.\n";
+    "touch the same bytes with no barrier between; *poison* in shared memory that came through to a result.\n";
 
 int run(const char* only, const char* markdown) {
   std::string table = head;

@@ -37,6 +37,7 @@ Notice::Kind kind_of(const std::string& text) {
   if (says("written outside the range") || says("changed the input")) return Notice::Kind::sentinel;
   if (says("two runs differ")) return Notice::Kind::repetition;
   if (says("no barrier between")) return Notice::Kind::structure;
+  if (says("stood in shared memory")) return Notice::Kind::poison;
   if (says("Validation") || says("VUID") || says("SYNC-HAZARD")) return Notice::Kind::validation;
   return Notice::Kind::numbers;
 }
@@ -60,7 +61,7 @@ Notice run_test(const std::string& test) {
 Notice run_case(const Fault& fault, std::function<void(compile::Program&)> alter) {
   const Result<conformance::Case> loaded = conformance::load_case(std::string(FOVEA_CORPUS "/") + fault.caught_by + ".safetensors");
   if (!loaded) return {Notice::Kind::absent, loaded.error().message};
-  conformance::RunOptions options{.alter = std::move(alter)};
+  conformance::RunOptions options{.poison_shared = true, .alter = std::move(alter)};
   if (*fault.variant) options.variants.push_back(fault.variant);
   Notice notice;
   for (const conformance::CaseResult& result : conformance::run_case(test::context(), *loaded, options, test::take_validation_messages)) {
@@ -81,6 +82,7 @@ const char* to_string(Notice::Kind kind) {
     case Notice::Kind::repetition: return "repetition";
     case Notice::Kind::validation: return "validation";
     case Notice::Kind::structure: return "structure";
+    case Notice::Kind::poison: return "poison";
   }
   return "";
 }

@@ -162,8 +162,11 @@ void check_gradient(const std::vector<Operand>& inputs, const Build& build, cons
       ++taken;
       if (compiles_only())
         compile_only->made(*plan);
-      else
-        compare_with_differences(problem, run_guarded(*plan, problem.bytes), reference, storage, options);
+      else {
+        const Run run = run_guarded(*plan, problem.bytes);
+        compare_with_differences(problem, run, reference, storage, options);
+        if (storage == DType::f16) check_shared_memory(problem.graph, compile, problem.bytes, run);
+      }
       for (const std::string& message : take_validation_messages()) FAIL_CHECK("gradient: ", message);
     }
     CHECK_MESSAGE(taken > 0, "no kernel took ", std::string(to_string(storage)));

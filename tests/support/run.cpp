@@ -1,9 +1,14 @@
 #include "tests/support/run.hpp"
 
 #include "base/half.hpp"
+#include "base/shader_workgroup.hpp"
+#include "compile/compiler.hpp"
+#include "engine/api/internal.hpp"
 #include "tests/support/check.hpp"
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 namespace fovea::test {
@@ -60,6 +65,18 @@ Run run_guarded(Plan& plan, const std::vector<Bytes>& inputs) {
     run.dtypes.push_back(port.dtype);
   }
   return run;
+}
+
+void check_shared_memory(const Graph& graph, CompileOptions options, const std::vector<Bytes>& inputs, const Run& plain) {
+  const compile::Program program = compile::compile(graph.ir(), caps_of(context()), options).value();
+  if (std::ranges::none_of(program.dispatches, [](const compile::Dispatch& d) { return reflect_workgroup(d.shader->code).shared_bytes > 0; })) return;
+  options.poison_shared = true;
+  Plan plan = context().compile(graph, options).value();
+  const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+  const Run poisoned = run_guarded(plan, inputs);
+  for (std::size_t i = 0; i < plain.outputs.size(); ++i)
+    CHECK_MESSAGE(std::ranges::equal(poisoned.outputs[i].values, plain.outputs[i].values, same), "what stood in shared memory before changes output ",
+                  i, " of ", plan.program_text());
 }
 
 }  // namespace fovea::test
