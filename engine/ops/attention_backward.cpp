@@ -256,7 +256,6 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
   const Tensor ranges = in.size() > attention_backward_ranges ? in[attention_backward_ranges] : Tensor();
   const Tensor scores = attention_scores(builder, shape, attrs.forward, in.first(4), ranges, buffers, capped);
   const Tensor weights = attention_weights(scores, attrs.forward, site);
-  const Tensor delta = slice(in[5], {.axis = -1, .start = 1, .stop = 2}, site);
   const Tensor d_out = grouped(wide(in[6]));
   const Tensor d_used = reshape(matmul(d_out, wide(in[2]), {.transpose_b = true}, site), scores.shape().extents(), site);
   const auto left_by_dropout = [&](Tensor x) { return dropped(x, attrs.forward, in[4], site); };
@@ -266,7 +265,14 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
   if (attrs.forward.normalize) excluded = binary(Binary::logical_or, excluded, binary(Binary::equal, weights, zero, site), site);
   const Tensor d_dropped = left_by_dropout(d_used), d_weights = with_factor(d_dropped, excluded, mod);
   const bool excludes = attention_excludes(attrs.forward, shape, ranges || (in.size() > 3 && in[3]));
-  const Tensor d_of_scores = attrs.forward.normalize ? times(weights, binary(Binary::sub, d_weights, delta, site)) : d_weights;
+  Tensor d_of_scores = d_weights;
+  if (attrs.forward.normalize) {
+    // delta as the pairs give it, so that a row's ds add up to dlse: dO·O, rounded otherwise, leaves rows of one large weight a slope.
+    const Tensor d_lse = slice(in[5], {.axis = -1, .start = 2, .stop = 3}, site);
+    const Tensor sum = reduce(Reduce::sum, select(excluded, zero, times(weights, d_weights), site), {.axes = {-1}, .keep_dims = true}, site);
+    const Tensor delta = binary(Binary::sub, sum, reshape(d_lse, sum.shape().extents(), site), site);
+    d_of_scores = times(weights, binary(Binary::sub, d_weights, delta, site));
+  }
   const Tensor d_scores = select(excluded, zero, d_of_scores, site);
   Tensor d_product = attrs.forward.mod ? mod_slope(mod, capped, d_scores) : d_scores;
   if (attrs.forward.softcap > 0) {
