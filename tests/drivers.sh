@@ -14,7 +14,8 @@
 #     executing:    lavapipe lavapipe-backports lavapipe-new (WHICH: vector width 128, 256 or 512, that
 #                   is subgroups of 4, 8 or 16; 256-O0 and so on: without LLVM's optimiser, which
 #                   takes half the time), swiftshader
-#     compile-only: radv:navi31 nvk:172 turnip:740 honeykrisp (real machine code; a submit does nothing)
+#     compile-only: radv:navi31 nvk:172 turnip:740 honeykrisp anv:bmg (real machine code; a submit does nothing).
+#                   anv wants a C compiler, for the library that stands in for its kernel driver
 #     --validate turns on the Khronos layer with synchronization validation. Its messages go to the
 #     program's VK_EXT_debug_utils messenger, and to standard output only when there is none. (The
 #     loader warns there too, of type GENERAL: heed those of type VALIDATION.)
@@ -44,6 +45,7 @@ radv                compiles  new          radeon       amdgpu     navi31
 nvk                 compiles  new          nouveau      nouveau    172
 turnip              compiles  new          freedreno    freedreno  740
 honeykrisp          compiles  new          asahi        asahi      -
+anv                 compiles  new          intel        intel      bmg
 '
 
 fail() {
@@ -71,6 +73,23 @@ manifest_of() {
   esac
 }
 
+# shim_of SHIM: the library to preload; nothing when it cannot be had. Debian's, or else ours: compiled once for each state of its
+# source, so that working trees may share the folder.
+shim_of() {
+  local source=$repository/tests/compile_only/$1_shim.c library
+  if [ ! -e "$source" ]; then
+    first_of "$(libraries_of "$dir/new")/lib$1_noop_drm_shim.so"
+    return
+  fi
+  [ "$(uname -m)" = x86_64 ] && command -v "${CC:-cc}" >/dev/null || return 0
+  library=$dir/$1_shim-$(cksum <"$source" | tr ' ' -).so
+  if [ ! -e "$library" ]; then
+    "${CC:-cc}" -std=c11 -O1 -Wall -Wextra -fPIC -shared -o "$library.$$" "$source" -ldl -lpthread >&2 || return 0
+    mv "$library.$$" "$library"
+  fi
+  echo "$library"
+}
+
 # The folder that holds the validation layer's manifest: ours, or else the system's.
 layer_folder() {
   local manifest=VkLayer_khronos_validation.json folder
@@ -94,10 +113,10 @@ version_of() {
 }
 
 list() {
-  local row name kind part manifest version
-  while read -r name kind part manifest row; do
+  local row name kind part manifest shim version
+  while read -r name kind part manifest shim row; do
     [ -n "$name" ] || continue
-    if [ -n "$(manifest_of "$part" "$manifest")" ]; then
+    if [ -n "$(manifest_of "$part" "$manifest")" ] && { [ "$shim" = - ] || [ -n "$(shim_of "$shim")" ]; }; then
       version=$(version_of "$part")
       printf '%-19s %-9s %-8s %s\n' "$name" "$kind" present "${version:-unknown}"
     else
@@ -113,10 +132,12 @@ list() {
 
 # --- Running --------------------------------------------------------------------------------------
 
-# settle [--validate | --gpu-assisted] DRIVER: looks the driver up and fills `settings` with NAME=VALUE pairs.
+# settle [--validate | --gpu-assisted] DRIVER: looks the driver up, fills `settings` with NAME=VALUE pairs, and names in `preload`
+# the library to preload, if any.
 # Exits with 77 where the driver, or the layer asked for, is absent.
 settle() {
   local validate='' assisted='' icd layer
+  preload=
   case ${1-} in --gpu-assisted) assisted=yes ;; esac
   case ${1-} in
     --validate | --gpu-assisted)
@@ -133,6 +154,13 @@ settle() {
     esac
     exit $absent_status
   fi
+  if [ "$shim" != - ]; then
+    preload=$(shim_of "$shim")
+    if [ -z "$preload" ]; then
+      echo "absent: $name (it needs x86-64, and a C compiler for tests/compile_only/${shim}_shim.c)"
+      exit $absent_status
+    fi
+  fi
   # The older name is for loaders before 1.3.207. Implicit layers reorder and hide devices.
   settings=("VK_DRIVER_FILES=$icd" "VK_ICD_FILENAMES=$icd" "VK_LOADER_LAYERS_DISABLE=~implicit~"
     "MESA_SHADER_CACHE_DISABLE=${MESA_SHADER_CACHE_DISABLE:-true}")
@@ -143,6 +171,9 @@ settle() {
     radv:*) settings+=("AMDGPU_GPU_ID=$which") ;;
     nvk:*) settings+=("NOUVEAU_CHIPSET=$which" NVK_I_WANT_A_BROKEN_VULKAN_DRIVER=1) ;;
     turnip:*) settings+=("FD_GPU_ID=$which") ;;
+    anv:tgl | anv:dg2 | anv:mtl | anv:lnl | anv:bmg)
+      # xe drives the older ones, too, and ANV would warn of that.
+      settings+=("FOVEA_INTEL_GPU=$which" INTEL_XE_IGNORE_EXPERIMENTAL_WARNING=1) ;;
     *:) ;;
     *) fail "'$name' has no '$which'" ;;
   esac
@@ -173,7 +204,7 @@ foreign=(VK_ADD_DRIVER_FILES VK_LOADER_DRIVERS_SELECT VK_LOADER_DRIVERS_DISABLE 
   VK_ADD_LAYER_PATH VK_LAYER_DEBUG_ACTION LP_NATIVE_VECTOR_WIDTH GALLIVM_PERF)
 
 run() {
-  local choice=() program lib loader preload=() name kind part manifest shim which settings
+  local choice=() program lib loader preload name kind part manifest shim which settings
   while [ $# -gt 0 ] && [ "$1" != -- ]; do
     choice+=("$1")
     shift
@@ -191,14 +222,13 @@ run() {
   [ "$(head -c 4 "$program" | tail -c 3)" = ELF ] || fail "$name runs a binary, not the script '$program'"
   lib=$(libraries_of "$dir/new")
   loader=$(loader_of "$dir/new")
-  [ "$shim" = - ] || preload=(--preload "$lib/lib${shim}_noop_drm_shim.so")
   unset LD_PRELOAD LD_LIBRARY_PATH
   export "${settings[@]}"
-  exec "$loader" --inhibit-cache --library-path "$lib" "${preload[@]}" "$program" "$@"
+  exec "$loader" --inhibit-cache --library-path "$lib" ${preload:+--preload "$preload"} "$program" "$@"
 }
 
 print_env() {
-  local setting name kind part manifest shim which settings
+  local setting preload name kind part manifest shim which settings
   settle "$@"
   [ "$part" != new ] || fail "$name needs a loader of its own: use 'drivers.sh run $name -- PROGRAM'"
   echo "unset ${foreign[*]}"
