@@ -22,15 +22,18 @@ constexpr Name names[] = {
     {"Registers used", &PipelineStatistics::registers, 4},       // Turnip: four components each
     {"Half-registers used", &PipelineStatistics::registers, 2},  // Turnip: of the same file
     {"GPRs", &PipelineStatistics::registers, 0.5},               // Honeykrisp: 16 bits each
+    {"Max live registers", &PipelineStatistics::registers, 8},   // ANV: 32 bytes each, of a subgroup; see to_statistics
     // RADV's "Spilled SGPRs" go to lanes of vector registers, NVK's "Spills to reg" to another register file.
     {"Spilled VGPRs", &PipelineStatistics::spills},
     {"Spills to memory", &PipelineStatistics::spills},
     {"STP Count", &PipelineStatistics::spills},  // Turnip: stores to private memory, of arrays too
-    {"Spills", &PipelineStatistics::spills},
+    {"Spills", &PipelineStatistics::spills},  // Honeykrisp; ANV: stores
     {"Scratch size", &PipelineStatistics::scratch_bytes},
     {"SLM size", &PipelineStatistics::scratch_bytes},
     {"Scratch", &PipelineStatistics::scratch_bytes},
+    {"Scratch Memory Size", &PipelineStatistics::scratch_bytes},  // ANV: of a subgroup
     {"LDS size", &PipelineStatistics::shared_bytes},
+    {"Workgroup Memory Size", &PipelineStatistics::shared_bytes},
     {"Subgroups per SIMD", &PipelineStatistics::occupancy},
     {"Max warps/SM", &PipelineStatistics::occupancy},
     {"Max Waves Per Core", &PipelineStatistics::occupancy},
@@ -110,7 +113,7 @@ std::int64_t count_matrix_instructions(const Device& device, VkPipeline pipeline
   for (std::size_t i = 0; i < list.size(); ++i) {
     if (!list[i].isText) continue;
     std::int64_t count = 0;
-    for (std::string_view mnemonic : {"v_wmma", "HMMA", "hmma"})
+    for (std::string_view mnemonic : {"v_wmma", "HMMA", "hmma", "dpas"})
       for (std::size_t at = texts[i].find(mnemonic); at != std::string::npos; at = texts[i].find(mnemonic, at + 1)) ++count;
     most = std::max(most, count);
   }
@@ -127,10 +130,14 @@ PipelineStatistics read_statistics(const Device& device, VkPipeline pipeline) {
 
 PipelineStatistics to_statistics(std::span<const NamedStatistic> named) {
   PipelineStatistics statistics;
-  for (const auto& [driver, value] : named)
+  std::int64_t lanes = 1;  // that share the registers counted
+  for (const auto& [driver, value] : named) {
+    if (driver == "Max dispatch width") lanes = std::max(lanes, static_cast<std::int64_t>(value));
     for (const Name& name : names)
       if (name.driver == driver)
         statistics.*name.ours = std::max(statistics.*name.ours, static_cast<std::int64_t>(value * name.scale + 0.5));
+  }
+  if (statistics.registers > 0) statistics.registers = (statistics.registers + lanes - 1) / lanes;
   return statistics;
 }
 

@@ -25,7 +25,7 @@ std::vector<std::string> past(const PipelineStatistics& got, const PipelineStati
 
 }  // namespace
 
-TEST_CASE("statistics of four drivers: registers of 32 bits, spills to memory, what is not said stays -1") {
+TEST_CASE("statistics of five drivers: registers of 32 bits, spills to memory, what is not said stays -1") {
   using Named = std::vector<vk::NamedStatistic>;
   const PipelineStatistics a = vk::to_statistics(Named{{"SGPRs", 108}, {"VGPRs", 72}, {"Spilled SGPRs", 3}, {"Spilled VGPRs", 5}, {"LDS size", 4096}});
   CHECK(a.registers == 72);
@@ -41,6 +41,11 @@ TEST_CASE("statistics of four drivers: registers of 32 bits, spills to memory, w
   CHECK(c.registers == 60);
   CHECK(c.spills == 2);
   CHECK(vk::to_statistics(Named{{"GPRs", 93}}).registers == 47);
+  const PipelineStatistics e = vk::to_statistics(Named{{"GRF registers", 0}, {"Max dispatch width", 32}, {"Max live registers", 130}, {"Spills", 6}, {"Fills", 9}, {"Scratch Memory Size", 2048}, {"Workgroup Memory Size", 256}});
+  CHECK(e.registers == 33);  // 130 of 8 words, over 32 lanes
+  CHECK(e.spills == 6);
+  CHECK(e.scratch_bytes == 2048);
+  CHECK(e.shared_bytes == 256);
 }
 
 TEST_CASE("the worst of two: the most of each, and the least occupancy") {
