@@ -31,7 +31,7 @@ constexpr Name names[] = {
     {"Scratch size", &PipelineStatistics::scratch_bytes},
     {"SLM size", &PipelineStatistics::scratch_bytes},
     {"Scratch", &PipelineStatistics::scratch_bytes},
-    {"Scratch Memory Size", &PipelineStatistics::scratch_bytes},  // ANV: of a subgroup
+    // ANV's "Scratch Memory Size" is 0 where it spills, too.
     {"LDS size", &PipelineStatistics::shared_bytes},
     {"Workgroup Memory Size", &PipelineStatistics::shared_bytes},
     {"Subgroups per SIMD", &PipelineStatistics::occupancy},

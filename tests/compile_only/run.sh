@@ -6,7 +6,7 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 gpus=(radv:polaris10 radv:vega10 radv:navi10 radv:navi21 radv:navi31 radv:gfx1201 nvk:162 nvk:170 nvk:172 nvk:177
-  turnip:630 turnip:740 turnip:830 honeykrisp)
+  turnip:630 turnip:740 turnip:830 honeykrisp anv:tgl anv:dg2 anv:mtl anv:lnl anv:bmg)
 options=()
 named=()
 for argument in "$@"; do

@@ -41,10 +41,10 @@ TEST_CASE("statistics of five drivers: registers of 32 bits, spills to memory, w
   CHECK(c.registers == 60);
   CHECK(c.spills == 2);
   CHECK(vk::to_statistics(Named{{"GPRs", 93}}).registers == 47);
-  const PipelineStatistics e = vk::to_statistics(Named{{"GRF registers", 0}, {"Max dispatch width", 32}, {"Max live registers", 130}, {"Spills", 6}, {"Fills", 9}, {"Scratch Memory Size", 2048}, {"Workgroup Memory Size", 256}});
+  const PipelineStatistics e = vk::to_statistics(Named{{"GRF registers", 0}, {"Max dispatch width", 32}, {"Max live registers", 130}, {"Spills", 6}, {"Fills", 9}, {"Scratch Memory Size", 0}, {"Workgroup Memory Size", 256}});
   CHECK(e.registers == 33);  // 130 of 8 words, over 32 lanes
   CHECK(e.spills == 6);
-  CHECK(e.scratch_bytes == 2048);
+  CHECK(e.scratch_bytes == -1);
   CHECK(e.shared_bytes == 256);
 }
 
