@@ -4,6 +4,8 @@
 # Usage: tests/run.sh [CTEST ARGUMENT...]     e.g. tests/run.sh -R softmax
 #   FOVEA_TEST_DRIVERS  the drivers, separated by semicolons (default lavapipe;lavapipe-new;swiftshader;
 #                       tests/drivers.sh list names them all)
+#   FOVEA_TEST_WIDTHS   a driver in several widths of vectors, on which a part of the tests runs, in f32 (default lavapipe 25
+#                       in subgroups of 4, 8 and 16; an empty list: none); docs/drivers.md
 #   FOVEA_TEST_COMPILERS  drivers that only compile, likewise (default radv:navi31;nvk:172;turnip:740;honeykrisp;
 #                       an empty list: none); docs/drivers.md
 #   FOVEA_TEST_PRESETS  the presets (default "release asan"); all but release run the label `host` only
@@ -19,6 +21,8 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$repository"
 read -ra presets <<<"${FOVEA_TEST_PRESETS:-release asan}"
 IFS=';' read -ra wanted <<<"${FOVEA_TEST_DRIVERS:-lavapipe;lavapipe-new;swiftshader}"
+default_widths='lavapipe-backports:128-O0;lavapipe-backports:256-O0;lavapipe-backports:512-O0'
+IFS=';' read -ra widths <<<"${FOVEA_TEST_WIDTHS-$default_widths}"
 IFS=';' read -ra compilers <<<"${FOVEA_TEST_COMPILERS-radv:navi31;nvk:172;turnip:740;honeykrisp}"
 asked=("$@")
 jobs=$(nproc)
@@ -88,7 +92,7 @@ check() {
 # report_drivers [CTEST ARGUMENT...]: what ran where. Without arguments every test was asked for.
 report_drivers() {
   local driver log=build/release/ctest.log ran
-  for driver in "${present[@]}"; do
+  for driver in "${present[@]}" "${present_widths[@]}"; do
     ran=$(($(count "$log" "$ok" "$driver") + $(count "$log" "$bad" "$driver")))
     summary+=("driver $driver $(version_of "$driver") [$(identity_of "$driver")]: $ran ran, $(count "$log" "$bad" "$driver") failed, $(
       count "$log" "$skip" "$driver") skipped")
@@ -136,10 +140,11 @@ check_names() {
 }
 
 check_names FOVEA_TEST_DRIVERS executes "${wanted[@]}"
+check_names FOVEA_TEST_WIDTHS executes "${widths[@]}"
 check_names FOVEA_TEST_COMPILERS compiles "${compilers[@]}"
 if [ "$failed" -ne 0 ]; then finish; fi
 cmake/install_packages.sh libonnx-dev libprotobuf-dev libonnx-testdata  # ONNX's own tests
-tests/drivers.sh get "${wanted[@]}" "${compilers[@]}" validation
+tests/drivers.sh get "${wanted[@]}" "${widths[@]}" "${compilers[@]}" validation
 if [ -z "$(tests/drivers.sh list | awk '$1 == "validation" && $3 == "present"')" ]; then
   cmake/install_packages.sh vulkan-validationlayers  # an older one, which sees less, is better than none
 fi
@@ -156,6 +161,10 @@ present=()
 for driver in "${wanted[@]}"; do
   if take "$driver"; then present+=("$driver"); fi
 done
+present_widths=()
+for driver in "${widths[@]}"; do
+  if take "$driver"; then present_widths+=("$driver"); fi
+done
 present_compilers=()
 for driver in "${compilers[@]}"; do
   if take "$driver"; then present_compilers+=("$driver"); fi
@@ -165,8 +174,9 @@ if [ ${#present[@]} -eq 0 ]; then fault "no Vulkan driver is present"; fi
 for preset in "${presets[@]}"; do
   if [ "$preset" = release ]; then
     list=$(IFS=';'; echo "${present[*]-}")
+    width_list=$(IFS=';'; echo "${present_widths[*]-}")
     compiler_list=$(IFS=';'; echo "${present_compilers[*]-}")
-    if build release -DFOVEA_TEST_DRIVERS="$list" -DFOVEA_TEST_COMPILERS="$compiler_list"; then
+    if build release -DFOVEA_TEST_DRIVERS="$list" -DFOVEA_TEST_WIDTHS="$width_list" -DFOVEA_TEST_COMPILERS="$compiler_list"; then
       rm -f build/release/reports/*.json
       check release --preset release --no-tests=error "$@"
       report_operators

@@ -121,7 +121,7 @@ uint rows_a_lane(const NodeView& node, const DeviceCaps& caps) {
   return static_cast<uint>(std::min<std::uint64_t>((caps.costly_unrolling ? 512 : 1024) / unrolled, caps.costly_unrolling ? 1 : 2));
 }
 bool supports_shuffle(const NodeView& node, const DeviceCaps& caps) {
-  return takes(node) && caps.subgroup_size >= 2 && caps.subgroup_size <= 16 &&
+  return takes(node) && caps.subgroup_size >= 2 && caps.subgroup_size <= 16 && lane_holds_row(AttentionShape(node), caps) &&
          rows_a_lane(node, caps) > 0 && loops_fit(node, caps, caps.subgroup_size);
 }
 

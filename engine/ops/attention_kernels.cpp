@@ -152,7 +152,7 @@ std::uint64_t row_iterations(const NodeView& node, const AttentionSpec& spec) {
 
 bool supports_row(const NodeView& node, const DeviceCaps& caps) {
   if (!supports_shape(node)) return false;
-  if (caps.subgroup_size < 1 || caps.subgroup_size > 16) return false;  // a step is a subgroup of keys, unrolled
+  if (caps.subgroup_size < 1 || caps.subgroup_size > 16 || !lane_holds_row(AttentionShape(node), caps)) return false;  // a step is a subgroup of keys, unrolled
   const AttentionSpec spec = row_spec(node, caps);
   if (caps.costly_unrolling && unrolled_by_row(spec) > most_unrolled(caps)) return false;
   return loops_fit(caps, row_iterations(node, spec));
@@ -180,7 +180,7 @@ bool supports_row_address(const NodeView& node, const DeviceCaps& caps) {
   // Whole quads are loaded, and the last key stands for those past the end.
   if (!supports_shape(node) || !caps.buffer_address || caps.storage_alignment % 16 != 0 || shape.Lk == 0) return false;
   if (node.attrs<AttentionAttrs>().quantized != Quantized::none) return false;
-  if (caps.type != DeviceType::cpu && shape.D + shape.Dv > 32) return false;  // a lane holds whole rows: more than a GPU's registers
+  if (!lane_holds_row(shape, caps)) return false;
   return loops_fit(caps, row_iterations(node, row_address_spec(node, caps)));
 }
 
