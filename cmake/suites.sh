@@ -75,7 +75,8 @@ uri_of() {
 
 # packages_of HOW SUITE FOLDER PACKAGE...: downloads packages of one suite into FOLDER/debs, by an apt
 # with lists and a status of its own, which checks every signature and hash. HOW is `alone` for these
-# packages only, or `whole` for all they need, down to the C library.
+# packages only, or `whole` for all they need, down to the C library. They are this machine's, or those of `architecture`
+# where that is set (say arm64).
 packages_of() {
   local how=$1 suite=$2 folder=$3 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
   local apt=$3/apt debs=$3/debs arch ask deb
@@ -87,10 +88,11 @@ packages_of() {
   rm -rf "$apt" "$debs"
   mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$debs" || return
   : >"$apt/status"
-  arch=$(dpkg --print-architecture) || return
+  arch=${architecture:-$(dpkg --print-architecture)} || return
   echo "deb [arch=$arch signed-by=$keyring] $(uri_of "$suite") $suite main" >"$apt/sources.list"
   ask=(apt-get -qq -y -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=-
     -o Dir::Etc::preferences=- -o Dir::Etc::preferencesparts=-
+    -o APT::Architecture="$arch" -o APT::Architectures::="$arch"
     -o Dir::State="$apt" -o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache"
     -o APT::Sandbox::User=root -o Debug::NoLocking=1 -o APT::Update::Error-Mode=any
     -o APT::Install-Recommends=0 -o Acquire::Retries=3 -o Acquire::http::Timeout=30

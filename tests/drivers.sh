@@ -3,11 +3,13 @@
 # own, and a program run on any one of them. Nothing is installed.
 #
 # Usage:
-#   drivers.sh get [--require] [PART|DRIVER...]   fetches parts (default: all); what is there stays.
+#   drivers.sh get [--require] [PART|DRIVER...]   fetches parts (default: the first three); what is there stays.
 #       new          Mesa of a newer Debian with its own C library: lavapipe with cooperative
 #                    matrices, the drivers that only compile, current glslang and SPIRV-Tools (bin/)
 #       backports    lavapipe 25 built for Debian 12
 #       swiftshader  SwiftShader, and a current Khronos validation layer
+#       arm64        Mesa of a newer Debian for arm64, and qemu-user, which it is emulated with
+#       arm64-layer  the validation layer for those
 #     A part that cannot be had is reported as `absent: ...`; that is an error with --require only.
 #   drivers.sh list                               name, executes|compiles|checks, present|absent, version
 #   drivers.sh run [--validate | --gpu-assisted] DRIVER[:WHICH] -- PROGRAM [ARG...]
@@ -15,7 +17,8 @@
 #                   is subgroups of 4, 8 or 16; 256-O0 and so on: without LLVM's optimiser, which
 #                   takes half the time), swiftshader
 #     compile-only: radv:navi31 nvk:172 turnip:740 honeykrisp anv:bmg (real machine code; a submit does nothing).
-#                   anv wants a C compiler, for the library that stands in for its kernel driver
+#                   anv wants a C compiler, for the library that stands in for its kernel driver;
+#                   panvk:a867 v3dv:71 powervr take a program built for arm64 (cmake/aarch64.cmake)
 #     --validate turns on the Khronos layer with synchronization validation. Its messages go to the
 #     program's VK_EXT_debug_utils messenger, and to standard output only when there is none. (The
 #     loader warns there too, of type GENERAL: heed those of type VALIDATION.)
@@ -25,7 +28,8 @@
 #   drivers.sh env [--validate | --gpu-assisted] DRIVER[:WHICH]    the same as `export` lines, for a shell or a debugger
 #
 # FOVEA_DRIVERS_DIR (default <repository>/build/drivers) may be moved or copied as a whole; delete it
-# to fetch newer versions. FOVEA_NEW_SUITE (default forky) is where `new` is looked for first.
+# to fetch newer versions. FOVEA_NEW_SUITE (default forky) is where `new` is looked for first,
+# FOVEA_ARM64_SUITE (default sid: v3dv finds its simulated device from Mesa 26.2 on) where `arm64` is.
 # FOVEA_DEBIAN_MIRROR (say http://deb.debian.org/debian; security beside it) overrides apt's own.
 set -euo pipefail
 
@@ -46,6 +50,9 @@ nvk                 compiles  new          nouveau      nouveau    172
 turnip              compiles  new          freedreno    freedreno  740
 honeykrisp          compiles  new          asahi        asahi      -
 anv                 compiles  new          intel        intel      bmg
+panvk               compiles  arm64        panfrost     panfrost   a867
+v3dv                compiles  arm64        broadcom     v3d        71
+powervr             compiles  arm64        powervr_mesa powervr    -
 '
 
 fail() {
@@ -73,12 +80,12 @@ manifest_of() {
   esac
 }
 
-# shim_of SHIM: the library to preload; nothing when it cannot be had. Debian's, or else ours: compiled once for each state of its
+# shim_of SHIM PART: the library to preload; nothing when it cannot be had. Debian's, or else ours: compiled once for each state of its
 # source, so that working trees may share the folder.
 shim_of() {
   local source=$repository/tests/compile_only/$1_shim.c library
   if [ ! -e "$source" ]; then
-    first_of "$(libraries_of "$dir/new")/lib$1_noop_drm_shim.so"
+    first_of "$(libraries_of "$dir/$2")/lib$1_noop_drm_shim.so"
     return
   fi
   [ "$(uname -m)" = x86_64 ] && command -v "${CC:-cc}" >/dev/null || return 0
@@ -90,10 +97,14 @@ shim_of() {
   echo "$library"
 }
 
-# The folder that holds the validation layer's manifest: ours, or else the system's.
+# The part that has the validation layer for the drivers of a part.
+layer_part() { if [ "$1" = arm64 ]; then echo arm64-layer; else echo swiftshader; fi; }
+
+# layer_folder PART: the folder that holds the layer's manifest: ours, or else the system's for its own machine.
 layer_folder() {
-  local manifest=VkLayer_khronos_validation.json folder
-  for folder in "$dir/swiftshader/usr" /usr; do
+  local manifest=VkLayer_khronos_validation.json folder folders=("$dir/$(layer_part "$1")/usr")
+  [ "$1" = arm64 ] || folders+=(/usr)
+  for folder in "${folders[@]}"; do
     folder=$folder/share/vulkan/explicit_layer.d
     if [ -e "$folder/$manifest" ]; then
       echo "$folder"
@@ -104,7 +115,7 @@ layer_folder() {
 
 version_of() {
   local package=mesa-vulkan-drivers
-  [ "$1" != swiftshader ] || package='chromium-common'
+  case $1 in swiftshader | arm64-layer) package='chromium-common' ;; esac
   # shellcheck disable=SC2016  # a format of dpkg-query, not a shell variable
   case $1 in
     system) dpkg-query -W -f '${Version}\n' "$package" 2>/dev/null | head -n 1 || true ;;
@@ -116,17 +127,23 @@ list() {
   local row name kind part manifest shim version
   while read -r name kind part manifest shim row; do
     [ -n "$name" ] || continue
-    if [ -n "$(manifest_of "$part" "$manifest")" ] && { [ "$shim" = - ] || [ -n "$(shim_of "$shim")" ]; }; then
+    if [ -n "$(manifest_of "$part" "$manifest")" ] && { [ "$shim" = - ] || [ -n "$(shim_of "$shim" "$part")" ]; }; then
       version=$(version_of "$part")
       printf '%-19s %-9s %-8s %s\n' "$name" "$kind" present "${version:-unknown}"
     else
       printf '%-19s %-9s %-8s %s\n' "$name" "$kind" absent -
     fi
   done <<<"$drivers"
-  case $(layer_folder) in
-    '') printf '%-19s %-9s %-8s %s\n' validation checks absent - ;;
-    "$dir"/*) printf '%-19s %-9s %-8s %s\n' validation checks present "$(version_of swiftshader)" ;;
-    *) printf '%-19s %-9s %-8s %s\n' validation checks present system ;;
+  list_layer validation new
+  list_layer validation-arm64 arm64
+}
+
+# list_layer NAME PART
+list_layer() {
+  case $(layer_folder "$2") in
+    '') printf '%-19s %-9s %-8s %s\n' "$1" checks absent - ;;
+    "$dir"/*) printf '%-19s %-9s %-8s %s\n' "$1" checks present "$(version_of "$(layer_part "$2")")" ;;
+    *) printf '%-19s %-9s %-8s %s\n' "$1" checks present system ;;
   esac
 }
 
@@ -155,7 +172,7 @@ settle() {
     exit $absent_status
   fi
   if [ "$shim" != - ]; then
-    preload=$(shim_of "$shim")
+    preload=$(shim_of "$shim" "$part")
     if [ -z "$preload" ]; then
       echo "absent: $name (it needs x86-64, and a C compiler for tests/compile_only/${shim}_shim.c)"
       exit $absent_status
@@ -174,13 +191,15 @@ settle() {
     anv:tgl | anv:dg2 | anv:mtl | anv:lnl | anv:bmg)
       # xe drives the older ones, too, and ANV would warn of that.
       settings+=("FOVEA_INTEL_GPU=$which" INTEL_XE_IGNORE_EXPERIMENTAL_WARNING=1) ;;
+    panvk:*) settings+=("PAN_GPU_ID=$which") ;;
+    v3dv:42 | v3dv:71) settings+=("V3D_GPU_ID=$which") ;;
     *:) ;;
     *) fail "'$name' has no '$which'" ;;
   esac
   [ -n "$validate" ] || return 0
-  layer=$(layer_folder)
+  layer=$(layer_folder "$part")
   if [ -z "$layer" ]; then
-    echo "absent: validation ('tests/drivers.sh get swiftshader' fetches the layer into $dir)"
+    echo "absent: validation ('tests/drivers.sh get $(layer_part "$part")' fetches the layer into $dir)"
     exit $absent_status
   fi
   case $assisted:$layer in
@@ -196,7 +215,7 @@ settle() {
   [ -n "$assisted" ] || return 0
   # It warns of what it is slow with, and of features that it would instrument and a device lacks.
   settings+=(VK_LAYER_GPUAV_ENABLE=1
-    VK_LAYER_MESSAGE_ID_FILTER=VALIDATION-SETTINGS,WARNING-Setting-Limit-Adjusted)
+    "VK_LAYER_MESSAGE_ID_FILTER=VALIDATION-SETTINGS,WARNING-Setting-Limit-Adjusted")
 }
 
 # What a caller's environment may hold and would change the choice of driver.
@@ -204,7 +223,7 @@ foreign=(VK_ADD_DRIVER_FILES VK_LOADER_DRIVERS_SELECT VK_LOADER_DRIVERS_DISABLE 
   VK_ADD_LAYER_PATH VK_LAYER_DEBUG_ACTION LP_NATIVE_VECTOR_WIDTH GALLIVM_PERF)
 
 run() {
-  local choice=() program lib loader preload name kind part manifest shim which settings
+  local choice=() program machine lib loader emulator=() preload name kind part manifest shim which settings
   while [ $# -gt 0 ] && [ "$1" != -- ]; do
     choice+=("$1")
     shift
@@ -215,22 +234,30 @@ run() {
   program=$(type -P "$1") || fail "no program '$1'"
   shift
   unset "${foreign[@]}"
-  [ "$part" = new ] || exec env "${settings[@]}" "$program" "$@"
+  case $part in
+    new | arm64) ;;
+    *) exec env "${settings[@]}" "$program" "$@" ;;
+  esac
 
   # Built against a newer C library: the program starts through that library's own loader. Then
   # /proc/self/exe is the loader, and only the program's own process sees the driver.
   [ "$(head -c 4 "$program" | tail -c 3)" = ELF ] || fail "$name runs a binary, not the script '$program'"
-  lib=$(libraries_of "$dir/new")
-  loader=$(loader_of "$dir/new")
+  if [ "$part" = arm64 ]; then
+    machine=$(od -A n -t x1 -j 18 -N 1 "$program")
+    [ "$machine" = ' b7' ] || fail "$name runs a program built for arm64, which '$program' is not"
+    emulator=("$dir/arm64/emulator/usr/bin/qemu-aarch64")
+  fi
+  lib=$(libraries_of "$dir/$part")
+  loader=$(loader_of "$dir/$part")
   unset LD_PRELOAD LD_LIBRARY_PATH
   export "${settings[@]}"
-  exec "$loader" --inhibit-cache --library-path "$lib" ${preload:+--preload "$preload"} "$program" "$@"
+  exec "${emulator[@]}" "$loader" --inhibit-cache --library-path "$lib" ${preload:+--preload "$preload"} "$program" "$@"
 }
 
 print_env() {
   local setting preload name kind part manifest shim which settings
   settle "$@"
-  [ "$part" != new ] || fail "$name needs a loader of its own: use 'drivers.sh run $name -- PROGRAM'"
+  case $part in new | arm64) fail "$name needs a loader of its own: use 'drivers.sh run $name -- PROGRAM'" ;; esac
   echo "unset ${foreign[*]}"
   for setting in "${settings[@]}"; do
     printf 'export %s=%q\n' "${setting%%=*}" "${setting#*=}"
@@ -289,6 +316,16 @@ JSON
 JSON
 }
 
+# The emulator is this machine's, and linked statically.
+fetch_arm64() {
+  architecture=arm64 packages_of whole "$2" "$1" mesa-vulkan-drivers mesa-drm-shim libvulkan1 libstdc++6 &&
+    unpack "$1" && packages_of alone "$2" "$1/emulator" qemu-user &&
+    unpack "$1/emulator" ./usr/bin/qemu-aarch64 && cat "$1/emulator/versions.txt" >>"$1/versions.txt" || return
+  "$1/emulator/usr/bin/qemu-aarch64" "$(loader_of "$1")" --version >/dev/null
+}
+
+fetch_arm64-layer() { architecture=arm64 fetch_swiftshader "$@"; }
+
 # suites_of PART: where to look for it, best first.
 suites_of() {
   local codename
@@ -296,7 +333,8 @@ suites_of() {
   case $1 in
     new) echo "${FOVEA_NEW_SUITE:-forky}" trixie ;;
     backports) echo "$codename-backports" ;;
-    swiftshader) echo "$codename-security" "$codename" ;;
+    swiftshader | arm64-layer) echo "$codename-security" "$codename" ;;
+    arm64) echo "${FOVEA_ARM64_SUITE:-sid}" "${FOVEA_NEW_SUITE:-forky}" ;;
   esac
 }
 
@@ -305,7 +343,7 @@ get() {
   for argument in "$@"; do
     case $argument in
       --require) required=yes ;;
-      new | backports | swiftshader) wanted+=("$argument") ;;
+      new | backports | swiftshader | arm64 | arm64-layer) wanted+=("$argument") ;;
       validation) wanted+=(swiftshader) ;;
       -*) fail "unknown option '$argument'" ;;
       *)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes every pipeline on GPUs that are not there, under the validation layer: docs/drivers.md.
-# Usage: tests/compile_only/run.sh [--write-budget] [DRIVER[:GPU]...]     default: every GPU below
-# Wants fovea-pipelines built (preset release). Exits with 1 when one GPU fails; what is absent is named.
+# Usage: tests/compile_only/run.sh [--write-budget | DOCTEST OPTION...] [DRIVER[:GPU]...]     default: every GPU below
+# Wants fovea-pipelines built (preset release; FOVEA_PIPELINES: another). Exits with 1 when one GPU fails; what is absent is
+# named. The last lines are a summary.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -16,15 +17,24 @@ for argument in "$@"; do
   esac
 done
 if [ ${#named[@]} -gt 0 ]; then gpus=("${named[@]}"); fi
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+summary=()
 failed=0
 for gpu in "${gpus[@]}"; do
   status=0
-  tests/drivers.sh run --validate "$gpu" -- build/release/bin/fovea-pipelines "$gpu" "${options[@]}" || status=$?
+  began=$SECONDS
+  tests/drivers.sh run --validate "$gpu" -- "${FOVEA_PIPELINES:-build/release/bin/fovea-pipelines}" "$gpu" "${options[@]}" |
+    tee "$log" || status=$?
+  line=$(grep -E '^(compiled|absent)' "$log" | tail -n 1) || line=$gpu
   case $status in
     0 | 77) ;;  # 77: absent, which drivers.sh has said
     *)
-      echo "FAILED: $gpu (exit $status)"
+      line="FAILED (exit $status): $line"
       failed=1 ;;
   esac
+  summary+=("$line ($((SECONDS - began)) s)")
 done
+echo "=== summary"
+printf '%s\n' "${summary[@]}"
 exit $failed

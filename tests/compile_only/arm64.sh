@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Makes every pipeline on the GPUs whose drivers Debian has for arm64 only, emulated: docs/drivers.md.
+# Usage: tests/compile_only/arm64.sh [--write-budget | DOCTEST OPTION...] [DRIVER[:GPU]...]     default: every GPU below
+#   e.g. tests/compile_only/arm64.sh -tc="softmax*" panvk:a867     some test cases only: the whole is slow
+# Installs the cross compiler, fetches drivers and libraries, and builds fovea-pipelines (preset arm64), each where it is
+# missing. Exits with 1 when the build or one GPU fails; what is absent is named.
+set -euo pipefail
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$repository"
+gpus=(panvk:a867 v3dv:71 powervr)
+options=()
+named=()
+for argument in "$@"; do
+  case $argument in
+    -*) options+=("$argument") ;;
+    *) named+=("$argument") ;;
+  esac
+done
+if [ ${#named[@]} -gt 0 ]; then gpus=("${named[@]}"); fi
+
+# What fovea-pipelines links, of this Debian's release, for arm64: cmake/aarch64.cmake finds it here.
+dir=$repository/build/arm64-packages
+# shellcheck source=cmake/suites.sh
+. cmake/suites.sh
+suites_of() { release; }
+version_of() { awk '$2 == "glslang-dev" { print $3 }' "$dir/$1/versions.txt"; }
+fetch_glslang() {
+  architecture=arm64 packages_of alone "$2" "$1" glslang-dev glslang-tools spirv-tools && unpack "$1"
+}
+
+cmake/install_packages.sh g++-aarch64-linux-gnu
+tests/drivers.sh get new arm64 arm64-layer  # new: a current glslang
+fetch_missing glslang
+cmake --preset arm64
+cmake --build --preset arm64 --parallel "$(nproc)"
+FOVEA_PIPELINES=build/arm64/bin/fovea-pipelines exec tests/compile_only/run.sh "${options[@]}" "${gpus[@]}"
