@@ -14,20 +14,26 @@ struct Name {
   std::string_view driver;
   std::int64_t PipelineStatistics::*ours;
   double scale = 1;
+  std::string_view beside = {};  // which tells this driver from others that have the name, for something else
 };
 constexpr Name names[] = {
     // registers of 32 bits
-    {"VGPRs", &PipelineStatistics::registers},                   // RADV
-    {"Number of GPRs", &PipelineStatistics::registers},          // NVK
-    {"Registers used", &PipelineStatistics::registers, 4},       // Turnip: four components each
-    {"Half-registers used", &PipelineStatistics::registers, 2},  // Turnip: of the same file
-    {"GPRs", &PipelineStatistics::registers, 0.5},               // Honeykrisp: 16 bits each
-    {"Max live registers", &PipelineStatistics::registers, 8},   // ANV: 32 bytes each, of a subgroup; see to_statistics
+    {"VGPRs", &PipelineStatistics::registers},                                     // RADV
+    {"Number of GPRs", &PipelineStatistics::registers},                            // NVK
+    {"Registers used", &PipelineStatistics::registers, 4, "Half-registers used"},  // Turnip: four components each
+    {"Half-registers used", &PipelineStatistics::registers, 2},                    // Turnip: of the same file
+    {"GPRs", &PipelineStatistics::registers, 0.5},                                 // Honeykrisp: 16 bits each
+    {"Registers used", &PipelineStatistics::registers, 1, "Uniforms used"},        // panvk
+    {"Temp count", &PipelineStatistics::registers},                                // powervr
+    {"Max live registers", &PipelineStatistics::registers, 8},                     // ANV: 32 bytes each, of a subgroup; see to_statistics
     // RADV's "Spilled SGPRs" go to lanes of vector registers, NVK's "Spills to reg" to another register file.
     {"Spilled VGPRs", &PipelineStatistics::spills},
     {"Spills to memory", &PipelineStatistics::spills},
     {"STP Count", &PipelineStatistics::spills},  // Turnip: stores to private memory, of arrays too
-    {"Spills", &PipelineStatistics::spills},  // Honeykrisp; ANV: stores
+    {"Spills", &PipelineStatistics::spills},       // Honeykrisp, panvk; ANV: stores
+    {"TMU Spills", &PipelineStatistics::spills},   // v3dv
+    {"Spill count", &PipelineStatistics::spills},  // powervr
+    {"Spill Size", &PipelineStatistics::scratch_bytes},
     {"Scratch size", &PipelineStatistics::scratch_bytes},
     {"SLM size", &PipelineStatistics::scratch_bytes},
     {"Scratch", &PipelineStatistics::scratch_bytes},
@@ -38,9 +44,11 @@ constexpr Name names[] = {
     {"Max warps/SM", &PipelineStatistics::occupancy},
     {"Max Waves Per Core", &PipelineStatistics::occupancy},
     {"Threads", &PipelineStatistics::occupancy},
+    {"Thread Count", &PipelineStatistics::occupancy},
     {"Instructions", &PipelineStatistics::instructions},
     {"Instruction count", &PipelineStatistics::instructions},
     {"Instruction Count", &PipelineStatistics::instructions},
+    {"Inst group count", &PipelineStatistics::instructions},
 };
 
 double value_of(const VkPipelineExecutableStatisticKHR& statistic) {
@@ -130,11 +138,12 @@ PipelineStatistics read_statistics(const Device& device, VkPipeline pipeline) {
 
 PipelineStatistics to_statistics(std::span<const NamedStatistic> named) {
   PipelineStatistics statistics;
+  const auto has = [&](std::string_view name) { return std::ranges::any_of(named, [&](const NamedStatistic& one) { return one.first == name; }); };
   std::int64_t lanes = 1;  // that share the registers counted
   for (const auto& [driver, value] : named) {
     if (driver == "Max dispatch width") lanes = std::max(lanes, static_cast<std::int64_t>(value));
     for (const Name& name : names)
-      if (name.driver == driver)
+      if (name.driver == driver && (name.beside.empty() || has(name.beside)))
         statistics.*name.ours = std::max(statistics.*name.ours, static_cast<std::int64_t>(value * name.scale + 0.5));
   }
   if (statistics.registers > 0) statistics.registers = (statistics.registers + lanes - 1) / lanes;

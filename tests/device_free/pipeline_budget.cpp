@@ -25,7 +25,7 @@ std::vector<std::string> past(const PipelineStatistics& got, const PipelineStati
 
 }  // namespace
 
-TEST_CASE("statistics of five drivers: registers of 32 bits, spills to memory, what is not said stays -1") {
+TEST_CASE("statistics of eight drivers: registers of 32 bits, spills to memory, what is not said stays -1") {
   using Named = std::vector<vk::NamedStatistic>;
   const PipelineStatistics a = vk::to_statistics(Named{{"SGPRs", 108}, {"VGPRs", 72}, {"Spilled SGPRs", 3}, {"Spilled VGPRs", 5}, {"LDS size", 4096}});
   CHECK(a.registers == 72);
@@ -41,11 +41,26 @@ TEST_CASE("statistics of five drivers: registers of 32 bits, spills to memory, w
   CHECK(c.registers == 60);
   CHECK(c.spills == 2);
   CHECK(vk::to_statistics(Named{{"GPRs", 93}}).registers == 47);
-  const PipelineStatistics e = vk::to_statistics(Named{{"GRF registers", 0}, {"Max dispatch width", 32}, {"Max live registers", 130}, {"Spills", 6}, {"Fills", 9}, {"Scratch Memory Size", 0}, {"Workgroup Memory Size", 256}});
-  CHECK(e.registers == 33);  // 130 of 8 words, over 32 lanes
-  CHECK(e.spills == 6);
-  CHECK(e.scratch_bytes == -1);
-  CHECK(e.shared_bytes == 256);
+  const PipelineStatistics g = vk::to_statistics(Named{{"GRF registers", 0}, {"Max dispatch width", 32}, {"Max live registers", 130}, {"Spills", 6}, {"Fills", 9}, {"Scratch Memory Size", 0}, {"Workgroup Memory Size", 256}});
+  CHECK(g.registers == 33);  // 130 of 8 words, over 32 lanes
+  CHECK(g.spills == 6);
+  CHECK(g.scratch_bytes == -1);
+  CHECK(g.shared_bytes == 256);
+  const PipelineStatistics d = vk::to_statistics(Named{{"Threads", 2}, {"Spills", 3}, {"Fills", 9}, {"Registers used", 27}, {"Uniforms used", 11}});
+  CHECK(d.registers == 27);
+  CHECK(d.spills == 3);
+  CHECK(d.occupancy == 2);
+  const PipelineStatistics e = vk::to_statistics(Named{{"Instruction Count", 784}, {"Thread Count", 4}, {"Spill Size", 1024}, {"TMU Spills", 1}, {"TMU Fills", 5}});
+  CHECK(e.registers == -1);
+  CHECK(e.spills == 1);
+  CHECK(e.scratch_bytes == 1024);
+  CHECK(e.occupancy == 4);
+  CHECK(e.instructions == 784);
+  const PipelineStatistics f = vk::to_statistics(Named{{"Scratch size", 8}, {"Spill count", 2}, {"Temp count", 29}, {"Inst group count", 927}, {"Main inst group count", 689}});
+  CHECK(f.registers == 29);
+  CHECK(f.spills == 2);
+  CHECK(f.scratch_bytes == 8);
+  CHECK(f.instructions == 927);
 }
 
 TEST_CASE("the worst of two: the most of each, and the least occupancy") {
