@@ -7,3 +7,5 @@ set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
 set(CMAKE_FIND_ROOT_PATH ${CMAKE_CURRENT_LIST_DIR}/../build/arm64-packages/glslang)
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+# glslang's package names a library of SPIRV-Tools without its folder.
+set(CMAKE_EXE_LINKER_FLAGS_INIT -L${CMAKE_FIND_ROOT_PATH}/usr/lib/aarch64-linux-gnu)

@@ -191,14 +191,15 @@ void plan_row_address(const NodeView& node, const DeviceCaps& caps, KernelPlan& 
 }
 
 // Many rows share what a workgroup loads, few waste no lanes; a lane's part of the sum stays in registers, of which some
-// GPUs have 128.
-AttentionSpec tile_spec(const NodeView& node) {
+// GPUs have 128. One of which a workgroup is all that a core holds shares them among its lanes, and 4 rows with a soft-cap take more.
+AttentionSpec tile_spec(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
   AttentionSpec spec = spec_of(node);
   const std::int64_t rows = shape.heads_a_key_head() * shape.Lq;
   spec.WG = ATTENTION_TILE_LANES;
   spec.KEYS = ATTENTION_TILE_KEYS;
-  spec.ROWS = rows <= 16 ? 1 : rows <= 32 || shape.Dv > 128 ? 2 : shape.Dv > 96 ? 3 : 4;
+  const bool few_registers = caps.max_invocations <= ATTENTION_TILE_LANES;
+  spec.ROWS = rows <= 16 ? 1 : rows <= 32 || shape.Dv > 128 ? 2 : shape.Dv > 96 || few_registers ? 3 : 4;
   return spec;
 }
 
@@ -214,7 +215,7 @@ bool supports_tile(const NodeView& node, const DeviceCaps& caps) {
 }
 
 void plan_tile(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
-  const AttentionSpec spec = tile_spec(node);
+  const AttentionSpec spec = tile_spec(node, caps);
   plan(node, caps, "attention_tile", spec, ATTENTION_TILE_LANES / 8 * spec.ROWS, out);
 }
 
