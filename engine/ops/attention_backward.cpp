@@ -114,11 +114,12 @@ bool supports_split(const NodeView& node, const DeviceCaps& caps) {
 }
 
 // Rows a lane, as many as the driver compiles within seconds, of which a step is unrolled: a subgroup of rows, each with
-// four products. 0: not even one. With four rows SwiftShader's compiler takes 17 GB for a head of 64.
+// four products; on GPUs one. 0: not even one. With four rows SwiftShader's compiler takes 17 GB for a head of 64.
 uint rows_a_lane(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
   const std::uint64_t unrolled = caps.subgroup_size * 2 * (quads(shape.D) + quads(shape.Dv));
-  return static_cast<uint>(std::min<std::uint64_t>((caps.costly_unrolling ? 512 : 1024) / unrolled, caps.costly_unrolling ? 1 : 2));
+  const bool one = caps.costly_unrolling || caps.type != DeviceType::cpu;
+  return static_cast<uint>(std::min<std::uint64_t>((caps.costly_unrolling ? 512 : 1024) / unrolled, one ? 1 : 2));
 }
 bool supports_shuffle(const NodeView& node, const DeviceCaps& caps) {
   return takes(node) && caps.subgroup_size >= 2 && caps.subgroup_size <= 16 && lane_holds_row(AttentionShape(node), caps) &&

@@ -128,12 +128,12 @@ std::int64_t unrolled_by_row(const AttentionSpec& spec) {
   return static_cast<std::int64_t>(spec.KEYS * (ceil_div(spec.D, 4) + ceil_div(spec.DV, 4)));
 }
 
-// A lane a query row, and more rows a lane as far as compiling allows.
+// A lane a query row, and on CPUs more rows a lane as far as compiling allows.
 AttentionSpec row_spec(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
   AttentionSpec spec = spec_of(node);
   spec.WG = spec.KEYS = caps.subgroup_size;
-  const std::int64_t most = most_unrolled(caps) / std::max<std::int64_t>(unrolled_by_row(spec), 1);
+  const std::int64_t most = caps.type == DeviceType::cpu ? most_unrolled(caps) / std::max<std::int64_t>(unrolled_by_row(spec), 1) : 1;
   const auto lanes = static_cast<std::int64_t>(
       ceil_div(static_cast<std::uint64_t>(shape.heads_a_key_head() * shape.Lq), std::max(spec.WG, 1u)));
   spec.ROWS = u32(std::clamp<std::int64_t>(std::min(most, lanes), 1, 4));

@@ -52,7 +52,8 @@ constexpr Quirk table[] = {
      [](const DeviceCaps& caps) { return is_lavapipe(caps) && !is_before_mesa_26(caps); },
      [](DeviceCaps& caps) { caps.fast_addresses = caps.buffer_address; }},
     {"Intel", "a subgroup of 32, the size that drivers tell, shares the registers of a thread: 64 a lane on Xe2, 32 before it",
-     "ANV of Mesa 26.1.6 for Battlemage and DG2: TODO",
+     "ANV of Mesa 26.1.6 for Battlemage: of 3,717 pipelines those of 18 shaders spilled, attention_matrix with 292 stores; with subgroups of"
+     " 16 matmul_row alone does, a kernel for CPUs; 2026-11",
      [](const DeviceCaps& caps) { return caps.vendor_id == 0x8086 && caps.subgroup_size_control && caps.min_subgroup_size <= 16 && caps.max_subgroup_size >= 16; },
      [](DeviceCaps& caps) { caps.subgroup_size = 16; }},
 };
