@@ -63,6 +63,8 @@ struct DeviceCaps {
   // A storage-buffer load costs as much as dozens of multiply-adds, even from an address that all invocations share:
   // load less, keep more in registers.
   bool costly_loads = false;
+  // A lane has 64 to 128 registers of 32 bits: hold fewer rows.
+  bool few_registers = false;
   // A shuffle by a literal lane costs as much as dozens of multiply-adds, and a broadcast one.
   bool costly_shuffles = false;
   // A load of 16 bytes by a device address that all invocations share costs half of what it costs from a binding, and a store by

@@ -69,7 +69,7 @@ struct AttentionShape {
 // Whether the device runs kernels of which a lane holds a row of q and one of y: beyond 32 numbers that is more than a GPU's
 // registers, and unrolled over a subgroup of keys more than Mesa's compiler for Arm's comes to an end with (500 s, heads of 64).
 inline bool lane_holds_row(const AttentionShape& shape, const DeviceCaps& caps) {
-  return caps.type == DeviceType::cpu || shape.D + shape.Dv <= 32;
+  return caps.type == DeviceType::cpu || shape.D + shape.Dv <= (caps.few_registers ? 12 : 32);
 }
 
 // Query i sees keys i + low <= j <= i + high: what causal and the window leave. An open side lies beyond every key.

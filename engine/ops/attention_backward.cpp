@@ -222,7 +222,7 @@ bool supports_matrix(const NodeView& node, const DeviceCaps& caps) {
   if (node.in(0).dtype != DType::f16 || forward.mod || !forward.normalize || !takes(node)) return false;
   // A subgroup holds its rows and their sums: with heads of 128 Navi 31 keeps 434 registers in memory, and NVK 662.
   const AttentionShape shape(node);
-  if (caps.type != DeviceType::cpu && shape.D + shape.Dv > 128) return false;
+  if (caps.type != DeviceType::cpu && shape.D + shape.Dv > (caps.few_registers ? 64 : 128)) return false;
   return matrix_spec(node, caps).MATRIX_M > 0 && loops_fit(node, caps, 32, 4096);
 }
 void plan_matrix(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {

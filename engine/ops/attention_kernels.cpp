@@ -198,7 +198,7 @@ AttentionSpec tile_spec(const NodeView& node, const DeviceCaps& caps) {
   const std::int64_t rows = shape.heads_a_key_head() * shape.Lq;
   spec.WG = ATTENTION_TILE_LANES;
   spec.KEYS = ATTENTION_TILE_KEYS;
-  const bool few_registers = caps.max_invocations <= ATTENTION_TILE_LANES;
+  const bool few_registers = caps.few_registers || caps.max_invocations <= ATTENTION_TILE_LANES;
   spec.ROWS = rows <= 16 ? 1 : rows <= 32 || shape.Dv > 128 ? 2 : shape.Dv > 96 || few_registers ? 3 : 4;
   return spec;
 }
@@ -243,7 +243,7 @@ AttentionSpec matrix_spec(const NodeView& node, const DeviceCaps& caps) {
     spec.WG = subgroups * spec.SUBGROUP;
     spec.ROWS = rows;
     const bool has_work = subgroups == 1 || tiles > std::int64_t{subgroups} * rows / 2;
-    if (has_work && group_fits(caps, spec.WG, matrix_shared_bytes(spec)) && (rows == 1 || shape.D + shape.Dv <= 128)) return spec;
+    if (has_work && group_fits(caps, spec.WG, matrix_shared_bytes(spec)) && (rows == 1 || shape.D + shape.Dv <= (caps.few_registers ? 0 : 128))) return spec;
   }
   spec.MATRIX_M = 0;
   return spec;
@@ -271,7 +271,7 @@ AttentionSpec parts_spec(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
   AttentionSpec spec = spec_of(node);
   spec.WG = caps.type == DeviceType::cpu ? std::max(caps.subgroup_size, 1u) : 64;
-  spec.KEYS = shape.D + shape.Dv <= 256 && !caps.costly_unrolling ? 4 : 2;
+  spec.KEYS = shape.D + shape.Dv <= 256 && !caps.costly_unrolling && !caps.few_registers ? 4 : 2;
   auto wanted = static_cast<uint>(std::clamp<std::int64_t>(shape.Lk / keys_a_part, 1, most_parts));
   if (is_ranged(node)) wanted = std::max(wanted, spec.WG);  // the lanes of a workgroup walk as far: one row
   spec.PARTS = wanted < spec.WG ? wanted : (wanted + spec.WG - 1) / spec.WG * spec.WG;  // lanes of a group: one row
@@ -325,7 +325,7 @@ AttentionSpec split_spec(const NodeView& node, const DeviceCaps& caps) {
   const std::uint64_t quads = ceil_div(static_cast<std::uint64_t>(std::max(shape.D, shape.Dv)), 4);
   for (spec.TEAM = 1; spec.TEAM * 2 <= std::min<std::uint64_t>(quads, caps.subgroup_size); spec.TEAM *= 2) {}
   const std::uint64_t quads_a_lane = ceil_div(quads, spec.TEAM);
-  spec.ROWS = static_cast<uint>(std::clamp<std::uint64_t>((caps.type == DeviceType::cpu ? 16 : 4) / quads_a_lane, 1, std::min(rows, 4u)));
+  spec.ROWS = static_cast<uint>(std::clamp<std::uint64_t>((caps.type == DeviceType::cpu ? 16 : caps.few_registers ? 2 : 4) / quads_a_lane, 1, std::min(rows, 4u)));
   spec.KEYS = caps.costly_unrolling ? 2 : 4;
   const uint teams = spec.WG / spec.TEAM;
   const std::uint64_t blocks = static_cast<std::uint64_t>(shape.B * shape.Hk) * ceil_div(rows, spec.ROWS);

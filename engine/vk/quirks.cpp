@@ -14,6 +14,10 @@ bool is_before_mesa_26(const DeviceCaps& caps) {
   return is("Mesa 22.") || is("Mesa 23.") || is("Mesa 24.") || is("Mesa 25.");
 }
 
+bool can_ask_for(const DeviceCaps& caps, std::uint32_t subgroup_size) {
+  return caps.subgroup_size_control && caps.min_subgroup_size <= subgroup_size && subgroup_size <= caps.max_subgroup_size;
+}
+
 // lavapipe's limit is one budget for a whole shader, not one a loop (experiments with a=40,000 and b=40,000
 // iterations):
 //   two loops one after the other         40,000 + 25,534 iterations: they share the budget, across a barrier() too
@@ -52,10 +56,18 @@ constexpr Quirk table[] = {
      [](const DeviceCaps& caps) { return is_lavapipe(caps) && !is_before_mesa_26(caps); },
      [](DeviceCaps& caps) { caps.fast_addresses = caps.buffer_address; }},
     {"Intel", "a subgroup of 32, the size that drivers tell, shares the registers of a thread: 64 a lane on Xe2, 32 before it",
-     "ANV of Mesa 26.1.6 for Battlemage: of 3,717 pipelines those of 18 shaders spilled, attention_matrix with 292 stores; with subgroups of"
-     " 16 matmul_row alone does, a kernel for CPUs; 2026-11",
-     [](const DeviceCaps& caps) { return caps.vendor_id == 0x8086 && caps.subgroup_size_control && caps.min_subgroup_size <= 16 && caps.max_subgroup_size >= 16; },
+     "ANV of Mesa 26.1.6 for Battlemage: 18 shaders spill in subgroups of 32, 11 in those of 16; 2026-11",
+     [](const DeviceCaps& caps) { return caps.vendor_id == 0x8086 && can_ask_for(caps, 16); },
      [](DeviceCaps& caps) { caps.subgroup_size = 16; }},
+    {"Intel, Arm, Broadcom", "a lane has 64 to 128 registers",
+     "what Mesa's compilers tell: 128 on Battlemage and 64 before it in subgroups of 16, 64 on Mali-G610; attention_split and attention_tile"
+     " spill on the Raspberry Pi 5, too; 2026-11",
+     [](const DeviceCaps& caps) { return caps.vendor_id == 0x8086 || caps.vendor_id == 0x13b5 || caps.vendor_id == 0x14e4; },
+     [](DeviceCaps& caps) { caps.few_registers = true; }},
+    {"Turnip", "a subgroup of 128, the size that it tells, has half the registers a lane of one of 64, which it takes by itself",
+     "Mesa 26.1.6 for Adreno 740: attention_split keeps 2 waves a core in flight in subgroups of 128, and 4 to 10 in those of 64; 2026-11",
+     [](const DeviceCaps& caps) { return caps.driver_id == VK_DRIVER_ID_MESA_TURNIP && can_ask_for(caps, 64); },
+     [](DeviceCaps& caps) { caps.subgroup_size = 64; }},
 };
 
 }  // namespace

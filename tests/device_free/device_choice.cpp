@@ -96,6 +96,21 @@ TEST_CASE("loads are costly on lavapipe before 26 and on SwiftShader") {
   CHECK(!costly(VK_DRIVER_ID_MESA_RADV, "Mesa 25.0.7"));
 }
 
+TEST_CASE("subgroups are of the size that leaves a lane most registers, where it can be asked for") {
+  const auto size = [](std::uint32_t vendor, VkDriverId driver, bool control, std::uint32_t least, std::uint32_t told) {
+    DeviceCaps caps;
+    caps.vendor_id = vendor, caps.driver_id = driver, caps.subgroup_size_control = control;
+    caps.min_subgroup_size = least, caps.subgroup_size = caps.max_subgroup_size = told;
+    vk::apply_quirks(caps);
+    return caps.subgroup_size;
+  };
+  CHECK(size(0x8086, VK_DRIVER_ID_INTEL_OPEN_SOURCE_MESA, true, 8, 32) == 16);
+  CHECK(size(0x8086, VK_DRIVER_ID_INTEL_OPEN_SOURCE_MESA, false, 32, 32) == 32);
+  CHECK(size(0x5143, VK_DRIVER_ID_MESA_TURNIP, true, 64, 128) == 64);
+  CHECK(size(0x5143, VK_DRIVER_ID_MESA_TURNIP, true, 128, 128) == 128);
+  CHECK(size(0x1002, VK_DRIVER_ID_MESA_RADV, true, 32, 64) == 64);
+}
+
 TEST_CASE("addresses are fast on lavapipe from 26 on, where they are enabled") {
   const auto fast = [](bool enabled, VkDriverId driver, const char* info) {
     DeviceCaps caps;
