@@ -35,6 +35,8 @@ struct Family {
 
 // From now on find_shader() gives the modules of the fault's kernel as its change makes them; null: as they are built.
 void sabotage_shaders(const Fault* fault);
+// Whether the fault's line stands once in its source; empty: it does.
+std::string line_fault(const Fault& of);
 // What kept the change from being made since then: the line is gone, the shader does not compile. Empty: nothing did.
 std::string why_not_made();
 

@@ -35,7 +35,6 @@ constexpr Fault faults[] = {
     {"tiles: values past the end are read", "attention_tile", "if (quad < V_QUADS && key < p.keys) x = load_v", "if (quad < V_QUADS) x = load_v", "op_sdpa/odd", "attention=attention_tile"},
     {"tiles: the last row is not stored", "attention_tile", "if (first + own + r <= last) {", "if (first + own + r < last) {", "op_sdpa/odd", "attention=attention_tile"},
     {"tiles: no barrier before shared memory is written again", "attention_tile", "      barrier();  // the tile's last readers are done\n", "", "op_sdpa/odd", "attention=attention_tile"},
-    {"tiles: that no value was infinite yet is not said", "attention_tile", "  if (gl_LocalInvocationID.x == 0) not_finite_slice = 0;\n", "", "ops/attention.cpp: a key that causal, a window or a mask excludes contributes nothing, whatever it holds"},
     {"tiles: no barrier between maxima and weights", "attention_tile", "    barrier();  // the maxima are read, the weights take their place\n", "", "op_sdpa/odd", "attention=attention_tile", "", nullptr, lockstep},
     {"backward: a query's delta is 0", "attention_backward", "vec3(stats[at], stats[at + 1], 1.0);", "vec3(stats[at], 0.0, 1.0);", "op_sdpa/odd", "", "", nullptr, corrected},
     {"backward: delta is forgotten", "attention_backward", "w * (share * d_weight - stat.y)", "w * d_weight", "op_sdpa/odd", "", "lib/attention_backward.glsl"},

@@ -3,14 +3,15 @@
 namespace fovea::sabotage {
 
 constexpr Fault rows[] = {
-    {"softmax: the running sum is not rescaled", "softmax", "sum = sum * exp(before - shift) +", "sum = sum +", "op_softmax/large"},
+    {"softmax: the running sum is not rescaled", "softmax", "part.sum = part.sum * exp(before - shift) +", "part.sum = part.sum +", "op_softmax/large"},
     {"softmax: the last element counts twice", "softmax", "bool part = j + c * LANES < p.n && ", "bool part = j + c * LANES <= p.n && ", "op_softmax/last"},
     {"softmax: the maximum is not subtracted", "softmax", "m == NEGATIVE_INFINITY ? 0.0 : m; }", "0.0; }", "op_softmax/large"},
     {"softmax: the axis has the stride of another", "softmax", "LOAD(x, base + at * p.step)", "LOAD(x, base + at)", "op_softmax/d0"},
-    {"log-softmax: the sum without its logarithm", "softmax", "QUIET_NAN : log(sum);", "QUIET_NAN : sum;", "op_softmax/log_last"},
-    {"softmax: a row in which nothing takes part is NaN", "softmax", "bool zeros = vanishes && (ZERO_EMPTY != 0 || !any),", "bool zeros = false,", "op_sdpa/deadrow"},
-    {"softmax by groups: no barrier before the partial sums are read", "softmax", "    barrier();\n    for (uint half_lanes", "    for (uint half_lanes", "op_softmax/long", "softmax=softmax_group"},
-    {"softmax by groups: no barrier between the steps of the tree", "softmax", "      }\n      barrier();\n    }\n    m = ", "      }\n    }\n    m = ", "op_softmax/long", "softmax=softmax_group"},
+    {"log-softmax: the sum without its logarithm", "softmax", "zeros ? 0.0 : log(part.sum);", "zeros ? 0.0 : part.sum;", "op_softmax/log_last"},
+    {"softmax: a row in which nothing takes part is NaN", "softmax", "bool zeros = vanishes && (ZERO_EMPTY != 0 || !part.any),", "bool zeros = false,", "op_sdpa/deadrow"},
+    {"softmax by groups: no barrier before the partial sums are read", "softmax", "  barrier();\n  for (uint half_lanes", "  for (uint half_lanes", "op_softmax/long", "softmax=softmax_group"},
+    {"softmax by groups: no barrier between the steps of the tree", "softmax", "    }\n    barrier();\n  }\n  return Part(", "    }\n  }\n  return Part(", "op_softmax/long", "softmax=softmax_group"},
+    {"softmax by groups: a lane without a share writes no sum", "softmax", "  partial_sum[lane] = own.sum;\n", "  if (own.sum > 0.0) partial_sum[lane] = own.sum;\n", "op_softmax/large", "softmax=softmax_group"},
     {"softmax by groups: sums are merged without rescaling", "softmax", "partial_sum[lane + half_lanes] * exp(b - shift)", "partial_sum[lane + half_lanes]", "op_softmax/large", "softmax=softmax_group"},
     {"reduce: the last element counts twice", "reduce", "if (k + c < stop) v[c] = element;", "if (k + c <= stop) v[c] = element;", "op_reduce/sum"},
     {"reduce: the strides of the axes are exchanged", "reduce", "uint axis = first_axis + axes - 1 - k, at", "uint axis = first_axis + k, at", "op_norm/gn"},

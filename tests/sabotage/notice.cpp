@@ -37,7 +37,6 @@ Notice::Kind kind_of(const std::string& text) {
   if (says("written outside the range") || says("changed the input")) return Notice::Kind::sentinel;
   if (says("two runs differ")) return Notice::Kind::repetition;
   if (says("no barrier between")) return Notice::Kind::structure;
-  if (says("stood in shared memory")) return Notice::Kind::poison;
   if (says("Validation") || says("VUID") || says("SYNC-HAZARD")) return Notice::Kind::validation;
   return Notice::Kind::numbers;
 }
@@ -82,7 +81,6 @@ const char* to_string(Notice::Kind kind) {
     case Notice::Kind::repetition: return "repetition";
     case Notice::Kind::validation: return "validation";
     case Notice::Kind::structure: return "structure";
-    case Notice::Kind::poison: return "poison";
   }
   return "";
 }

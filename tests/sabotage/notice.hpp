@@ -8,7 +8,7 @@
 namespace fovea::sabotage {
 
 struct Notice {
-  enum class Kind { nothing, absent, numbers, sentinel, repetition, validation, structure, poison } kind = Kind::nothing;
+  enum class Kind { nothing, absent, numbers, sentinel, repetition, validation, structure } kind = Kind::nothing;
   std::string text;  // the first line of it
 };
 const char* to_string(Notice::Kind kind);

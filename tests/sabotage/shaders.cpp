@@ -38,19 +38,17 @@ std::string read(const fs::path& path) {
   return text.str();
 }
 
+std::string source_of(const Fault& of) { return *of.source ? of.source : std::string(of.kernel) + ".comp"; }
+
 // Changes the line in a copy of all shaders, for includes lie relative to their files.
 bool change_source() {
   folder = fs::temp_directory_path() / ("fovea-sabotage-" + std::to_string(::getpid()));
   fs::remove_all(folder);
   fs::copy(FOVEA_SHADERS, folder, fs::copy_options::recursive);
-  const std::string name = *fault->source ? fault->source : std::string(fault->kernel) + ".comp";
-  std::string text = read(folder / name);
-  const std::size_t at = text.find(fault->line);
-  if (at == std::string::npos || text.find(fault->line, at + 1) != std::string::npos) {
-    problem = name + (at == std::string::npos ? " has no \"" : " has more than one \"") + fault->line + '"';
-    return false;
-  }
-  std::ofstream(folder / name, std::ios::binary) << text.replace(at, std::string(fault->line).size(), fault->instead);
+  problem = line_fault(*fault);
+  if (!problem.empty()) return false;
+  std::string text = read(folder / source_of(*fault));
+  std::ofstream(folder / source_of(*fault), std::ios::binary) << text.replace(text.find(fault->line), std::string(fault->line).size(), fault->instead);
   return true;
 }
 
@@ -100,6 +98,12 @@ void sabotage_shaders(const Fault* next) {
   fault = next != nullptr && next->alter == nullptr ? next : nullptr;
 }
 
+std::string line_fault(const Fault& of) {
+  const std::string text = read(fs::path(FOVEA_SHADERS) / source_of(of));
+  const std::size_t at = text.find(of.line);
+  if (at != std::string::npos && text.find(of.line, at + 1) == std::string::npos) return {};
+  return source_of(of) + (at == std::string::npos ? " has no \"" : " has more than one \"") + of.line + '"';
+}
 std::string why_not_made() {
   if (fault != nullptr && problem.empty() && folder.empty()) return std::string("no node asks for ") + fault->kernel;
   return problem;
