@@ -254,6 +254,7 @@ bool supports_matrix(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
   // Authors' texts are compiled by a library that may not know of matrices; without NORMALIZE a weight may pass f16's range.
   if (!supports_shape(node) || node.in(0).dtype != DType::f16 || attrs.mod || !attrs.normalize || is_paged(node) || attrs.quantized != Quantized::none) return false;
+  if (caps.few_registers && shape.D + shape.Dv > 128) return false;
   return matrix_spec(node, caps).MATRIX_M > 0 && loops_fit(caps, ceil_div(static_cast<std::uint64_t>(shape.Lk), matrix_keys) * 4096);
 }
 
