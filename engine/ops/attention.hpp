@@ -66,8 +66,8 @@ struct AttentionShape {
   std::int64_t heads_a_key_head() const { return Hk == 0 ? 0 : H / Hk; }
 };
 
-// Whether the device runs kernels of which a lane holds a row of q and one of y: beyond 32 numbers that is more than a GPU's
-// registers, and unrolled over a subgroup of keys more than Mesa's compiler for Arm's comes to an end with (500 s, heads of 64).
+// Whether the device runs kernels of which a lane holds a row of q and one of y: beyond 32 numbers (12 where registers are few) that is more than a
+// GPU's, and unrolled over a subgroup of keys more than Mesa's compiler for Arm's comes to an end with (500 s, heads of 64).
 inline bool lane_holds_row(const AttentionShape& shape, const DeviceCaps& caps) {
   return caps.type == DeviceType::cpu || shape.D + shape.Dv <= (caps.few_registers ? 12 : 32);
 }

@@ -243,7 +243,7 @@ AttentionSpec matrix_spec(const NodeView& node, const DeviceCaps& caps) {
     spec.WG = subgroups * spec.SUBGROUP;
     spec.ROWS = rows;
     const bool has_work = subgroups == 1 || tiles > std::int64_t{subgroups} * rows / 2;
-    if (has_work && group_fits(caps, spec.WG, matrix_shared_bytes(spec)) && (rows == 1 || shape.D + shape.Dv <= (caps.few_registers ? 0 : 128))) return spec;
+    if (has_work && group_fits(caps, spec.WG, matrix_shared_bytes(spec)) && (rows == 1 || (!caps.few_registers && shape.D + shape.Dv <= 128))) return spec;
   }
   spec.MATRIX_M = 0;
   return spec;

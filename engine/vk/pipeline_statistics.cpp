@@ -71,11 +71,10 @@ std::vector<VkPipelineExecutablePropertiesKHR> executables_of(const Device& devi
   VkPipelineInfoKHR info{};
   info.sType = VK_STRUCTURE_TYPE_PIPELINE_INFO_KHR;
   info.pipeline = pipeline;
-  const VkResult result = enumerate(list, [&](std::uint32_t* count, VkPipelineExecutablePropertiesKHR* data) {
+  enumerate(list, [&](std::uint32_t* count, VkPipelineExecutablePropertiesKHR* data) {
     for (std::uint32_t i = 0; data && i < *count; ++i) data[i].sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_PROPERTIES_KHR;
     return device.fn.GetPipelineExecutablePropertiesKHR(device.handle, &info, count, data);
   });
-  if (result != VK_SUCCESS) list.clear();
   return list;
 }
 

@@ -56,7 +56,7 @@ constexpr Quirk table[] = {
      [](const DeviceCaps& caps) { return is_lavapipe(caps) && !is_before_mesa_26(caps); },
      [](DeviceCaps& caps) { caps.fast_addresses = caps.buffer_address; }},
     {"Intel", "a subgroup of 32, the size that drivers tell, shares the registers of a thread: 64 a lane on Xe2, 32 before it",
-     "ANV of Mesa 26.1.6 for Battlemage: 18 shaders spill in subgroups of 32, 11 in those of 16; 2026-11",
+     "ANV of Mesa 26.1.6 for Battlemage: beside matmul_row, made for CPUs, 16 shaders spill in subgroups of 32, 11 in those of 16; 2026-11",
      [](const DeviceCaps& caps) { return caps.vendor_id == 0x8086 && can_ask_for(caps, 16); },
      [](DeviceCaps& caps) { caps.subgroup_size = 16; }},
     {"Intel, Arm, Broadcom", "a lane has 64 to 128 registers",

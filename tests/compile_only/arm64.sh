@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes every pipeline on the GPUs whose drivers Debian has for arm64 only, emulated: docs/drivers.md.
-# Usage: tests/compile_only/arm64.sh [--write-budget | DOCTEST OPTION...] [DRIVER[:GPU]...]     default: every GPU below
+# Usage: tests/compile_only/arm64.sh [--write-budget | DOCTEST OPTION...] [DRIVER[:GPU]...]     default: panvk:a867 v3dv:71 powervr
 #   e.g. tests/compile_only/arm64.sh -tc="softmax*" panvk:a867     some test cases only: the whole is slow
 # Installs the cross compiler, fetches drivers and libraries, and builds fovea-pipelines (preset arm64), each where it is
 # missing. Exits with 1 when the build or one GPU fails; what is absent is named.
@@ -8,16 +8,6 @@ set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$repository"
-gpus=(panvk:a867 v3dv:71 powervr)
-options=()
-named=()
-for argument in "$@"; do
-  case $argument in
-    -*) options+=("$argument") ;;
-    *) named+=("$argument") ;;
-  esac
-done
-if [ ${#named[@]} -gt 0 ]; then gpus=("${named[@]}"); fi
 
 # What fovea-pipelines links, of this Debian's release, for arm64: cmake/aarch64.cmake finds it here.
 dir=$repository/build/arm64-packages
@@ -34,4 +24,4 @@ tests/drivers.sh get new arm64 arm64-layer  # new: a current glslang
 fetch_missing glslang
 cmake --preset arm64
 cmake --build --preset arm64 --parallel "$(nproc)"
-FOVEA_PIPELINES=build/arm64/bin/fovea-pipelines exec tests/compile_only/run.sh "${options[@]}" "${gpus[@]}"
+FOVEA_PIPELINES=build/arm64/bin/fovea-pipelines FOVEA_PIPELINE_GPUS='panvk:a867 v3dv:71 powervr' exec tests/compile_only/run.sh "$@"

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Makes every pipeline on GPUs that are not there, under the validation layer: docs/drivers.md.
 # Usage: tests/compile_only/run.sh [--write-budget | DOCTEST OPTION...] [DRIVER[:GPU]...]     default: every GPU below
-# Wants fovea-pipelines built (preset release; FOVEA_PIPELINES: another). Exits with 1 when one GPU fails; what is absent is
+# Wants fovea-pipelines built (preset release; FOVEA_PIPELINES: another; FOVEA_PIPELINE_GPUS: other defaults). Exits with 1 when one GPU fails; what is absent is
 # named. The last lines are a summary.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-gpus=(radv:polaris10 radv:vega10 radv:navi10 radv:navi21 radv:navi31 radv:gfx1201 nvk:162 nvk:170 nvk:172 nvk:177
-  turnip:630 turnip:740 turnip:830 honeykrisp anv:tgl anv:dg2 anv:mtl anv:lnl anv:bmg)
+default_gpus='radv:polaris10 radv:vega10 radv:navi10 radv:navi21 radv:navi31 radv:gfx1201 nvk:162 nvk:170 nvk:172 nvk:177
+  turnip:630 turnip:740 turnip:830 honeykrisp anv:tgl anv:dg2 anv:mtl anv:lnl anv:bmg'
 options=()
 named=()
 for argument in "$@"; do
@@ -16,7 +16,7 @@ for argument in "$@"; do
     *) named+=("$argument") ;;
   esac
 done
-if [ ${#named[@]} -gt 0 ]; then gpus=("${named[@]}"); fi
+read -r -d '' -a gpus <<<"${named[*]:-${FOVEA_PIPELINE_GPUS:-$default_gpus}}" || true
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 summary=()

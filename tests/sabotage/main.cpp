@@ -183,11 +183,6 @@ int run(const char* only, const char* markdown) {
   return any && wrong == 0 ? 0 : 1;
 }
 
-}  // namespace
-}  // namespace fovea::sabotage
-
-namespace fovea::sabotage {
-
 // Rows whose line is gone from their kernel, without running any.
 int check_lines() {
   int wrong = 0;
@@ -202,6 +197,7 @@ int check_lines() {
   return wrong == 0 ? 0 : 1;
 }
 
+}  // namespace
 }  // namespace fovea::sabotage
 
 int main(int argc, char** argv) {

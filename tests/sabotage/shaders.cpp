@@ -104,6 +104,7 @@ std::string line_fault(const Fault& of) {
   if (at != std::string::npos && text.find(of.line, at + 1) == std::string::npos) return {};
   return source_of(of) + (at == std::string::npos ? " has no \"" : " has more than one \"") + of.line + '"';
 }
+
 std::string why_not_made() {
   if (fault != nullptr && problem.empty() && folder.empty()) return std::string("no node asks for ") + fault->kernel;
   return problem;

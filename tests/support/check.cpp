@@ -219,7 +219,7 @@ void check_operator(const std::string& op, const std::vector<Operand>& inputs, c
       else {
         const Run run = run_guarded(*plan, bytes);
         compare(what, run, expected, in_float, rounding, options);
-        if (storage == DType::f16) check_shared_memory(graph, compile, bytes, run);
+        if (storage == DType::f16) check_shared_memory(graph, compile, bytes, *plan, run);
       }
       for (const std::string& message : take_validation_messages()) FAIL_CHECK(what, ": ", message);
     }

@@ -165,7 +165,7 @@ void check_gradient(const std::vector<Operand>& inputs, const Build& build, cons
       else {
         const Run run = run_guarded(*plan, problem.bytes);
         compare_with_differences(problem, run, reference, storage, options);
-        if (storage == DType::f16) check_shared_memory(problem.graph, compile, problem.bytes, run);
+        if (storage == DType::f16) check_shared_memory(problem.graph, compile, problem.bytes, *plan, run);
       }
       for (const std::string& message : take_validation_messages()) FAIL_CHECK("gradient: ", message);
     }

@@ -2,7 +2,6 @@
 
 #include "base/half.hpp"
 #include "base/shader_workgroup.hpp"
-#include "compile/compiler.hpp"
 #include "engine/api/internal.hpp"
 #include "tests/support/check.hpp"
 
@@ -68,16 +67,15 @@ Run run_guarded(Plan& plan, const std::vector<Bytes>& inputs) {
   return run;
 }
 
-void check_shared_memory(const Graph& graph, CompileOptions options, const std::vector<Bytes>& inputs, const Run& plain) {
-  const compile::Program program = compile::compile(graph.ir(), caps_of(context()), options).value();
-  if (std::ranges::none_of(program.dispatches, [](const compile::Dispatch& d) { return reflect_workgroup(d.shader->code).shared_bytes > 0; })) return;
+void check_shared_memory(const Graph& graph, CompileOptions options, const std::vector<Bytes>& inputs, const Plan& plan, const Run& plain) {
+  if (std::ranges::none_of(plan.impl().core->executor->program().dispatches, [](const compile::Dispatch& d) { return reflect_workgroup(d.shader->code).shared_bytes > 0; })) return;
   // Each is another pipeline, of kernels that take drivers longest.
   static std::map<std::vector<std::string>, int> checked;
   if (++checked[options.force_kernel] > 16) return;
   options.poison_shared = true;
-  Plan plan = context().compile(graph, options).value();
+  Plan poisoned_plan = context().compile(graph, options).value();
   const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
-  const Run poisoned = run_guarded(plan, inputs);
+  const Run poisoned = run_guarded(poisoned_plan, inputs);
   for (std::size_t i = 0; i < plain.outputs.size(); ++i)
     CHECK_MESSAGE(std::ranges::equal(poisoned.outputs[i].values, plain.outputs[i].values, same), "what stood in shared memory before changes output ",
                   i, " of ", plan.program_text());

@@ -37,9 +37,9 @@ struct Run {
 // The bytes of the inputs and parameters, in the order of the ports. Checks that nothing outside the outputs' ranges
 // was written, and that both runs agree bit for bit.
 Run run_guarded(Plan& plan, const std::vector<Bytes>& inputs);
-// Where a shader of the graph has shared memory: checks that NaN in it changes nothing of what `plain` gave (a NaN may
+// Where a shader of `plan` has shared memory: checks that NaN in it changes nothing of what `plain` gave (a NaN may
 // become another one: an invocation that adds its operands in another order gives the other's payload).
 // Of the graphs that a process compiles with one choice of kernels, the first sixteen.
-void check_shared_memory(const Graph& graph, CompileOptions options, const std::vector<Bytes>& inputs, const Run& plain);
+void check_shared_memory(const Graph& graph, CompileOptions options, const std::vector<Bytes>& inputs, const Plan& plan, const Run& plain);
 
 }  // namespace fovea::test

@@ -2,7 +2,6 @@
 #include "tests/support/check.hpp"
 #include "tests/support/programs.hpp"
 
-#include <algorithm>
 #include <cstring>
 #include <vector>
 
