@@ -11,6 +11,7 @@ install(TARGETS ${fovea_targets} EXPORT fovea
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 if(TARGET fovea-conformance)
   install(TARGETS fovea-conformance RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(DIRECTORY tests/corpus/ DESTINATION ${CMAKE_INSTALL_DATADIR}/fovea/corpus)
 endif()
 install(DIRECTORY include/fovea DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT fovea NAMESPACE fovea:: FILE fovea-targets.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/fovea)

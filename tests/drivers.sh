@@ -15,7 +15,7 @@
 #   drivers.sh run [--validate | --gpu-assisted] DRIVER[:WHICH] -- PROGRAM [ARG...]
 #     executing:    lavapipe lavapipe-backports lavapipe-new (WHICH: vector width 128, 256 or 512, that
 #                   is subgroups of 4, 8 or 16; 256-O0 and so on: without LLVM's optimiser, which
-#                   takes half the time), swiftshader
+#                   takes a third to nine tenths off compiling), swiftshader
 #     compile-only: radv:navi31 nvk:172 turnip:740 honeykrisp anv:bmg (real machine code; a submit does nothing).
 #                   anv wants a C compiler, for the library that stands in for its kernel driver;
 #                   panvk:a867 v3dv:71 powervr take a program built for arm64 (cmake/aarch64.cmake)

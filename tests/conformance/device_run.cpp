@@ -64,11 +64,10 @@ void describe_capabilities(const Context& context, DeviceReport& report) {
 }
 
 // Lowers the device's limits for everything compiled from now on.
-Result<void> emulate(Context& context, const io::Json& limits, DeviceReport& report) {
+Result<void> emulate(Context& context, const io::Json& limits) {
   Result<DeviceCaps> lowered = lower(caps_of(context), limits);
   if (!lowered) return lowered.error();
   context.impl()->device->caps = std::move(*lowered);
-  report.emulated = limits;
   return {};
 }
 
@@ -100,7 +99,8 @@ void run_device(const Work& work, const Options& options, const std::string& dev
     Result<Context> context = Context::create(context_options);
     if (context) {
       describe_device(caps_of(*context), report);
-      if (Result<void> done = emulate(*context, options.limits, report); !done) report.absent = done.error().message;
+      if (Result<void> done = emulate(*context, options.limits)) report.emulated = options.limits;
+      else report.absent = done.error().message;
       describe_capabilities(*context, report);
     } else {
       report.absent = context.error().message;
@@ -120,6 +120,12 @@ void run_device(const Work& work, const Options& options, const std::string& dev
     work(*context, run_options, [&] { return messages.take(); }, [&](const CaseResult& result) {
       listener.result(result);
       report.results.push_back(result);
+      if (!context->impl()->device->lost()) return;
+      // What is left of the work has a device of its own.
+      Result<Context> next = Context::create(context_options);
+      Result<void> lowered = next ? emulate(*next, options.limits) : next.error();
+      if (lowered) *context = std::move(*next);
+      else messages.sink()(LogLevel::error, "no device after one was lost: " + lowered.error().message);
     });
   }
   for (std::string& message : messages.take()) report.messages.push_back(std::move(message));  // the device is gone
@@ -148,15 +154,18 @@ std::vector<DeviceReport> list_devices() {
 
 }  // namespace
 
-Work run_files(std::vector<CaseFile> files) {
-  return [files = std::move(files)](Context& context, const RunOptions& options, const TakeMessages& take_messages, const Emit& emit) {
-    for (const CaseFile& file : files)
+Work run_files(std::vector<CaseFile> files, Begin begin) {
+  return [files = std::move(files), begin = std::move(begin)](Context& context, const RunOptions& options,
+                                                              const TakeMessages& take_messages, const Emit& emit) {
+    for (const CaseFile& file : files) {
+      begin(file.id());
       for (const CaseResult& result : run_file(context, file, options, take_messages)) emit(result);
+    }
   };
 }
 
-Work run_random_graphs(const Options& options, const std::function<void(const std::string&)>& begin) {
-  return [&options, begin](Context& context, const RunOptions& run_options, const TakeMessages& take_messages, const Emit& emit) {
+Work run_random_graphs(const Options& options, Begin begin) {
+  return [&options, begin = std::move(begin)](Context& context, const RunOptions& run_options, const TakeMessages& take_messages, const Emit& emit) {
     FuzzOptions fuzzing = fuzz_options(context, options);
     fuzzing.begin = begin;
     fuzz(fuzzing, run_options, on_device(context, take_messages), emit);

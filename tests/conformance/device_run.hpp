@@ -20,12 +20,13 @@ struct Listener {
   std::function<void(const CaseResult&)> result;
 };
 
-// What is run on a device; every result is emitted as soon as it is known.
+// What is run on a device; every result is emitted as soon as it is known. After a result that lost the device, `context` is another.
 using Work = std::function<void(Context& context, const RunOptions& options, const TakeMessages& take_messages,
                                 const std::function<void(const CaseResult&)>& emit)>;
-Work run_files(std::vector<CaseFile> files);
-// `begin` is told the title of each graph before it runs.
-Work run_random_graphs(const Options& options, const std::function<void(const std::string&)>& begin);
+// Told the title of each case or graph before it runs.
+using Begin = std::function<void(const std::string&)>;
+Work run_files(std::vector<CaseFile> files, Begin begin);
+Work run_random_graphs(const Options& options, Begin begin);
 // Graphs with their names.
 Work run_graphs(std::vector<std::pair<std::string, Recipe>> graphs, const Options& options);
 

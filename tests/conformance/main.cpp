@@ -162,7 +162,7 @@ int run_graph_files(const Options& options) {
 
 int run(const Options& options) {
   if (!options.merge.empty()) return merge_reports(options);
-  // A driver that takes the program down took it with the graph that was named last.
+  // A driver that takes the program down took it with what was named last.
   const auto name = [&](const std::string& title) { if (options.verbose) fmt::print("running {}\n", title); };
   if (options.fuzz) return run_on_devices(run_random_graphs(options, name), options);
   if (!options.graphs.empty()) return run_graph_files(options);
@@ -183,7 +183,7 @@ int run(const Options& options) {
   std::erase_if(files, [&](const CaseFile& file) { return !matches(options.pattern, file.id()); });
   if (files.empty()) return fail("no case matches '" + options.pattern + "'");
   if (!report.absent_groups.empty()) fmt::print("absent groups: {}\n", fmt::join(report.absent_groups, " "));
-  return options.list ? list_cases(files) : run_on_devices(run_files(std::move(files)), options, std::move(report));
+  return options.list ? list_cases(files) : run_on_devices(run_files(std::move(files), name), options, std::move(report));
 }
 
 }  // namespace

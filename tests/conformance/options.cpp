@@ -32,6 +32,14 @@ Result<void> check_variants(Options& options) {
   return {};
 }
 
+// What `cmake --install` puts beside the program. Empty: it was not installed, or the system has no such link.
+fs::path installed_corpus() {
+  std::error_code none;
+  const fs::path program = fs::read_symlink("/proc/self/exe", none);
+  const fs::path corpus = program.parent_path().parent_path() / "share/fovea/corpus";
+  return !none && fs::is_directory(corpus, none) ? corpus : fs::path{};
+}
+
 // That a file can be written there, before the minutes that its content takes.
 Result<void> check_output(const char* option, const fs::path& path) {
   if (path.empty()) return {};
@@ -78,8 +86,12 @@ Result<void> check(Options& options, const std::string& limits) {
       return wrong("--merge: say where to write to: --html, --json or --junit");
     return {};
   }
-  if (options.corpora.empty() && options.graphs.empty() && !options.fuzz)
-    return wrong("--corpus is required: a folder of <group>/<case>.safetensors; or --fuzz, or --graph");
+  if (options.corpora.empty() && options.graphs.empty() && !options.fuzz) {
+    const fs::path installed = installed_corpus();
+    if (installed.empty())
+      return wrong("--corpus is required: a folder of <group>/<case>.safetensors or <group>/<test>/model.onnx; or --fuzz, or --graph");
+    options.corpora.push_back(installed.string());
+  }
   if (Result<void> checked = check_variants(options); !checked) return checked;
   if (limits.empty()) return {};
   Result<io::Json> read = read_limits(limits);
@@ -93,10 +105,11 @@ Result<void> check(Options& options, const std::string& limits) {
 std::optional<int> parse(int argc, char** argv, Options& options) {
   std::string limits;
   CLI::App app{"Runs the cases of the conformance corpus, or random graphs, on a Vulkan device."};
-  auto* corpus = app.add_option("--corpus", options.corpora, "Folder of <group>/<case>.safetensors; may be given several times")
+  auto* corpus = app.add_option("--corpus", options.corpora, "Folder of <group>/<case>.safetensors or <group>/<test>/model.onnx (else the one installed with this program); may "
+                                                             "be given several times")
                      ->allow_extra_args(false);
   auto* pattern = app.add_option("--case", options.pattern, "Only cases whose <group>/<case> matches this glob");
-  auto* list = app.add_flag("--list", options.list, "Lists the cases and their operators instead of running them");
+  auto* list = app.add_flag("--list", options.list, "Lists the corpus' cases and their operators instead of running them; 1 where a file is unreadable");
   auto* fuzz = app.add_option("--fuzz", options.fuzz, "Runs random graphs and their gradients for so many SECONDS, instead of a corpus")
                    ->excludes(corpus, pattern, list);
   app.add_option("--count", options.count, "Of random graphs, at most, however many SECONDS are left")
@@ -110,7 +123,7 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
   app.add_flag("--shrink", options.shrink, "Reduces each graph that fails to the smallest that fails so, and prints it");
   app.add_option("--save", options.save, "Folder for <name>.graph of each graph that fails, as small as it was made");
   auto* device = app.add_option("--device", options.device,
-                                "Part of a device's name, or its index (else FOVEA_DEVICE, else the best)");
+                                "Part of a device's or driver's name, or its index (else FOVEA_DEVICE, else the best)");
   app.add_flag("--all-devices", options.all_devices, "Every device that the loader lists, in turn")->excludes(device);
   app.add_option("--variant", options.variants,
                  "operator=kernel: forces that kernel, and runs the cases that take it; may be given several times. "
@@ -127,7 +140,7 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
   app.add_option("--html", options.html, "Writes a table of operator and device, as one HTML file");
   app.add_option("--merge", options.merge, "Reads JSON reports of earlier runs instead of running")
       ->excludes("--corpus", "--fuzz", "--graph");
-  app.add_flag("--verbose", options.verbose, "Also names the cases that pass");
+  app.add_flag("--verbose", options.verbose, "Also names the cases that pass, and each case or graph before it runs");
   app.footer(
       "Exit status: 0 some cases passed and none failed, 1 some failed, 2 wrong usage, no device, no case, or all "
       "skipped. docs/conformance.md says what a pass promises.");

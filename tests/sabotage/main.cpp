@@ -3,6 +3,8 @@
 
 #include "tests/sabotage/notice.hpp"
 
+#include <fovea/context.hpp>
+
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/wait.h>
@@ -139,7 +141,7 @@ std::vector<Outcome> run_family(const Family& family) {
 
 std::string row(const Fault& fault, const Outcome& outcome) {
   std::string where = *fault.source ? fmt::format("{} in {}", fault.source, fault.kernel) : fmt::format("{}.comp", fault.kernel);
-  if (fault.alter != nullptr) where = fmt::format("Program, {} changes", outcome.changes);
+  if (fault.alter != nullptr) where = fmt::format("the Program, in {} place{}, one after another", outcome.changes, outcome.changes == 1 ? "" : "s");
   const std::string how = *fault.uncaught ? fmt::format("**not caught**: {}", fault.uncaught) : outcome.how;
   const std::string variant = *fault.variant ? fmt::format(", `{}`", fault.variant) : "";
   return fmt::format("| {} | {} | `{}`{} | {} |\n", fault.what, where, fault.caught_by, variant, how);
@@ -152,14 +154,14 @@ constexpr const char* head =
     "```sh\n"
     "tests/drivers.sh run --validate lavapipe-new -- build/release/bin/fovea-sabotage --markdown docs/sabotage.md\n"
     "```\n\n"
-    "CTest runs the quick families, as `sabotage.<family>@<driver>`; with `-DFOVEA_SABOTAGE=ON` all. A row whose line is gone from\n"
-    "its kernel fails (`--check-lines`, without running any), and so does one that nothing should notice and something does.\n\n"
+    "CTest runs the quick families, as `sabotage.<family>@<driver>`; with `-DFOVEA_SABOTAGE=ON` all (`families.def`). A row whose line is\n"
+    "gone from its kernel fails (`--check-lines`, without running any), and so does one that nothing should notice and something does.\n\n"
     "How it was noticed: *numbers* outside their bounds; a *sentinel* around a buffer, or an input, that was changed; a\n"
     "*repetition* that gave other bits; what the *validation* layer said; the *structure* of the Program, in which two dispatches\n"
     "touch the same bytes with no barrier between. Shared memory is NaN before a shader's own code.\n";
 
 int run(const char* only, const char* markdown) {
-  std::string table = head;
+  std::string table;
   std::size_t wrong = 0, caught = 0, known = 0;
   bool any = false;
   for (const Family& family : families) {
@@ -179,7 +181,11 @@ int run(const char* only, const char* markdown) {
     }
   }
   fmt::print("{} caught, {} not caught and known, {} not as their rows say\n", caught, known, wrong);
-  if (markdown != nullptr && wrong == 0) std::ofstream(markdown) << table;
+  if (markdown != nullptr && wrong == 0) {
+    const DeviceInfo device = Context::create().value().device();  // not before the children are forked
+    std::ofstream(markdown) << head << fmt::format("\n{} faults: {} caught, {} known not to be; {}, {}.\n", caught + known, caught, known,
+                                                   device.driver, device.name) << table;
+  }
   return any && wrong == 0 ? 0 : 1;
 }
 

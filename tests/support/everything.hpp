@@ -7,7 +7,7 @@ namespace fovea::test {
 
 inline void give_everything(DeviceCaps& caps) {
   caps.max_invocations = 1024, caps.max_group_size = {1024, 1024, 64}, caps.max_shared_bytes = 1u << 16;
-  caps.storage_alignment = 16;
+  caps.storage_alignment = 16, caps.max_push_bytes = 256;
   caps.storage16 = caps.storage8 = caps.float16 = caps.int64 = caps.buffer_address = caps.cooperative_matrix = true;
   caps.matrix_shapes = {{16, 16, 16}};
   caps.subgroup_operations = ~0u;

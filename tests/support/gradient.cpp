@@ -153,6 +153,10 @@ void check_gradient(const std::vector<Operand>& inputs, const Build& build, cons
         ++taken;
         continue;
       }
+      if (!has_turn(compile, storage, "gradient")) {
+        ++taken;
+        continue;
+      }
       auto plan = context().compile(problem.graph, compile);
       if (!plan && !kernel.empty() && plan.error().code == ErrorCode::unsupported) {
         if (compiles_only()) compile_only->refused(problem.graph, compile);

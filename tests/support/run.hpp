@@ -37,9 +37,13 @@ struct Run {
 // The bytes of the inputs and parameters, in the order of the ports. Checks that nothing outside the outputs' ranges
 // was written, and that both runs agree bit for bit.
 Run run_guarded(Plan& plan, const std::vector<Bytes>& inputs);
+// Drivers may share what takes them long. FOVEA_TEST_SHARE=FIRST,TURN,DRIVERS: of the graphs that a process runs with one choice of
+// kernels the first FIRST, and of the others each DRIVERS-th, from TURN on; of those stored in 16 bits half as many. Without it: all.
+// Results and gradients (`what`) are counted apart.
+bool has_turn(const CompileOptions& options, DType storage, const char* what);
 // Where a shader of `plan` has shared memory: checks that NaN in it changes nothing of what `plain` gave (a NaN may
 // become another one: an invocation that adds its operands in another order gives the other's payload).
-// Of the graphs that a process compiles with one choice of kernels, the first sixteen.
+// Of the graphs that a process compiles with one choice of kernels, the first eight.
 void check_shared_memory(const Graph& graph, CompileOptions options, const std::vector<Bytes>& inputs, const Plan& plan, const Run& plain);
 
 }  // namespace fovea::test
