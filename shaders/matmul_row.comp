@@ -11,13 +11,22 @@
 //   12 x 12, taken where loads are costly                  38               24          12            6.2
 //   4 x 16 by scalar loads (N = 1023, b [K,N])             25
 // 16 steps of k at a time instead of 4 are no faster and compile twice as long.
+//
+// Operands by address on lavapipe 26, milliseconds of processor time for 1024³, b [N,K] (bound, 4 x 16: 116): 4 x 16 92, 4 x 24 75,
+// 4 x 32 66, 4 x 48 58, 4 x 64 51, which compiles in 0.6 s in place of 0.25; 8 x 16 90, 8 x 32 62. What a lane loads costs most: rows
+// of a power of two fall into one set of a cache. As pairs of 64-bit words it costs the same.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#pragma variant OPERANDS bound address
 #pragma variant DTYPE f32 f16
 #include "matmul.h"
 #include "lib/dtype.glsl"
 #include "lib/math.glsl"
+#ifdef OPERANDS_address
+#include "lib/addresses.glsl"
+#define MATMUL_ADDRESSES ElementsIn a_at, b_at;
+#endif
 FOVEA_SPEC(MatmulRowSpec, MATMUL_ROW_SPEC)
 #include "lib/matmul.glsl"
 
@@ -28,6 +37,17 @@ layout(set = 0, binding = 0) readonly buffer A { STORE_T a[]; };
 layout(set = 0, binding = 0) readonly buffer A4 { STORE_T4 a4[]; };
 layout(set = 0, binding = 1) readonly buffer B { STORE_T b[]; };
 layout(set = 0, binding = 1) readonly buffer B4 { STORE_T4 b4[]; };
+#ifdef OPERANDS_address
+#define A_ONE(i) LOAD(a_at.x, i)
+#define B_ONE(i) LOAD(b_at.x, i)
+#define A_QUAD(i) LOAD_QUAD(QuadsIn(uint64_t(a_at)).x, i)
+#define B_QUAD(i) LOAD_QUAD(QuadsIn(uint64_t(b_at)).x, i)
+#else
+#define A_ONE(i) LOAD(a, i)
+#define B_ONE(i) LOAD(b, i)
+#define A_QUAD(i) LOAD4(a4, i)
+#define B_QUAD(i) LOAD4(b4, i)
+#endif
 layout(set = 0, binding = 3) writeonly buffer Y4 { STORE_T4 y4[]; };
 layout(set = 0, binding = 3) writeonly buffer Partial { float partial[]; };
 layout(set = 0, binding = 3) writeonly buffer Partial4 { vec4 partial4[]; };
@@ -70,24 +90,24 @@ void main() {
   // By blocks of 4x4: row r of a block is item r where k is the fast axis, and the r-th k where the items are.
   uint k_quads = VEC != 0 ? k + (k_end - k) / 4 * 4 : k;
   if (k < k_quads) {
-    uint a_at[TI], b_at[TJ];
+    uint a_quad[TI], b_quad[TJ];
     [[unroll]] for (uint i = 0; i < TI; ++i)
-      a_at[i] = (base.a + (LANE_K_FAST != 0 ? min(i0 + i, I - 1) * p.K + k : (k + i % 4) * I + min(i0 + i / 4 * 4, I - 4))) / 4;
+      a_quad[i] = (base.a + (LANE_K_FAST != 0 ? min(i0 + i, I - 1) * p.K + k : (k + i % 4) * I + min(i0 + i / 4 * 4, I - 4))) / 4;
     [[unroll]] for (uint j = 0; j < TJ; ++j)
-      b_at[j] = (base.b + (UNIFORM_K_FAST != 0 ? min(j0 + j, J - 1) * p.K + k : (k + j % 4) * J + min(j0 + j / 4 * 4, J - 4))) / 4;
+      b_quad[j] = (base.b + (UNIFORM_K_FAST != 0 ? min(j0 + j, J - 1) * p.K + k : (k + j % 4) * J + min(j0 + j / 4 * 4, J - 4))) / 4;
     uint a_step = LANE_K_FAST != 0 ? 1 : I, b_step = UNIFORM_K_FAST != 0 ? 1 : J, a_plus = 0, b_plus = 0;
     do {  // a `for` would run its body once more with every lane masked on CPU drivers
       vec4 lane[TI];  // [iq][k]
       [[unroll]] for (uint i = 0; i < TI; i += 4) {
-        vec4 x0 = LOAD4(a4, a_at[i] + a_plus), x1 = LOAD4(a4, a_at[i + 1] + a_plus);
-        vec4 x2 = LOAD4(a4, a_at[i + 2] + a_plus), x3 = LOAD4(a4, a_at[i + 3] + a_plus);
+        vec4 x0 = A_QUAD(a_quad[i] + a_plus), x1 = A_QUAD(a_quad[i + 1] + a_plus);
+        vec4 x2 = A_QUAD(a_quad[i + 2] + a_plus), x3 = A_QUAD(a_quad[i + 3] + a_plus);
         lane[i] = LANE_K_FAST != 0 ? vec4(x0.x, x1.x, x2.x, x3.x) : x0;
         lane[i + 1] = LANE_K_FAST != 0 ? vec4(x0.y, x1.y, x2.y, x3.y) : x1;
         lane[i + 2] = LANE_K_FAST != 0 ? vec4(x0.z, x1.z, x2.z, x3.z) : x2;
         lane[i + 3] = LANE_K_FAST != 0 ? vec4(x0.w, x1.w, x2.w, x3.w) : x3;
       }
       [[unroll]] for (uint j = 0; j < TJ; ++j) {
-        vec4 q = LOAD4(b4, b_at[j] + b_plus);
+        vec4 q = B_QUAD(b_quad[j] + b_plus);
         [[unroll]] for (uint i = 0; i < TI; i += 4) {
           uint t = i / 4 * TJ;
           if (UNIFORM_K_FAST != 0) {
@@ -116,10 +136,10 @@ void main() {
       uint a_k = base.a + k * a_step, b_k = base.b + k * b_step;
       vec4 lane[TI / 4];
       [[unroll]] for (uint i = 0; i < TI; i += 4)
-        lane[i / 4] = vec4(LOAD(a, a_k + min(i0 + i, I - 1) * a_item), LOAD(a, a_k + min(i0 + i + 1, I - 1) * a_item),
-                           LOAD(a, a_k + min(i0 + i + 2, I - 1) * a_item), LOAD(a, a_k + min(i0 + i + 3, I - 1) * a_item));
+        lane[i / 4] = vec4(A_ONE(a_k + min(i0 + i, I - 1) * a_item), A_ONE(a_k + min(i0 + i + 1, I - 1) * a_item),
+                           A_ONE(a_k + min(i0 + i + 2, I - 1) * a_item), A_ONE(a_k + min(i0 + i + 3, I - 1) * a_item));
       [[unroll]] for (uint j = 0; j < TJ; ++j) {
-        float q = LOAD(b, b_k + min(j0 + j, J - 1) * b_item);
+        float q = B_ONE(b_k + min(j0 + j, J - 1) * b_item);
         [[unroll]] for (uint i = 0; i < TI / 4; ++i) acc[i * TJ + j] += lane[i] * q;
       }
     } while (++k < k_end);

@@ -206,9 +206,8 @@ std::uint64_t matrix_shared_bytes(const AttentionSpec& spec) {
 }
 // As many subgroups as shared memory takes; MATRIX_M is 0 where not even one has room, or the device no matrices.
 AttentionSpec matrix_spec(const NodeView& node, const DeviceCaps& caps) {
-  constexpr uint step = 32;
-  AttentionSpec spec = spec_of(node, 0, step);
-  if (!take_matrices(spec, caps, step)) return spec;
+  AttentionSpec spec = spec_of(node, 0, matrix_side(caps));
+  if (!take_matrices(spec, caps, spec.KEYS)) return spec;
   for (uint subgroups : {4u, 2u, 1u}) {
     spec.WG = subgroups * spec.SUBGROUP;
     if (group_fits(caps, spec.WG, matrix_shared_bytes(spec))) return spec;
@@ -223,7 +222,7 @@ bool supports_matrix(const NodeView& node, const DeviceCaps& caps) {
   // A subgroup holds its rows and their sums: with heads of 128 Navi 31 keeps 434 registers in memory, and NVK 662.
   const AttentionShape shape(node);
   if (caps.type != DeviceType::cpu && shape.D + shape.Dv > (caps.few_registers ? 64 : 128)) return false;
-  return matrix_spec(node, caps).MATRIX_M > 0 && loops_fit(node, caps, 32, 4096);
+  return matrix_spec(node, caps).MATRIX_M > 0 && loops_fit(node, caps, matrix_side(caps), 4096);
 }
 void plan_matrix(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
   const AttentionSpec spec = matrix_spec(node, caps);

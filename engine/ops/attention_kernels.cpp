@@ -221,8 +221,6 @@ void plan_tile(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
 
 // ---- On matrix units -----------------------------------------------------------------------------------------------
 
-constexpr uint matrix_keys = 32;  // a step; whole matrices, whatever their shape
-
 std::uint64_t matrix_shared_bytes(const AttentionSpec& spec) {
   const std::uint64_t one = spec.WG / spec.SUBGROUP * spec.MATRIX_M, rows = one * spec.ROWS;  // rows at a time, and in all
   const auto pitch = [](std::uint64_t size, std::uint64_t step) { return (size + step - 1) / step * step / 4 + 2; };
@@ -234,8 +232,8 @@ std::uint64_t matrix_shared_bytes(const AttentionSpec& spec) {
 AttentionSpec matrix_spec(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
   AttentionSpec spec = spec_of(node);
-  spec.KEYS = matrix_keys;
-  if (!take_matrices(spec, caps, matrix_keys)) return spec;
+  spec.KEYS = matrix_side(caps);
+  if (!take_matrices(spec, caps, spec.KEYS)) return spec;
   const std::int64_t tiles = (shape.heads_a_key_head() * shape.Lq + spec.MATRIX_M - 1) / spec.MATRIX_M;
   // Two tiles share what a subgroup loads of k and v, as far as registers hold their sums.
   constexpr std::array<std::array<uint, 2>, 4> choices{{{4, 2}, {4, 1}, {2, 1}, {1, 1}}};
@@ -255,7 +253,7 @@ bool supports_matrix(const NodeView& node, const DeviceCaps& caps) {
   // Authors' texts are compiled by a library that may not know of matrices; without NORMALIZE a weight may pass f16's range.
   if (!supports_shape(node) || node.in(0).dtype != DType::f16 || attrs.mod || !attrs.normalize || is_paged(node) || attrs.quantized != Quantized::none) return false;
   if (caps.few_registers && shape.D + shape.Dv > 128) return false;
-  return matrix_spec(node, caps).MATRIX_M > 0 && loops_fit(caps, ceil_div(static_cast<std::uint64_t>(shape.Lk), matrix_keys) * 4096);
+  return matrix_spec(node, caps).MATRIX_M > 0 && loops_fit(caps, ceil_div(static_cast<std::uint64_t>(shape.Lk), matrix_side(caps)) * 4096);
 }
 
 void plan_matrix(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {

@@ -125,6 +125,7 @@ namespace {
 
 constexpr Kernel kernels[] = {
     {"matmul_split", supports_matmul_split, plan_matmul_split, prefers_matmul_split},
+    {"matmul_row_address", supports_matmul_row_address, plan_matmul_row_address, prefers_matmul_row_address},
     {"matmul_row", supports_matmul_row, plan_matmul_row, prefers_matmul_row},
     {"matmul_matrix", supports_matmul_matrix, plan_matmul_matrix, prefers_matmul_matrix},
     {"matmul_tile", supports_matmul_tile, plan_matmul_tile, prefers_matmul_tile},

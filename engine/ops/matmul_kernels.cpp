@@ -45,6 +45,9 @@ std::uint32_t even_piece(Count n, Count most) {
   return static_cast<std::uint32_t>(std::max<Count>(1, ceil_div(ceil_div(n, pieces), 4)) * 4);
 }
 
+// How a launch reaches a and b.
+enum class Operands { bound, address };
+
 // One launch: its constants, and how many workgroups make a whole product.
 template <class Spec>
 struct Tiling {
@@ -52,26 +55,29 @@ struct Tiling {
   const char* shader;
   Count groups = 0;
   bool swapped = false;
+  Operands operands = Operands::bound;
 };
 
 // As the head of matmul_row.comp measured them.
 struct RegisterTile {
   Count lane_items, uniform_items;
 };
-RegisterTile register_tile(const DeviceCaps& caps) {
+RegisterTile register_tile(const DeviceCaps& caps, Operands operands) {
+  if (operands == Operands::address && caps.fast_addresses) return {4, 32};
   if (!caps.costly_loads) return {4, 16};
   return caps.costly_unrolling ? RegisterTile{8, 8} : RegisterTile{12, 12};
 }
 
-Tiling<shader::MatmulRowSpec> row_tiling(const NodeView& node, const MatmulProblem& problem, const DeviceCaps& caps) {
-  Tiling<shader::MatmulRowSpec> tiling{spec_of<shader::MatmulRowSpec>(node, problem), "matmul_row"};
+Tiling<shader::MatmulRowSpec> row_tiling(const NodeView& node, const MatmulProblem& problem, const DeviceCaps& caps, Operands operands) {
+  Tiling<shader::MatmulRowSpec> tiling{spec_of<shader::MatmulRowSpec>(node, problem), operands == Operands::address ? "matmul_row.address" : "matmul_row.bound"};
+  tiling.operands = operands;
   auto& spec = tiling.spec;
   tiling.swapped = problem.N > problem.M;
   const auto lanes = static_cast<Count>(tiling.swapped ? problem.N : problem.M);
   const auto uniforms = static_cast<Count>(tiling.swapped ? problem.M : problem.N);
   spec.WG = std::clamp(caps.subgroup_size, 8u, caps.max_invocations);
   spec.SWAP = tiling.swapped;
-  const RegisterTile tile = register_tile(caps);
+  const RegisterTile tile = register_tile(caps, operands);
   spec.TI = even_piece(ceil_div(lanes, spec.WG), tile.lane_items);
   spec.TJ = uniforms == 1 ? 1 : even_piece(uniforms, tile.uniform_items);
   spec.LANE_K_FAST = tiling.swapped ? problem.b_transposed : !problem.a_transposed;
@@ -98,8 +104,6 @@ Tiling<shader::MatmulTileSpec> tile_tiling(const NodeView& node, const MatmulPro
   return tiling;
 }
 
-constexpr std::uint32_t matrix_turn = 32;
-
 Count matrix_shared_bytes(const shader::MatmulMatrixSpec& spec) {
   const auto tile = [](Count rows, Count columns) { return rows * (columns / 4 + 2) * 8; };
   const Count BM = spec.SM * spec.TM * spec.MATRIX_M, BN = spec.SN * spec.TN * spec.MATRIX_N;
@@ -111,9 +115,9 @@ Count matrix_shared_bytes(const shader::MatmulMatrixSpec& spec) {
 Tiling<shader::MatmulMatrixSpec> matrix_tiling(const NodeView& node, const MatmulProblem& problem, const DeviceCaps& caps) {
   Tiling<shader::MatmulMatrixSpec> tiling{spec_of<shader::MatmulMatrixSpec>(node, problem), "matmul_matrix"};
   auto& spec = tiling.spec;
-  if (!take_matrices(spec, caps, matrix_turn)) return tiling;
+  spec.BK = matrix_side(caps);
+  if (!take_matrices(spec, caps, spec.BK)) return tiling;
   spec.WG = spec.SM * spec.SN * spec.SUBGROUP;
-  spec.BK = matrix_turn;
   const auto M = static_cast<Count>(problem.M), N = static_cast<Count>(problem.N), K = static_cast<Count>(problem.K);
   const auto registers = [&](std::uint32_t side) { return side * side * spec.MATRIX_M * spec.MATRIX_N / spec.SUBGROUP; };
   // Sides of 4 matrices load half as often as those of 2.
@@ -152,10 +156,21 @@ void add_launch(const NodeView& node, const MatmulProblem& problem, const Device
   launch.set_push(params);
   launch.operands = {in(tiling.swapped ? 1 : 0), in(tiling.swapped ? 0 : 1), spec.BIAS ? in(2) : unused(),
                      partial ? scratch_write(0) : out(0)};
+  if (tiling.operands == Operands::address) launch.addresses = {0, 1};
   launch.groups = flat_groups(params.groups, 1, caps);
 }
 
 bool is_cpu(const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
+
+// Whole quads are loaded; and the addresses follow 128 bytes of parameters.
+bool takes_addresses(const DeviceCaps& caps) {
+  return is_cpu(caps) && caps.buffer_address && caps.storage_alignment % 16 == 0 && caps.max_push_bytes >= sizeof(MatmulParams) + 16;
+}
+
+// The one of split sums.
+Tiling<shader::MatmulRowSpec> row_tiling(const NodeView& node, const MatmulProblem& problem, const DeviceCaps& caps) {
+  return row_tiling(node, problem, caps, caps.fast_addresses && takes_addresses(caps) ? Operands::address : Operands::bound);
+}
 
 Count groups_of(const NodeView& node, const MatmulProblem& problem, const DeviceCaps& caps) {
   return is_cpu(caps) ? row_tiling(node, problem, caps).groups : tile_tiling(node, problem).groups;
@@ -179,13 +194,22 @@ Count scratch_bytes(const NodeView& node, const Parts& parts) {
 bool supports_matmul_row(const NodeView& node, const DeviceCaps& caps) {
   const MatmulProblem problem = matmul_problem(node);
   const auto K = static_cast<Count>(problem.K);
-  return loops_fit(caps, row_tiling(node, problem, caps).spec.VEC ? K / 4 : K);
+  return loops_fit(caps, row_tiling(node, problem, caps, Operands::bound).spec.VEC ? K / 4 : K);
 }
 void plan_matmul_row(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   const MatmulProblem problem = matmul_problem(node);
-  add_launch(node, problem, caps, row_tiling(node, problem, caps), {}, plan);
+  add_launch(node, problem, caps, row_tiling(node, problem, caps, Operands::bound), {}, plan);
 }
 bool prefers_matmul_row(const NodeView&, const DeviceCaps& caps) { return is_cpu(caps); }
+
+bool supports_matmul_row_address(const NodeView& node, const DeviceCaps& caps) {
+  return takes_addresses(caps) && supports_matmul_row(node, caps);
+}
+void plan_matmul_row_address(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
+  const MatmulProblem problem = matmul_problem(node);
+  add_launch(node, problem, caps, row_tiling(node, problem, caps, Operands::address), {}, plan);
+}
+bool prefers_matmul_row_address(const NodeView&, const DeviceCaps& caps) { return is_cpu(caps) && caps.fast_addresses; }
 
 bool supports_matmul_tile(const NodeView& node, const DeviceCaps& caps) {
   return loops_fit(caps, static_cast<Count>(matmul_problem(node).K) / 16);

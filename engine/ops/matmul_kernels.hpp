@@ -9,6 +9,10 @@ namespace fovea::ops {
 bool supports_matmul_row(const NodeView& node, const DeviceCaps& caps);
 bool prefers_matmul_row(const NodeView& node, const DeviceCaps& caps);
 void plan_matmul_row(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan);
+// The same, of operands by their addresses.
+bool supports_matmul_row_address(const NodeView& node, const DeviceCaps& caps);
+bool prefers_matmul_row_address(const NodeView& node, const DeviceCaps& caps);
+void plan_matmul_row_address(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan);
 // For GPUs.
 bool supports_matmul_tile(const NodeView& node, const DeviceCaps& caps);
 bool prefers_matmul_tile(const NodeView& node, const DeviceCaps& caps);

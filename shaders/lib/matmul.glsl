@@ -2,7 +2,10 @@
 #ifndef FOVEA_MATMUL_GLSL
 #define FOVEA_MATMUL_GLSL
 
-layout(push_constant) uniform Push { MatmulParams p; };
+#ifndef MATMUL_ADDRESSES  // of operands, behind the parameters
+#define MATMUL_ADDRESSES
+#endif
+layout(push_constant) uniform Push { MatmulParams p; MATMUL_ADDRESSES };
 layout(set = 0, binding = 2) readonly buffer Bias { STORE_T bias[]; };
 layout(set = 0, binding = 3) writeonly buffer Y { STORE_T y[]; };
 
