@@ -3,6 +3,7 @@
 
 #include "base/device_caps.hpp"
 #include "compile/program.hpp"
+#include "compile/tuning.hpp"
 #include "run/executor.hpp"
 #include "run/submission.hpp"
 #include "vk/device.hpp"
@@ -13,6 +14,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -23,6 +25,13 @@ struct Context::Impl {
   std::unique_ptr<vk::Device> device;
   std::unique_ptr<vk::PipelineStore> pipelines;
   DeviceInfo info;
+  compile::Tuning tuning;
+  mutable std::mutex tuning_mutex;
+
+  compile::Tuning copy_tuning() const {
+    const std::lock_guard lock(tuning_mutex);
+    return tuning;
+  }
 };
 
 struct Buffer::Impl {
@@ -75,8 +84,9 @@ Result<Context> make_context(std::unique_ptr<vk::Device> device, std::span<const
 
 const DeviceCaps& caps_of(const Context& context);
 
-// A Plan from a Program, compiled or made by hand.
-Result<Plan> plan_from_program(Context& context, compile::Program program, const CompileOptions& options = {});
+// A Plan from a Program, compiled or made by hand. pipelines: outlive the Plan; null: the Context's.
+Result<Plan> plan_from_program(Context& context, compile::Program program, const CompileOptions& options = {},
+                               vk::PipelineStore* pipelines = nullptr);
 
 // Error: the plan was moved from.
 Result<void> check_not_moved(std::string_view call, const Plan& plan);

@@ -97,7 +97,8 @@ Plan::~Plan() = default;
 Plan::Plan(Plan&&) noexcept = default;
 Plan& Plan::operator=(Plan&&) noexcept = default;
 
-Result<Plan> plan_from_program(Context& context, compile::Program program, const CompileOptions& options) {
+Result<Plan> plan_from_program(Context& context, compile::Program program, const CompileOptions& options,
+                               vk::PipelineStore* pipelines) {
   const vk::Device& device = *context.impl()->device;
   auto core = std::make_shared<PlanCore>();
   core->context = context.impl();
@@ -105,7 +106,7 @@ Result<Plan> plan_from_program(Context& context, compile::Program program, const
   if (!submissions) return submissions.error();
   core->submissions = std::move(*submissions);
   Result<std::unique_ptr<run::Executor>> executor =
-      run::Executor::create(device, *core->context->pipelines, std::move(program), options);
+      run::Executor::create(device, pipelines ? *pipelines : *core->context->pipelines, std::move(program), options);
   if (!executor) return executor.error();
   core->executor = std::move(*executor);
   auto impl = std::make_unique<Plan::Impl>();
@@ -249,6 +250,7 @@ Report Plan::report() const {
     DispatchReport& out = report.dispatches.emplace_back();
     out.label = dispatch.label;
     out.kernel = dispatch.kernel;
+    out.choice = dispatch.choice;
     out.shader = dispatch.shader->name;
     out.program_line = compile::to_text(program, dispatch);
     out.flops = dispatch.flops;

@@ -78,6 +78,7 @@ void emit(const ir::Graph& graph, const std::vector<Choice>& choices, const std:
     dispatch.groups = launch.groups;
     dispatch.label = label_of(graph, node);
     dispatch.kernel = choice.kernel->name;
+    dispatch.choice = choice.why;
     dispatch.level = step.level;
     if (step.launch == 0 && node.op->flops) dispatch.flops = node.op->flops({graph, node});
     for (const Binding& binding : dispatch.bindings)
@@ -99,17 +100,18 @@ std::vector<std::byte> constants_of(const ir::Graph& graph, const Layout& layout
 }
 
 // What the arena would hold if nothing were made again; 0 where nothing is.
-std::uint64_t arena_without_repetitions(const ir::Graph& graph, DeviceCaps caps, const CompileOptions& options) {
+std::uint64_t arena_without_repetitions(const ir::Graph& graph, DeviceCaps caps, const CompileOptions& options,
+                                        const Tuning& tuning) {
   const auto repeats = [](const ir::Node& node) { return node.repeats != ir::none; };
   if (std::none_of(graph.nodes.begin(), graph.nodes.end(), repeats)) return 0;
   caps.max_allocation = UINT64_MAX;  // it need not fit: that may be why
-  const auto program = compile(without_repetitions(graph), caps, options);
+  const auto program = compile(without_repetitions(graph), caps, options, tuning);
   return program ? program->arena_bytes : 0;
 }
 
 }  // namespace
 
-Result<Program> compile(const ir::Graph& graph, const DeviceCaps& caps, const CompileOptions& options) {
+Result<ir::Graph> lower(const ir::Graph& graph, const DeviceCaps& caps, const CompileOptions& options) {
   if (auto failure = verify(graph)) return *failure;
   if (auto failure = check_types(graph, caps)) return *failure;
   if (auto failure = check_sizes(graph, caps)) return *failure;  // kernels may count in 32 bits
@@ -121,8 +123,14 @@ Result<Program> compile(const ir::Graph& graph, const DeviceCaps& caps, const Co
   work = materialize_outputs(work);  // every output owns its bytes
   if (auto failure = verify(work)) return *failure;
   if (auto failure = check_sizes(work, caps)) return *failure;
+  return work;
+}
 
-  const auto choices = select(work, caps, options);
+Result<Program> compile(const ir::Graph& graph, const DeviceCaps& caps, const CompileOptions& options, const Tuning& tuning) {
+  const auto lowered = lower(graph, caps, options);
+  if (!lowered) return lowered.error();
+  const ir::Graph& work = *lowered;
+  const auto choices = select(work, caps, options, tuning);
   if (!choices) return choices.error();
   const std::vector<Step> steps = schedule(work, *choices);  // launches in order
 
@@ -133,7 +141,7 @@ Result<Program> compile(const ir::Graph& graph, const DeviceCaps& caps, const Co
   program.arena_bytes = layout->arena_bytes;
   program.arena_lower_bound = layout->lower_bound;
   program.arena_unaliased_bytes = layout->unaliased_bytes;
-  program.arena_held_bytes = arena_without_repetitions(graph, caps, options);
+  program.arena_held_bytes = arena_without_repetitions(graph, caps, options, tuning);
   program.constants = constants_of(work, *layout);
   emit(work, *choices, steps, *layout, program);
   place_barriers(program);

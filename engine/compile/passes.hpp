@@ -2,6 +2,7 @@
 // The passes of the compiler, in the order they run, and what they work on. Each is a pure function of its arguments.
 
 #include "compile/program.hpp"
+#include "compile/tuning.hpp"
 #include "ops/op_def.hpp"
 
 #include <fovea/context.hpp>
@@ -49,16 +50,22 @@ ir::Graph fuse(const ir::Graph& graph, const DeviceCaps& caps);
 struct Choice {
   const ops::Kernel* kernel = nullptr;
   ops::KernelPlan plan;
+  std::string why;  // Dispatch::choice
 };
-// Why no kernel takes the node; empty when `choice` was filled. `forced`: the only kernel to consider, or empty.
-std::string choose_kernel(const ops::NodeView& node, const DeviceCaps& caps, std::string_view forced, Choice& choice);
+// Every kernel that the device can run the node by, in the order of preference.
+std::vector<Choice> find_candidates(const ops::NodeView& node, const DeviceCaps& caps);
+// Why no kernel takes the node; empty when `choice` was filled: with the one `forced`, the only kernel to consider; without, with
+// the best of those measured, if it takes the node; else with the first that does. Choice::why is left to select.
+std::string choose_kernel(const ops::NodeView& node, const DeviceCaps& caps, std::string_view forced,
+                          const std::vector<KernelTime>* measured, Choice& choice);
 // The kernel that options.force_kernel names for an operator, or empty. "decompose" forces the decomposition
 // wherever there is one; what it leads to, the operator itself too, then takes its best kernel.
 std::string_view forced_kernel(const CompileOptions& options, const ops::OpDef& op);
 // Rewrites nodes that no kernel takes as other operators, until every one has a kernel.
 Result<ir::Graph> decompose(const ir::Graph& graph, const DeviceCaps& caps, const CompileOptions& options);
 // The kernel of every live node; views have none.
-Result<std::vector<Choice>> select(const ir::Graph& graph, const DeviceCaps& caps, const CompileOptions& options);
+Result<std::vector<Choice>> select(const ir::Graph& graph, const DeviceCaps& caps, const CompileOptions& options,
+                                   const Tuning& tuning = {});
 
 // One launch, in the order of recording.
 struct Step {

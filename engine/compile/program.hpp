@@ -61,6 +61,7 @@ struct Dispatch {
 
   std::string label;         // "attention y (model.cpp:41)": operator, value, caller
   std::string kernel;        // the kernel's name, "attention_row"
+  std::string choice;        // DispatchReport::choice
   std::uint32_t level = 0;   // dispatches of one level are independent of each other
   bool barrier_before = false;  // one compute -> compute memory barrier separates it from all that came before
   double flops = 0;

@@ -3,6 +3,7 @@
 #include "compile/passes.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace fovea::compile {
 
@@ -24,32 +25,51 @@ std::string launch_fault(const ops::Launch& launch, const DeviceCaps& caps) {
   return {};
 }
 
-}  // namespace
-
-std::string choose_kernel(const ops::NodeView& node, const DeviceCaps& caps, std::string_view forced, Choice& choice) {
+// The operator's kernels, those made for such a device first.
+std::vector<const ops::Kernel*> order_of_preference(const ops::NodeView& node, const DeviceCaps& caps) {
   std::vector<const ops::Kernel*> kernels;
   for (const ops::Kernel& kernel : node.node.op->kernels) kernels.push_back(&kernel);
   std::stable_partition(kernels.begin(), kernels.end(),
                         [&](const ops::Kernel* kernel) { return !kernel->prefers || kernel->prefers(node, caps); });
-  std::string why;
-  for (const ops::Kernel* candidate : kernels) {
-    const ops::Kernel& kernel = *candidate;
-    if (!forced.empty() && forced != kernel.name) continue;
-    std::string fault;
-    if (!kernel.supports(node, caps)) {
-      fault = "does not take these shapes, types or attributes on this device";
-    } else {
-      choice.kernel = &kernel;
-      choice.plan = {};
-      kernel.plan(node, caps, choice.plan);
-      for (const ops::Launch& launch : choice.plan.launches)
-        if (fault.empty()) fault = launch_fault(launch, caps);
-    }
+  return kernels;
+}
+
+// Plans the node by this kernel. Returns why the device cannot run it so, or nothing.
+std::string plan_by(const ops::Kernel& kernel, const ops::NodeView& node, const DeviceCaps& caps, Choice& choice) {
+  if (!kernel.supports(node, caps)) return "does not take these shapes, types or attributes on this device";
+  choice.kernel = &kernel;
+  choice.plan = {};
+  kernel.plan(node, caps, choice.plan);
+  for (const ops::Launch& launch : choice.plan.launches)
+    if (std::string fault = launch_fault(launch, caps); !fault.empty()) return fault;
+  return {};
+}
+
+}  // namespace
+
+std::vector<Choice> find_candidates(const ops::NodeView& node, const DeviceCaps& caps) {
+  std::vector<Choice> candidates;
+  for (const ops::Kernel* kernel : order_of_preference(node, caps))
+    if (Choice choice; plan_by(*kernel, node, caps, choice).empty()) candidates.push_back(std::move(choice));
+  return candidates;
+}
+
+std::string choose_kernel(const ops::NodeView& node, const DeviceCaps& caps, std::string_view forced,
+                          const std::vector<KernelTime>* measured, Choice& choice) {
+  std::vector<const ops::Kernel*> kernels = order_of_preference(node, caps);
+  if (!forced.empty())
+    std::erase_if(kernels, [&](const ops::Kernel* kernel) { return forced != kernel->name; });
+  else if (measured)
+    std::stable_partition(kernels.begin(), kernels.end(),
+                          [&](const ops::Kernel* kernel) { return best_of(*measured).kernel == kernel->name; });
+  std::string faults;
+  for (const ops::Kernel* kernel : kernels) {
+    const std::string fault = plan_by(*kernel, node, caps, choice);
     if (fault.empty()) return {};
-    why += cat(why.empty() ? "" : "; ", kernel.name, ' ', fault);
+    faults += cat(faults.empty() ? "" : "; ", kernel->name, ' ', fault);
   }
   choice = {};
-  return why.empty() ? "it has no such kernel" : why;
+  return faults.empty() ? "it has no such kernel" : faults;
 }
 
 std::string_view forced_kernel(const CompileOptions& options, const ops::OpDef& op) {
@@ -63,10 +83,7 @@ std::string_view forced_kernel(const CompileOptions& options, const ops::OpDef& 
 namespace {
 
 Error no_kernel(const ops::NodeView& node, const DeviceCaps& caps, const std::string& why) {
-  std::string types;
-  for (std::size_t i = 0; i < node.inputs(); ++i)
-    types += cat(i ? ", " : "", node.has(i) ? cat(to_string(node.in(i).dtype), to_string(node.in(i).shape)) : "-");
-  return {ErrorCode::unsupported, cat(node.node.op->name, '(', types, "): no kernel on ", caps.device_name, ": ", why, ' ',
+  return {ErrorCode::unsupported, cat(node.node.op->name, operands_text(node), ": no kernel on ", caps.device_name, ": ", why, ' ',
                                       ir::to_string(node.node.site))};
 }
 
@@ -106,7 +123,7 @@ Result<ir::Graph> decompose(const ir::Graph& graph, const DeviceCaps& caps, cons
       const auto decomposes = [&] { return op.decompose && op.decompose(builder, node, in, out); };
       if (forced == "decompose" && decomposes()) return changed = true;
       Choice choice;
-      const std::string why = choose_kernel(node, caps, forced == "decompose" ? "" : forced, choice);
+      const std::string why = choose_kernel(node, caps, forced == "decompose" ? "" : forced, nullptr, choice);
       if (why.empty()) return false;
       if (forced.empty() && decomposes()) return changed = true;
       failure = no_kernel(node, caps, why);
@@ -120,16 +137,50 @@ Result<ir::Graph> decompose(const ir::Graph& graph, const DeviceCaps& caps, cons
   return Error{ErrorCode::internal, "decompose: an operator's decomposition leads back to itself"};
 }
 
-Result<std::vector<Choice>> select(const ir::Graph& graph, const DeviceCaps& caps, const CompileOptions& options) {
+namespace {
+
+// Dispatch::choice.
+std::string reason_of(const ops::NodeView& node, const DeviceCaps& caps, bool forced, const std::vector<KernelTime>* measured,
+                      const Choice& chosen) {
+  // An author's text is compiled for every kernel that is planned with it: the others are not, to tell that there are some.
+  const std::vector<ops::Launch>& launches = chosen.plan.launches;
+  if (node.node.op->kernels.size() < 2 || launches.empty() || launches[0].keeps) return forced ? "forced" : "";
+  const bool tuned = measured && !forced && best_of(*measured).kernel == chosen.kernel->name;
+  const auto time_of = [&](const ops::Kernel& kernel) {
+    for (std::size_t i = 0; tuned && i < measured->size(); ++i)
+      if ((*measured)[i].kernel == kernel.name) return cat(' ', std::round((*measured)[i].microseconds * 10) / 10, " us");
+    return std::string();
+  };
+  std::string others;
+  for (const Choice& other : find_candidates(node, caps))
+    if (other.kernel != chosen.kernel)
+      others += cat(others.empty() ? "; others: " : ", ", other.kernel->name, time_of(*other.kernel));
+  if (others.empty()) return forced ? "forced" : "";
+  return (forced ? "forced" : tuned ? "tuned:" + time_of(*chosen.kernel) : "preferred") + others;
+}
+
+const std::vector<KernelTime>* find_times(const Tuning& tuning, const ops::NodeView& node) {
+  if (tuning.empty() || node.node.op->kernels.size() < 2) return nullptr;
+  const auto at = tuning.find(node_key(node));
+  return at == tuning.end() ? nullptr : &at->second;
+}
+
+}  // namespace
+
+Result<std::vector<Choice>> select(const ir::Graph& graph, const DeviceCaps& caps, const CompileOptions& options,
+                                   const Tuning& tuning) {
   std::vector<Choice> choices(graph.nodes.size());
   const auto live = live_nodes(graph);
   for (ir::NodeId n = 0; n < graph.nodes.size(); ++n) {
     const ir::Node& node = graph.nodes[n];
     if (!live[n] || node.op->is_view) continue;
     const ops::NodeView view{graph, node};
-    const std::string_view forced = forced_kernel(options, *node.op);
-    const std::string why = choose_kernel(view, caps, forced == "decompose" ? "" : forced, choices[n]);
+    std::string_view forced = forced_kernel(options, *node.op);
+    if (forced == "decompose") forced = {};
+    const std::vector<KernelTime>* measured = find_times(tuning, view);
+    const std::string why = choose_kernel(view, caps, forced, measured, choices[n]);
     if (!why.empty()) return no_kernel(view, caps, why);
+    choices[n].why = reason_of(view, caps, !forced.empty(), measured, choices[n]);
   }
   return choices;
 }

@@ -88,6 +88,7 @@ inline bool attention_excludes(const AttentionAttrs& attrs, const AttentionShape
 }
 constexpr std::uint32_t attention_ranges = 5, attention_backward_ranges = 7;    // the operand
 constexpr std::uint32_t attention_pages = 6;                                    // the table of pages
+constexpr std::uint32_t attention_backward_stats = 5;
 constexpr std::uint32_t attention_buffers = 7, attention_backward_buffers = 8;  // the first operand that is one
 inline ModCall mod_call(const AttentionAttrs& attrs, const AttentionShape& shape, std::span<const Tensor> buffers, CallSite site) {
   return {attrs.mod, {shape.B, shape.H, shape.Lq, shape.Lk}, buffers, site};

@@ -1,13 +1,15 @@
-// Report as a table, as JSON and as a Chrome trace. (The engine has no JSON library; what it writes is this little.)
+// Reports as tables, as JSON and as a Chrome trace. (The engine has no JSON library; what it writes is this little.)
 
 #include "base/text.hpp"
 #include <fovea/plan.hpp>
+#include <fovea/tuning.hpp>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <map>
 
 namespace fovea {
 namespace {
@@ -108,6 +110,22 @@ std::string table(const std::vector<Row>& rows) {
   return out;
 }
 
+std::string device_line(const std::string& device, const std::string& driver) {
+  return cat("device  ", device, driver.empty() ? "" : " / ", driver, '\n');
+}
+
+// Of the dispatches whose kernel is one of several: how often each was taken, and why.
+std::string choices_text(const std::vector<DispatchReport>& dispatches) {
+  std::map<std::array<std::string, 2>, int> counts;
+  std::size_t width = 0;
+  for (const DispatchReport& dispatch : dispatches)
+    if (!dispatch.choice.empty()) ++counts[{dispatch.kernel, dispatch.choice}], width = std::max(width, dispatch.kernel.size());
+  std::string out;
+  for (const auto& [choice, count] : counts)
+    out += cat(pad(cat(count, 'x'), 5, false), "  ", pad(choice[0], width, true), "  ", choice[1], '\n');
+  return out.empty() ? out : "chosen\n" + out;
+}
+
 }  // namespace
 
 std::string Report::to_text() const {
@@ -117,13 +135,27 @@ std::string Report::to_text() const {
     rows.push_back(row_of(dispatch));
     flops += dispatch.flops;
   }
-  std::string out = cat("device  ", device, driver.empty() ? "" : " / ", driver, '\n');
+  std::string out = device_line(device, driver);
   out += cat("arena   ", bytes_text(arena_bytes), " (lower bound ", bytes_text(arena_lower_bound), ", unaliased ",
              bytes_text(arena_unaliased_bytes),
              arena_held_bytes > 0 ? cat(", without recomputation ", bytes_text(arena_held_bytes)) : "", ")\n");
   out += cat("total   ", milliseconds > 0 ? fixed(milliseconds, 3) + " ms" : "not timed", ", ",
              fixed(flops * 1e-9, 3) + " GFLOP", ", ", dispatches.size(), " dispatches\n");
-  return out + table(rows);
+  return out + table(rows) + choices_text(dispatches);
+}
+
+std::string TuneReport::to_text() const {
+  const auto measured = std::ranges::count_if(nodes, [](const TunedNode& node) { return node.left.empty(); });
+  std::string out = device_line(device, driver);
+  out += cat("tuned   ", measured, " of ", nodes.size(), " nodes in ", fixed(seconds, 1), " s\n");
+  for (const TunedNode& node : nodes) {
+    out += cat(node.node, node.left.empty() ? "" : cat(": left, ", node.left), '\n');
+    for (const KernelTime& kernel : node.kernels) {
+      const std::string time = node.left.empty() ? fixed(kernel.microseconds, 1) + " us" : "-";
+      out += cat(kernel.kernel == node.chosen ? "* " : "  ", pad(time, 14, false), "  ", kernel.kernel, '\n');
+    }
+  }
+  return out;
 }
 
 std::string Report::to_json() const {
@@ -131,6 +163,7 @@ std::string Report::to_json() const {
     return Object()
         .text("label", dispatch.label)
         .text("kernel", dispatch.kernel)
+        .text("choice", dispatch.choice)
         .text("shader", dispatch.shader)
         .text("program_line", dispatch.program_line)
         .number("start_ms", dispatch.start_milliseconds)

@@ -14,3 +14,4 @@
 #include <fovea/result.hpp>
 #include <fovea/serving.hpp>
 #include <fovea/tensor.hpp>
+#include <fovea/tuning.hpp>

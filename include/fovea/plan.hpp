@@ -37,6 +37,9 @@ struct PlanMemory {
 
 struct DispatchReport {
   std::string label, kernel, shader;
+  // Why that kernel, and which others could run the node: "preferred; others: matmul_tile", "tuned: 12.1 us; others: matmul_row
+  // 20.3 us", "forced; others: matmul_row". Empty where no other can.
+  std::string choice;
   std::string program_line;      // the dispatch's line of program_text()
   double milliseconds = 0;       // 0 without timestamps
   double start_milliseconds = 0; // since the first dispatch of the run

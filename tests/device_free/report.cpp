@@ -1,4 +1,5 @@
 #include <fovea/plan.hpp>
+#include <fovea/tuning.hpp>
 
 #include <doctest/doctest.h>
 
@@ -66,4 +67,29 @@ TEST_CASE("the Chrome trace has a complete event in microseconds for each dispat
   CHECK(trace.find(R"("ts": 500, "dur": 1500)") != std::string::npos);
   Report empty;
   CHECK(empty.to_chrome_trace().find("thread_name") != std::string::npos);
+}
+
+TEST_CASE("the report says once for all dispatches alike which kernel was chosen, and why") {
+  Report report = some_report();
+  CHECK(report.to_text().find("chosen") == std::string::npos);  // nothing to choose from
+  report.dispatches[0].choice = "preferred; others: matmul_row";
+  report.dispatches.push_back(report.dispatches[0]);
+  CHECK(report.to_text().ends_with("chosen\n   2x  matmul_tile  preferred; others: matmul_row\n"));
+  CHECK(report.to_json().find(R"("choice": "preferred; others: matmul_row")") != std::string::npos);
+}
+
+TEST_CASE("the report of a tuning lists nodes, kernels and times, and what is left") {
+  TuneReport report;
+  report.device = "Some device";
+  report.seconds = 1.25;
+  report.nodes = {{"matmul (f32[2,2], f32[2,2])", {{"matmul_tile", 20.26}, {"matmul_row", 12.1}}, "matmul_row", ""},
+                  {"softmax (f32[2])", {{"softmax_lane", 0}, {"softmax_group", 0}}, "softmax_lane", "the time had passed"}};
+  CHECK(report.to_text() == "device  Some device\n"
+                            "tuned   1 of 2 nodes in 1.2 s\n"
+                            "matmul (f32[2,2], f32[2,2])\n"
+                            "         20.3 us  matmul_tile\n"
+                            "*        12.1 us  matmul_row\n"
+                            "softmax (f32[2]): left, the time had passed\n"
+                            "*              -  softmax_lane\n"
+                            "               -  softmax_group\n");
 }
