@@ -26,6 +26,21 @@ Result<Found> find_devices(vk::Instance::Options options) {
   return found;
 }
 
+vk::CacheOwner owner_of(const vk::Device& device) {
+  return vk::cache_owner(device.caps, device.pipeline_cache_uuid);
+}
+
+// What pipeline_cache() put behind the pipelines; nothing, and a warning, where it cannot be used.
+compile::Tuning tuning_from(const vk::Device& device, std::span<const std::byte> part) {
+  if (part.empty()) return {};
+  const auto text = vk::unwrap_cache(owner_of(device), part, vk::CachePart::tuning);
+  Result<compile::Tuning> tuning = text ? compile::read_tuning({reinterpret_cast<const char*>(text->data()), text->size()})
+                                        : Result<compile::Tuning>(text.error());
+  if (tuning) return std::move(*tuning);
+  log_message(device.log(), LogLevel::warning, tuning.error().message, "; ignored");
+  return {};
+}
+
 }  // namespace
 
 const char* to_string(DeviceType type) {
@@ -71,8 +86,10 @@ Result<Context> make_context(std::unique_ptr<vk::Device> device, std::span<const
   auto impl = std::make_shared<Context::Impl>();
   impl->device = std::move(device);
   impl->info = vk::device_info(impl->device->caps);
-  Result<std::unique_ptr<vk::PipelineStore>> pipelines = vk::PipelineStore::create(*impl->device, pipeline_cache);
+  const std::size_t end = vk::end_of_pipelines(pipeline_cache);
+  Result<std::unique_ptr<vk::PipelineStore>> pipelines = vk::PipelineStore::create(*impl->device, pipeline_cache.first(end));
   if (!pipelines) return pipelines.error();
+  impl->tuning = tuning_from(*impl->device, pipeline_cache.subspan(end));
   impl->pipelines = std::move(*pipelines);
   return Context(std::move(impl));
 }
@@ -95,7 +112,14 @@ std::string Context::capabilities_text() const {
   return vk::to_text(impl_->device->caps);
 }
 std::vector<std::byte> Context::pipeline_cache() const {
-  return impl_->pipelines->save();
+  std::vector<std::byte> blob = impl_->pipelines->save();
+  const compile::Tuning tuning = impl_->copy_tuning();
+  if (blob.empty() || tuning.empty()) return blob;
+  const std::string text = compile::to_text(tuning);
+  const std::vector<std::byte> part =
+      vk::wrap_cache(owner_of(*impl_->device), std::as_bytes(std::span(text)), vk::CachePart::tuning);
+  blob.insert(blob.end(), part.begin(), part.end());
+  return blob;
 }
 const DeviceCaps& caps_of(const Context& context) {
   return context.impl()->device->caps;
@@ -103,7 +127,7 @@ const DeviceCaps& caps_of(const Context& context) {
 
 Result<Plan> Context::compile(const Graph& graph, const CompileOptions& options) {
   if (Result<void> checked = impl_->device->check_not_lost("compile"); !checked) return checked.error();
-  Result<compile::Program> program = compile::compile(graph.ir(), caps_of(*this), options);
+  Result<compile::Program> program = compile::compile(graph.ir(), caps_of(*this), options, impl_->copy_tuning());
   if (!program) return program.error();
   return plan_from_program(*this, std::move(*program), options);
 }

@@ -19,7 +19,6 @@ struct Header {
 };
 static_assert(sizeof(Header) == 72);
 
-constexpr std::uint32_t magic = 0x50415646;  // "FVAP"
 constexpr std::uint32_t version = 1;
 
 std::uint64_t hash_of(Header header, std::span<const std::byte> payload) {
@@ -39,8 +38,8 @@ CacheOwner cache_owner(const DeviceCaps& caps, const std::array<std::uint8_t, 16
   return {caps.driver_uuid, pipeline_cache_uuid, caps.vendor_id, caps.device_id, caps.driver_version};
 }
 
-std::vector<std::byte> wrap_cache(const CacheOwner& owner, std::span<const std::byte> payload) {
-  Header header{magic,
+std::vector<std::byte> wrap_cache(const CacheOwner& owner, std::span<const std::byte> payload, CachePart part) {
+  Header header{static_cast<std::uint32_t>(part),
                 version,
                 owner.driver_uuid,
                 owner.cache_uuid,
@@ -57,17 +56,28 @@ std::vector<std::byte> wrap_cache(const CacheOwner& owner, std::span<const std::
   return blob;
 }
 
-Result<std::span<const std::byte>> unwrap_cache(const CacheOwner& owner, std::span<const std::byte> blob) {
-  const auto refuse = [](auto... why) { return Error{ErrorCode::invalid_argument, cat("pipeline cache: ", why...)}; };
+Result<std::span<const std::byte>> unwrap_cache(const CacheOwner& owner, std::span<const std::byte> blob, CachePart part) {
+  const char* what = part == CachePart::pipelines ? "pipeline cache: " : "tuning: ";
+  const auto refuse = [&](auto... why) { return Error{ErrorCode::invalid_argument, cat(what, why...)}; };
   if (blob.size() < sizeof(Header)) return refuse("truncated: ", blob.size(), " bytes");
   Header header;
   std::memcpy(&header, blob.data(), sizeof(Header));
-  if (header.magic != magic || header.version != version) return refuse("not one of this version of Fovea");
+  if (header.magic != static_cast<std::uint32_t>(part) || header.version != version)
+    return refuse("not one of this version of Fovea");
   const std::span payload = blob.subspan(sizeof(Header));
   if (header.size > payload.size()) return refuse("truncated: ", payload.size(), " of ", header.size, " bytes");
   if (header.size < payload.size() || header.hash != hash_of(header, payload)) return refuse("damaged");
   if (!same_owner(header, owner)) return refuse("made by another driver or for another device");
   return payload;
+}
+
+std::size_t end_of_pipelines(std::span<const std::byte> blob) {
+  Header header{};
+  if (blob.size() < sizeof(Header)) return blob.size();
+  std::memcpy(&header, blob.data(), sizeof(Header));
+  const std::size_t rest = blob.size() - sizeof(Header);
+  const bool known = header.magic == static_cast<std::uint32_t>(CachePart::pipelines) && header.size < rest;
+  return known ? sizeof(Header) + static_cast<std::size_t>(header.size) : blob.size();
 }
 
 }  // namespace fovea::vk

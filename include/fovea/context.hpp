@@ -39,7 +39,8 @@ struct ContextOptions {
   bool validation = false;
   // Where messages go, validation messages included. Empty: warnings and errors to stderr.
   LogFunction log{};
-  // A blob from pipeline_cache() of an earlier run. Another driver's, or a damaged one, is ignored with a message.
+  // A blob from pipeline_cache() of an earlier run: pipelines, and what tune() measured. Either part is ignored with a message
+  // where it is another driver's or damaged; what another build of Fovea measured, likewise.
   std::span<const std::byte> pipeline_cache{};
 };
 
@@ -58,10 +59,12 @@ struct CompileOptions {
 
 class Plan;
 class Buffer;
+struct TuneOptions;  // tuning.hpp
+struct TuneReport;
 
-// Move-only. Plans, Bindings and Buffers keep what they need of it alive. Thread safety: compile, make_buffer and
-// pipeline_cache may be called from several threads at once. Submissions to the queue are serialised inside one Context;
-// a host that shares its queue must not use it during Plan::submit, Plan::run, Buffer::upload and Buffer::download, nor
+// Move-only. Plans, Bindings and Buffers keep what they need of it alive. Thread safety: compile, make_buffer, tune
+// and pipeline_cache may be called from several threads at once. Submissions to the queue are serialised inside one Context;
+// a host that shares its queue must not use it during Plan::submit, Plan::run, Buffer::upload, Buffer::download and tune, nor
 // during compile of a graph with constants where the device's own memory is not mapped (discrete GPUs: they are copied).
 class Context {
  public:
@@ -85,12 +88,23 @@ class Context {
   // what one binding holds); out_of_memory.
   Result<Plan> compile(const Graph& graph, const CompileOptions& options = {});
 
+  // Measures on this device what compile otherwise takes from rules: where more than one kernel can run a node of the graph, each
+  // runs it a few times, with made-up operands. The fastest is taken from then on by compile(), for every node of the same
+  // operator, attributes and operand types, where it beats the kernel that the rules prefer by a clear margin. Plans compiled
+  // before stay as they are; pipeline_cache() has what was measured.
+  // Returns when options.seconds have passed, and what runs or is compiled by the driver then has ended: nodes that are left keep
+  // the preferred kernel, and the next call goes on with them. Takes memory for one node at a time, and gives it back.
+  // Other work on the device meanwhile makes the choice worse, never wrong.
+  // Errors: as compile; seconds negative or NaN; an adopted host that gave no queue; device_lost. Another failure, such as
+  // out_of_memory, leaves the node as it is, and the report says so. What was measured before an error is kept.
+  Result<TuneReport> tune(const Graph& graph, const TuneOptions& options);
+
   // A storage buffer of this size in bytes, for inputs, outputs and tests. host_visible: mapped, else in device memory.
   // Each is a memory allocation of its own, of the maxMemoryAllocationCount (4096 at least) that a device has.
   // Errors: 0 bytes; out_of_memory, with name and size.
   Result<Buffer> make_buffer(std::uint64_t bytes, bool host_visible, std::string_view name = "buffer");
 
-  // The pipelines made so far, as a blob to give to the next run's ContextOptions.
+  // The pipelines made so far and what tune() measured, as a blob to give to the next run's ContextOptions.
   std::vector<std::byte> pipeline_cache() const;
 
   struct Impl;

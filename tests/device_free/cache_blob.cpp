@@ -76,3 +76,23 @@ TEST_CASE("another driver's or device's pipeline cache is refused") {
   other.cache_uuid[15] = 0;
   CHECK(refused_with(unwrap_cache(other, blob), "another driver"));
 }
+
+TEST_CASE("what was measured follows the pipelines, and each part is told from the other") {
+  const CacheOwner owner = some_owner();
+  const std::vector<std::byte> pipelines = wrap_cache(owner, some_payload());
+  const std::vector<std::byte> tuning = wrap_cache(owner, some_payload(), CachePart::tuning);
+  CHECK(end_of_pipelines(pipelines) == pipelines.size());
+  CHECK(refused_with(unwrap_cache(owner, tuning), "pipeline cache: not one"));
+  CHECK(refused_with(unwrap_cache(owner, pipelines, CachePart::tuning), "tuning: not one"));
+  std::vector<std::byte> both = pipelines;
+  both.insert(both.end(), tuning.begin(), tuning.end());
+  for (std::size_t length = 0; length <= both.size(); ++length) {
+    const std::span blob = std::span(both).first(length);
+    const std::size_t end = end_of_pipelines(blob);
+    CHECK(end == std::min(length, pipelines.size()));
+    CHECK(static_cast<bool>(unwrap_cache(owner, blob.first(end))) == (length >= pipelines.size()));
+    CHECK(static_cast<bool>(unwrap_cache(owner, blob.subspan(end), CachePart::tuning)) == (length == both.size()));
+  }
+  std::fill_n(both.begin() + 56, 8, std::byte{0xff});  // a size that no blob has
+  CHECK(end_of_pipelines(both) == both.size());
+}

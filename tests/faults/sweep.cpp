@@ -61,6 +61,15 @@ Result<Plan> make_plan(Context& context, const World& world) {
   return plan_from_program(context, two_sums_of_zeros(20), options);
 }
 
+// What is left unmeasured for another reason than a lost device is no Error, but told.
+Result<void> tune(Context& context) {
+  const Result<TuneReport> tuned = context.tune(small_graph(), {.seconds = 1e9});
+  if (!tuned) return tuned.error();
+  for (const TunedNode& node : tuned->nodes)
+    if (!node.left.empty()) return Error{ErrorCode::device, node.left};
+  return {};
+}
+
 // All that a program does with a Context, but for its end.
 Result<void> work(Context& context, const World& world) {
   Result<Plan> plan = make_plan(context, world);
@@ -158,6 +167,36 @@ TEST_CASE("wherever Vulkan fails, a message names the function and its result, n
 
 TEST_CASE("a device that is lost anywhere is said to be so by every later call, and is not waited for") {
   for (const World& world : worlds) CHECK(sweep(world, VK_ERROR_DEVICE_LOST) > 80);
+}
+
+TEST_CASE("wherever Vulkan fails while kernels are measured, that is told, nothing leaks, and the next call measures them") {
+  for (const VkResult error : {VK_ERROR_OUT_OF_DEVICE_MEMORY, VK_ERROR_DEVICE_LOST}) {
+    std::size_t faults = 0;
+    for (std::size_t at = 0;; at += at < 150 ? 1 : 31) {  // one run is as the next
+      const PFN_vkGetInstanceProcAddr get_instance_proc_addr = set_trap(set_fake_vulkan(compiling.driver));
+      Told told;
+      {
+        Context context = make_context(compiling, get_instance_proc_addr, told, {}).value();
+        trap().fail_at = trap().failable.size() + at;
+        trap().error = error;
+        const Result<void> first = tune(context);
+        const std::string& failed = trap().failed;
+        CAPTURE(at);
+        CAPTURE(failed);
+        trap().fail_at = Trap::never;
+        const Result<void> again = tune(context);
+        if (trap().lost) CHECK((!again && again.error().code == ErrorCode::device_lost));
+        else CHECK(again);
+        const std::string said = first ? told.log : first.error().message;
+        if (!failed.empty()) CHECK_MESSAGE(contains(said, failed), failed, " is not named by: ", said);
+        else CHECK(first);
+      }
+      check_end();
+      if (trap().failed.empty()) break;
+      ++faults;
+    }
+    CHECK(faults > 150);
+  }
 }
 
 TEST_CASE("a function that is missing is named, or done without") {
