@@ -73,7 +73,7 @@ std::vector<float> crop(const Image& picture, std::int64_t y, std::int64_t x, st
 
 }  // namespace
 
-fovea::Result<Denoiser> Denoiser::create(fovea::Context& context, const Settings& settings) {
+fovea::Result<Denoiser> Denoiser::create(fovea::Context& context, const Settings& settings, double tune_seconds) {
   const int patch = settings.patch_radius, search = settings.search_radius;
   const std::int64_t side = block + 2 * (patch + search), tiles = block / tile;
   Graph graph;
@@ -90,9 +90,15 @@ fovea::Result<Denoiser> Denoiser::create(fovea::Context& context, const Settings
   const Tensor out = fovea::attention(q, k, v, {.mask = search_mask(graph, tile, settings), .scale = scale_of(settings)});
   const Tensor rows = fovea::reshape(out, {tiles, tiles, tile, tile, 3});
   graph.output("denoised", fovea::reshape(fovea::permute(rows, {4, 0, 2, 1, 3}), {3, block, block}) + 0.5f);
+  fovea::TuneReport tuning;
+  if (tune_seconds > 0) {
+    auto tuned = context.tune(graph, {.seconds = tune_seconds});
+    if (!tuned) return tuned.error();
+    tuning = std::move(*tuned);
+  }
   auto plan = context.compile(graph, {.timestamps = true});
   if (!plan) return plan.error();
-  return Denoiser(std::move(*plan), settings);
+  return Denoiser(std::move(*plan), settings, std::move(tuning));
 }
 
 fovea::Result<Image> Denoiser::run(const Image& noisy, const std::function<void(std::size_t, std::size_t)>& progress) {

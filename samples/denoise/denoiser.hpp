@@ -39,7 +39,8 @@ class Denoiser {
   static constexpr std::int64_t tile = 8;     // pixels on a side whose queries share one window of keys
   static constexpr std::int64_t block = 128;  // pixels on a side of one run
 
-  static fovea::Result<Denoiser> create(fovea::Context& context, const Settings& settings);
+  // tune_seconds: how long to measure kernels first; 0: take those that Fovea prefers.
+  static fovea::Result<Denoiser> create(fovea::Context& context, const Settings& settings, double tune_seconds = 0);
 
   // progress(done, all) after each block. The picture is continued by reflection at its edges.
   fovea::Result<Image> run(const Image& noisy, const std::function<void(std::size_t, std::size_t)>& progress);
@@ -47,11 +48,14 @@ class Denoiser {
   // The dispatches of one block with their times summed over all blocks of the last run, and the rest of a report.
   const fovea::Report& report() const { return report_; }
   std::string program_text() const { return plan_.program_text(); }
+  const fovea::TuneReport& tuning() const { return tuning_; }  // of create
 
  private:
-  Denoiser(fovea::Plan plan, const Settings& settings) : plan_(std::move(plan)), settings_(settings) {}
+  Denoiser(fovea::Plan plan, const Settings& settings, fovea::TuneReport tuning)
+      : plan_(std::move(plan)), settings_(settings), tuning_(std::move(tuning)) {}
   fovea::Plan plan_;
   Settings settings_;
+  fovea::TuneReport tuning_;
   fovea::Report report_;
 };
 

@@ -26,7 +26,7 @@ struct Options {
   std::string picture, out = "out/denoise", device;
   std::int64_t size = 512;
   std::optional<double> noise, sigma;
-  double strength = 5;
+  double strength = 5, tune = 0;
   std::vector<std::int64_t> map_at;
   std::uint32_t seed = 1;
   bool validation = false;
@@ -192,7 +192,8 @@ int run(const Options& options) {
              laid_over_white ? "transparent parts laid over white, " : "", input.sigma, input.sigma_text);
 
   const denoise::Settings settings{.noise = input.sigma, .strength = options.strength};
-  denoise::Denoiser denoiser = check(denoise::Denoiser::create(context, settings));
+  denoise::Denoiser denoiser = check(denoise::Denoiser::create(context, settings, options.tune));
+  if (options.tune > 0) fmt::print("\n{}\n", denoiser.tuning().to_text());
   Progress progress;
   const Image denoised = check(denoiser.run(input.noisy, std::ref(progress)));
   fmt::print("denoised  {:.0f} ms in all, {:.0f} ms on the device\n", progress.elapsed() * 1e3, denoiser.report().milliseconds);
@@ -228,6 +229,7 @@ int main(int argc, char** argv) {
   app.add_option("--noise", options.noise, "standard deviation of noise to add, and to measure against (scene: 0.1, picture: none)")->check(CLI::Range(0.0, 1.0));
   app.add_option("--sigma", options.sigma, "standard deviation of the noise that the picture has (default: estimated)")->check(CLI::Range(0.0, 1.0));
   app.add_option("--strength", options.strength, "bandwidth of the similarity, in standard deviations of the noise")->check(CLI::Range(0.1, 100.0))->capture_default_str();
+  app.add_option("--tune", options.tune, "seconds to measure kernels for first (default: none)")->check(CLI::Range(0.0, 3600.0));
   app.add_option("--map", options.map_at, "x y of the pixel whose attention is drawn")->expected(2);
   app.add_option("--seed", options.seed, "of the added noise")->capture_default_str();
   app.add_flag("--validation", options.validation, "turn on the Vulkan validation layer");

@@ -22,6 +22,7 @@ struct Game {
   VkCommandBuffer command_buffer = VK_NULL_HANDLE;
 
   int fail(const std::string& why);
+  void save(const std::vector<std::byte>& blob);
   int embed();
 };
 
