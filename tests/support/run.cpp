@@ -72,14 +72,19 @@ Run run_guarded(Plan& plan, const std::vector<Bytes>& inputs) {
   return run;
 }
 
+bool takes_turn(const Share& share, int number, DType storage) {
+  const int halve = storage == DType::f32 ? 1 : 2;
+  return number < share.first / halve || number % (share.drivers * halve) == share.turn;
+}
+
 bool has_turn(const CompileOptions& options, DType storage, const char* what) {
-  static const char* share = std::getenv("FOVEA_TEST_SHARE");
-  if (share == nullptr || !has_device() || compiles_only()) return true;
-  static int first = 0, turn = 0, drivers = 0;
-  if (drivers == 0) REQUIRE(std::sscanf(share, "%d,%d,%d", &first, &turn, &drivers) == 3);
+  static const char* text = std::getenv("FOVEA_TEST_SHARE");
+  if (text == nullptr || !has_device() || compiles_only()) return true;
+  static Share share{0, 0, 0};
+  if (share.drivers == 0) REQUIRE(std::sscanf(text, "%d,%d,%d", &share.first, &share.turn, &share.drivers) == 3);
   static std::map<std::tuple<std::vector<std::string>, DType, std::string_view>, int> counts;
-  const int number = counts[{options.force_kernel, storage, what}]++, halve = storage == DType::f32 ? 1 : 2;
-  return number < first / halve || number % (drivers * halve) == turn;
+  const int number = counts[{options.force_kernel, storage, what}]++;
+  return takes_turn(share, number, storage);
 }
 
 void check_shared_memory(const Graph& graph, CompileOptions options, const std::vector<Bytes>& inputs, const Plan& plan, const Run& plain) {
