@@ -172,11 +172,13 @@ Work run_random_graphs(const Options& options, Begin begin) {
   };
 }
 
-Work run_graphs(std::vector<std::pair<std::string, Recipe>> graphs, const Options& options) {
-  return [graphs = std::move(graphs), &options](Context& context, const RunOptions& run_options, const TakeMessages& take_messages,
+Work run_graphs(std::vector<std::pair<std::string, Recipe>> graphs, const Options& options, Begin begin) {
+  return [graphs = std::move(graphs), &options, begin = std::move(begin)](Context& context, const RunOptions& run_options, const TakeMessages& take_messages,
                                                 const Emit& emit) {
-    for (const auto& [name, recipe] : graphs)
+    for (const auto& [name, recipe] : graphs) {
+      begin(name);
       run_recipe(recipe, name, fuzz_options(context, options), run_options, on_device(context, take_messages), emit);
+    }
   };
 }
 

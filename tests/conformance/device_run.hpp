@@ -28,7 +28,7 @@ using Begin = std::function<void(const std::string&)>;
 Work run_files(std::vector<CaseFile> files, Begin begin);
 Work run_random_graphs(const Options& options, Begin begin);
 // Graphs with their names.
-Work run_graphs(std::vector<std::pair<std::string, Recipe>> graphs, const Options& options);
+Work run_graphs(std::vector<std::pair<std::string, Recipe>> graphs, const Options& options, Begin begin);
 
 // On the device that the options name, or on every one. A device that cannot be had has a report too, with the reason.
 std::vector<DeviceReport> run_devices(const Work& work, const Options& options, const Listener& listener);

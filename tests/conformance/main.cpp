@@ -148,7 +148,7 @@ int run_on_devices(const Work& work, const Options& options, Report report = {})
   return status_of(report);
 }
 
-int run_graph_files(const Options& options) {
+int run_graph_files(const Options& options, const Begin& begin) {
   std::vector<std::pair<std::string, Recipe>> graphs;
   for (const std::filesystem::path& path : options.graphs) {
     const Result<io::MappedFile> file = io::MappedFile::open(path);
@@ -157,7 +157,7 @@ int run_graph_files(const Options& options) {
     if (!recipe) return fail(fmt::format("--graph {}: {}", path.string(), recipe.error().message));
     graphs.emplace_back(path.stem().string(), std::move(*recipe));
   }
-  return run_on_devices(run_graphs(std::move(graphs), options), options);
+  return run_on_devices(run_graphs(std::move(graphs), options, begin), options);
 }
 
 int run(const Options& options) {
@@ -165,7 +165,7 @@ int run(const Options& options) {
   // A driver that takes the program down took it with what was named last.
   const auto name = [&](const std::string& title) { if (options.verbose) fmt::print("running {}\n", title); };
   if (options.fuzz) return run_on_devices(run_random_graphs(options, name), options);
-  if (!options.graphs.empty()) return run_graph_files(options);
+  if (!options.graphs.empty()) return run_graph_files(options, name);
   std::vector<CaseFile> files;
   std::set<std::string> seen;
   for (const std::string& corpus : options.corpora) {
@@ -175,7 +175,7 @@ int run(const Options& options) {
       if (seen.insert(file.id()).second) files.push_back(std::move(file));
     }
   }
-  if (files.empty()) return fail("no corpus: none of the folders holds <group>/<case>.safetensors");
+  if (files.empty()) return fail("no corpus: none of the folders holds <group>/<case>.safetensors or <group>/<test>/model.onnx");
   Report report;
   report.corpora = options.corpora;
   report.absent_groups = absent_groups(files);

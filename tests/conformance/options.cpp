@@ -52,6 +52,12 @@ Result<void> check_output(const char* option, const fs::path& path) {
   return {};
 }
 
+// However it is spelt.
+bool is_one_file(const fs::path& a, const fs::path& b) {
+  std::error_code ignored;
+  return !a.empty() && !b.empty() && fs::weakly_canonical(a, ignored) == fs::weakly_canonical(b, ignored);
+}
+
 Result<void> check_outputs(const Options& options) {
   const std::pair<const char*, const fs::path*> outputs[] = {
       {"--json", &options.json}, {"--junit", &options.junit}, {"--html", &options.html}};
@@ -59,7 +65,10 @@ Result<void> check_outputs(const Options& options) {
     if (Result<void> checked = check_output(option, *path); !checked) return checked;
   for (const auto& [a, first] : outputs)
     for (const auto& [b, second] : outputs)
-      if (a != b && !first->empty() && *first == *second) return wrong(fmt::format("{} and {} are one file: {}", a, b, first->string()));
+      if (a != b && is_one_file(*first, *second)) return wrong(fmt::format("{} and {} are one file: {}", a, b, first->string()));
+  for (const auto& [a, path] : outputs)
+    for (const fs::path& read : options.merge)
+      if (is_one_file(*path, read)) return wrong(fmt::format("{} and --merge are one file: {}", a, read.string()));
   return {};
 }
 
@@ -71,6 +80,7 @@ Result<void> check_graphs(const Options& options) {
   if (options.save.empty()) return {};
   if (!graphs) return wrong("--save: there is no graph to save without --fuzz or --graph");
   std::error_code ignored;
+  fs::create_directory(options.save, ignored);
   if (!fs::is_directory(options.save, ignored)) return wrong(fmt::format("--save {}: is no folder", options.save.string()));
   if (::access(options.save.c_str(), W_OK) != 0) return wrong(fmt::format("--save {}: cannot be written", options.save.string()));
   return {};
@@ -121,7 +131,7 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
       ->allow_extra_args(false)
       ->excludes(corpus, pattern, list, fuzz);
   app.add_flag("--shrink", options.shrink, "Reduces each graph that fails to the smallest that fails so, and prints it");
-  app.add_option("--save", options.save, "Folder for <name>.graph of each graph that fails, as small as it was made");
+  app.add_option("--save", options.save, "Folder for <name>.graph of each graph that fails, as small as it was made; made where it is missing");
   auto* device = app.add_option("--device", options.device,
                                 "Part of a device's or driver's name, or its index (else FOVEA_DEVICE, else the best)");
   app.add_flag("--all-devices", options.all_devices, "Every device that the loader lists, in turn")->excludes(device);
@@ -135,11 +145,11 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
   app.add_flag("--poison-shared", options.poison_shared, "Fills the shared memory of every workgroup with NaN before its shader's code");
   app.add_option("--budget", options.budget, "Fails a case of which a dispatch takes more than so many SECONDS, and names it");
   app.add_option("--limits", limits, "JSON file of lower limits, which emulate a smaller device");
-  app.add_option("--json", options.json, "Writes the whole report as JSON");
-  app.add_option("--junit", options.junit, "Writes a JUnit XML for continuous integration");
-  app.add_option("--html", options.html, "Writes a table of operator and device, as one HTML file");
+  app.add_option("--json", options.json, "Writes the whole report as JSON")->excludes(list);
+  app.add_option("--junit", options.junit, "Writes a JUnit XML for continuous integration")->excludes(list);
+  app.add_option("--html", options.html, "Writes a table of operator and device, as one HTML file")->excludes(list);
   app.add_option("--merge", options.merge, "Reads JSON reports of earlier runs instead of running")
-      ->excludes("--corpus", "--fuzz", "--graph");
+      ->excludes("--corpus", "--fuzz", "--graph", pattern, list);
   app.add_flag("--verbose", options.verbose, "Also names the cases that pass, and each case or graph before it runs");
   app.footer(
       "Exit status: 0 some cases passed and none failed, 1 some failed, 2 wrong usage, no device, no case, or all "

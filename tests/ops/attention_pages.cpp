@@ -104,7 +104,7 @@ TEST_CASE("attention over pages without ranges, causal from the table's end") {
 TEST_CASE("page_append: into pages of a table, over their ends, and where there is none") {
   for (const std::int64_t n : {1, 6})
     for (const auto& positions : {std::vector<double>{2, 9}, {-2, 12}, {11, 14}}) {
-      const Operand table = values({2, 4}, {5, 0, 7, 9, 3, -1, 2, 6}, DType::i32);
+      const Operand table = values({2, 4}, {5, 0, 7, 8, 3, -1, 2, 6}, DType::i32);  // of 8 pages: 8 and -1 are none
       check(
           "page_append", {random({8, 2, 4, 3}, -1, 1, 1), random({2, 2, n, 3}, -1, 1, 2), values({2}, positions, DType::i32), table},
           [](Graph&, const auto& t) { return std::vector{page_append(t[0], t[1], t[2], t[3])}; },

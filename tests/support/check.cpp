@@ -203,7 +203,7 @@ void check_operator(const std::string& op, const std::vector<Operand>& inputs, c
         ++taken;
         continue;
       }
-      if (!has_turn(compile, storage, "result")) {
+      if (!has_turn(graph, compile, storage, "result")) {
         ++taken;
         continue;
       }

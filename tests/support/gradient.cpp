@@ -153,7 +153,7 @@ void check_gradient(const std::vector<Operand>& inputs, const Build& build, cons
         ++taken;
         continue;
       }
-      if (!has_turn(compile, storage, "gradient")) {
+      if (!has_turn(problem.graph, compile, storage, "gradient")) {
         ++taken;
         continue;
       }

@@ -3,6 +3,7 @@
 #include "base/half.hpp"
 #include "base/shader_workgroup.hpp"
 #include "base/specialize.hpp"
+#include "compile/compiler.hpp"
 #include "engine/api/internal.hpp"
 #include "tests/support/check.hpp"
 
@@ -77,11 +78,12 @@ bool takes_turn(const Share& share, int number, DType storage) {
   return number < share.first / halve || number % (share.drivers * halve) == share.turn;
 }
 
-bool has_turn(const CompileOptions& options, DType storage, const char* what) {
+bool has_turn(const Graph& graph, const CompileOptions& options, DType storage, const char* what) {
   static const char* text = std::getenv("FOVEA_TEST_SHARE");
   if (text == nullptr || !has_device() || compiles_only()) return true;
   static Share share{0, 0, 0};
   if (share.drivers == 0) REQUIRE(std::sscanf(text, "%d,%d,%d", &share.first, &share.turn, &share.drivers) == 3);
+  if (!compile::compile(graph.ir(), caps_of(context()), options)) return true;
   static std::map<std::tuple<std::vector<std::string>, DType, std::string_view>, int> counts;
   const int number = counts[{options.force_kernel, storage, what}]++;
   return takes_turn(share, number, storage);

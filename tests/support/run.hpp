@@ -39,12 +39,12 @@ struct Run {
 Run run_guarded(Plan& plan, const std::vector<Bytes>& inputs);
 // Drivers may share what takes them long. FOVEA_TEST_SHARE=FIRST,TURN,DRIVERS: of the graphs that a process runs with one choice of
 // kernels the first FIRST, and of the others each DRIVERS-th, from TURN on; of those stored in 16 bits half as many. Without it: all.
-// Results and gradients (`what`) are counted apart.
+// Results and gradients (`what`) are counted apart, and graphs that the device refuses with these kernels not at all.
 struct Share {
   int first, turn, drivers;
 };
 bool takes_turn(const Share& share, int number, DType storage);
-bool has_turn(const CompileOptions& options, DType storage, const char* what);
+bool has_turn(const Graph& graph, const CompileOptions& options, DType storage, const char* what);
 // Where a shader of `plan` has shared memory: checks that NaN in it changes nothing of what `plain` gave (a NaN may
 // become another one: an invocation that adds its operands in another order gives the other's payload).
 // Of the graphs that a process compiles with one choice of kernels, the first eight.

@@ -269,7 +269,7 @@ constexpr Operator operators[] = {
        });
        return y;
      },
-     "log_softmax($0, {.axis = $axis})"},
+     "log_softmax($0, {$*})"},
     {"sparsemax", 1, 1, "axis", propose_along,
      [](const Node& node, std::span<const Tensor> in) { return sparsemax(in[0], {.axis = node.attributes.integer("axis", -1)}); },
      [](const Node& node, const auto& in) {
@@ -313,13 +313,13 @@ constexpr Operator operators[] = {
      [](const Node& node, const auto& in) {
        return normalized<ArrayOf<decltype(in)>>(node, in, innermost(node.attributes.integer("axes", 1), in[0].shape), true);
      },
-     "layer_norm($0, {.axes = $axes, [.weight = $1, .bias = $2, ].eps = $eps})"},
+     "layer_norm($0, {$.axes[.weight = $1, .bias = $2, ]$.eps})"},
     {"rms_norm", 1, 3, "axes eps", propose_norm,
      [](const Node& node, std::span<const Tensor> in) { return rms_norm(in[0], norm_of(node, in)); },
      [](const Node& node, const auto& in) {
        return normalized<ArrayOf<decltype(in)>>(node, in, innermost(node.attributes.integer("axes", 1), in[0].shape), false);
      },
-     "rms_norm($0, {.axes = $axes, [.weight = $1, .bias = $2, ].eps = $eps})"},
+     "rms_norm($0, {$.axes[.weight = $1, .bias = $2, ]$.eps})"},
     {"group_norm", 1, 3, "groups eps", propose_group_norm,
      [](const Node& node, std::span<const Tensor> in) { return group_norm(in[0], group_norm_of(node, in)); },
      [](const Node& node, const auto& in) { return group_normalized<ArrayOf<decltype(in)>>(node, in); },

@@ -145,4 +145,11 @@ TEST_CASE("as a program, a graph is calls of the public functions") {
         "graph.output(\"y\", cast(v4, DType::f32));\n"
         "const auto gradients = grad(reduce(Reduce::sum, cast(v4, DType::f32) * graph.input(\"dy\", {2, 5})), {v0}, "
         "{.recompute = true});\n");
+  // Attributes that were taken away still have a place among the arguments.
+  const Result<Recipe> bare = parse_recipe(
+      "fovea-graph 1\n%0 = input() : f32[2,3]\n%1 = input() {values = index, below = 2} : i32[2,3]\n%2 = gather(%0, %1) : f32[2,3]\n"
+      "%3 = log_softmax(%2) : f32[2,3]\n%4 = layer_norm(%3) : f32[2,3]\noutput %4\n");
+  REQUIRE_MESSAGE(bare, bare.error().message);
+  CHECK(to_cpp(*bare).find("= gather(v0, v1, 0);\nconst Tensor v3 = log_softmax(v2, {});\nconst Tensor v4 = layer_norm(v3, {});\n") !=
+        std::string::npos);
 }

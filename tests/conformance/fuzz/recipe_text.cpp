@@ -316,7 +316,10 @@ std::string expand(const Node& node, std::string_view pattern, std::size_t& at) 
     return text;
   }
   const Attribute* attribute = node.attributes.find(name);
-  if (attribute == nullptr) return "";
+  if (attribute == nullptr) {  // in its place an argument must stand: the readers' defaults
+    const bool is_list = name == "order" || name == "axes";
+    return dotted ? "" : is_list ? "{}" : name == "segments" ? "1" : "0";
+  }
   return dotted ? designated(op, *attribute) : cpp_value(op, *attribute);
 }
 
