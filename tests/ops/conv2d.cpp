@@ -3,6 +3,9 @@
 
 #include <fovea/autodiff.hpp>
 
+#include <cmath>
+#include <limits>
+
 using namespace fovea;
 using namespace fovea::test;
 
@@ -36,9 +39,9 @@ Array<T> naive(const std::vector<Array<T>>& in, const Conv2dDesc& desc, bool bia
   return y;
 }
 
-void check_conv(Shape x, Shape w, const Conv2dDesc& desc, bool bias = false, bool f16 = true) {
-  INFO(to_string(x), " * ", to_string(w));
-  std::vector<test::Operand> inputs{random(x, -1, 1, 1), random(w, -1, 1, 2)};
+void check_conv(const test::Operand& x, Shape w, const Conv2dDesc& desc, bool bias = false, bool f16 = true) {
+  INFO(to_string(x.array.shape), " * ", to_string(w));
+  std::vector<test::Operand> inputs{x, random(w, -1, 1, 2)};
   if (bias) inputs.push_back(random({w[0]}, -1, 1, 3));
   check("conv2d", inputs,
         [&](Graph&, const std::vector<Tensor>& in) {
@@ -49,6 +52,9 @@ void check_conv(Shape x, Shape w, const Conv2dDesc& desc, bool bias = false, boo
         // An activation adds an exponential (3 + 2|x| ulp) and a division (2.5 ulp).
         [&](const auto& in) { return std::vector{naive(in, desc, bias)}; },
         {.f16 = f16, .extra_ulps = desc.activation == Activation::none ? 4.0 : 16.0});
+}
+void check_conv(Shape x, Shape w, const Conv2dDesc& desc, bool bias = false, bool f16 = true) {
+  check_conv(random(x, -1, 1, 1), w, desc, bias, f16);
 }
 
 }  // namespace
@@ -67,6 +73,16 @@ TEST_CASE("groups, depthwise, and more channels than one tile") {
   check_conv({1, 19, 6, 7}, {19, 1, 3, 3}, {.padding = {1, 1, 1, 1}, .groups = 19});
   check_conv({1, 4, 6, 7}, {8, 1, 3, 3}, {.groups = 4});
   check_conv({1, 33, 17, 19}, {33, 33, 1, 1}, {}, true);
+}
+
+TEST_CASE("a texel that is not finite reaches the windows that hold it, and none that has padding in its place") {
+  test::Operand x = random({1, 2, 9, 10}, -1, 1, 1);
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (const auto& [at, value] : {std::pair{0, infinity}, {9, -infinity}, {89, infinity}, {90 + 80, std::nan("")}})
+    x.array.values[static_cast<std::size_t>(at)] = value;
+  check_conv(x, {5, 2, 3, 3}, {.padding = {1, 1, 1, 1}});
+  check_conv(x, {3, 2, 3, 3}, {.stride = {3, 3}, .padding = {4, 4, 4, 4}}, true);
+  check_conv(x, {4, 1, 2, 3}, {.padding = {1, 2, 1, 2}, .dilation = {2, 2}, .groups = 2});
 }
 
 TEST_CASE("a window that lies in the padding alone sees zeros") {
