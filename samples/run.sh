@@ -10,6 +10,7 @@
 #   --noise S       standard deviation of noise to add, and to measure against (scene: 0.1, picture: none)
 #   --sigma S       standard deviation of the noise that the picture has (default: estimated)
 #   --strength N    bandwidth of the similarity, in standard deviations of the noise (default: 5)
+#   --tune S        seconds to measure kernels for first (default: none)
 #   --map X Y       the pixel whose attention is drawn
 #   --size N        side of the rendered scene in pixels (default: 512)
 #   --seed N        of the added noise (default: 1)
@@ -37,8 +38,8 @@ while [ $# -gt 0 ]; do
       exit ;;
     --out=*) out=${1#*=} ;;
     --device=*) device=${1#*=} ;;
-    --noise=* | --sigma=* | --strength=* | --size=* | --seed=* | --validation | --list-devices) arguments+=("$1") ;;
-    --out | --device | --noise | --sigma | --strength | --size | --seed)
+    --noise=* | --sigma=* | --strength=* | --tune=* | --size=* | --seed=* | --validation | --list-devices) arguments+=("$1") ;;
+    --out | --device | --noise | --sigma | --strength | --tune | --size | --seed)
       [ $# -ge 2 ] || fail "$1 wants a value"
       case $1 in
         --out) out=$2 ;;
