@@ -57,11 +57,12 @@ std::vector<Choice> find_candidates(const ops::NodeView& node, const DeviceCaps&
 std::string choose_kernel(const ops::NodeView& node, const DeviceCaps& caps, std::string_view forced,
                           const std::vector<KernelTime>* measured, Choice& choice) {
   std::vector<const ops::Kernel*> kernels = order_of_preference(node, caps);
-  if (!forced.empty())
+  if (!forced.empty()) {
     std::erase_if(kernels, [&](const ops::Kernel* kernel) { return forced != kernel->name; });
-  else if (measured)
-    std::stable_partition(kernels.begin(), kernels.end(),
-                          [&](const ops::Kernel* kernel) { return best_of(*measured).kernel == kernel->name; });
+  } else if (measured) {
+    const std::string& best = best_of(*measured).kernel;
+    std::stable_partition(kernels.begin(), kernels.end(), [&](const ops::Kernel* kernel) { return best == kernel->name; });
+  }
   std::string faults;
   for (const ops::Kernel* kernel : kernels) {
     const std::string fault = plan_by(*kernel, node, caps, choice);

@@ -177,8 +177,8 @@ AttentionSpec row_address_spec(const NodeView& node, const DeviceCaps& caps) {
 
 bool supports_row_address(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
-  // Whole quads are loaded, and the last key stands for those past the end.
-  if (!supports_shape(node) || !caps.buffer_address || caps.storage_alignment % 16 != 0 || shape.Lk == 0) return false;
+  // The last key stands for those past the end.
+  if (!supports_shape(node) || !has_quads_by_address(caps) || shape.Lk == 0) return false;
   if (node.attrs<AttentionAttrs>().quantized != Quantized::none) return false;
   if (!lane_holds_row(shape, caps)) return false;
   return loops_fit(caps, row_iterations(node, row_address_spec(node, caps)));

@@ -68,9 +68,11 @@ RegisterTile register_tile(const DeviceCaps& caps, Operands operands) {
   return caps.costly_unrolling ? RegisterTile{8, 8} : RegisterTile{12, 12};
 }
 
-Tiling<shader::MatmulRowSpec> row_tiling(const NodeView& node, const MatmulProblem& problem, const DeviceCaps& caps, Operands operands) {
-  Tiling<shader::MatmulRowSpec> tiling{spec_of<shader::MatmulRowSpec>(node, problem), operands == Operands::address ? "matmul_row.address" : "matmul_row.bound"};
-  tiling.operands = operands;
+Tiling<shader::MatmulRowSpec> row_tiling(const NodeView& node, const MatmulProblem& problem, const DeviceCaps& caps,
+                                         Operands operands) {
+  Tiling<shader::MatmulRowSpec> tiling{.spec = spec_of<shader::MatmulRowSpec>(node, problem),
+                                       .shader = operands == Operands::address ? "matmul_row.address" : "matmul_row.bound",
+                                       .operands = operands};
   auto& spec = tiling.spec;
   tiling.swapped = problem.N > problem.M;
   const auto lanes = static_cast<Count>(tiling.swapped ? problem.N : problem.M);
@@ -162,9 +164,9 @@ void add_launch(const NodeView& node, const MatmulProblem& problem, const Device
 
 bool is_cpu(const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
 
-// Whole quads are loaded; and the addresses follow 128 bytes of parameters.
+// The addresses follow 128 bytes of parameters.
 bool takes_addresses(const DeviceCaps& caps) {
-  return is_cpu(caps) && caps.buffer_address && caps.storage_alignment % 16 == 0 && caps.max_push_bytes >= sizeof(MatmulParams) + 16;
+  return is_cpu(caps) && has_quads_by_address(caps) && caps.max_push_bytes >= sizeof(MatmulParams) + 16;
 }
 
 // The one of split sums.
@@ -209,7 +211,7 @@ void plan_matmul_row_address(const NodeView& node, const DeviceCaps& caps, Kerne
   const MatmulProblem problem = matmul_problem(node);
   add_launch(node, problem, caps, row_tiling(node, problem, caps, Operands::address), {}, plan);
 }
-bool prefers_matmul_row_address(const NodeView&, const DeviceCaps& caps) { return is_cpu(caps) && caps.fast_addresses; }
+bool prefers_matmul_row_address(const NodeView&, const DeviceCaps& caps) { return caps.fast_addresses; }
 
 bool supports_matmul_tile(const NodeView& node, const DeviceCaps& caps) {
   return loops_fit(caps, static_cast<Count>(matmul_problem(node).K) / 16);

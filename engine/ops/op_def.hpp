@@ -87,6 +87,9 @@ struct Launch {
   }
 };
 
+// Whether a launch may load operands by their addresses, four elements at a time.
+inline bool has_quads_by_address(const DeviceCaps& caps) { return caps.buffer_address && caps.storage_alignment % 16 == 0; }
+
 // What a kernel does for one node: launches in order (each may read what the earlier ones wrote), and scratch buffers.
 struct KernelPlan {
   std::vector<Launch> launches;

@@ -37,13 +37,14 @@ struct Run {
 // The bytes of the inputs and parameters, in the order of the ports. Checks that nothing outside the outputs' ranges
 // was written, and that both runs agree bit for bit.
 Run run_guarded(Plan& plan, const std::vector<Bytes>& inputs);
-// Drivers may share what takes them long. FOVEA_TEST_SHARE=FIRST,TURN,DRIVERS: of the graphs that a process runs with one choice of
-// kernels the first FIRST, and of the others each DRIVERS-th, from TURN on; of those stored in 16 bits half as many. Without it: all.
-// Results and gradients (`what`) are counted apart, and graphs that the device refuses with these kernels not at all.
+// Drivers may share what takes them long: of the graphs of one choice of kernels a driver runs the first, and of the others each
+// `drivers`-th, from `turn` on; of those stored in 16 bits half as many.
 struct Share {
   int first, turn, drivers;
 };
 bool takes_turn(const Share& share, int number, DType storage);
+// As FOVEA_TEST_SHARE=FIRST,TURN,DRIVERS says for the graphs of this process; without it each has its turn. Results and gradients
+// (`what`) are counted apart, and graphs that the device refuses with these kernels not at all.
 bool has_turn(const Graph& graph, const CompileOptions& options, DType storage, const char* what);
 // Where a shader of `plan` has shared memory: checks that NaN in it changes nothing of what `plain` gave (a NaN may
 // become another one: an invocation that adds its operands in another order gives the other's payload).
