@@ -2,6 +2,8 @@
 # Makes every pipeline on the GPUs whose drivers Debian has for arm64 only, emulated: docs/drivers.md.
 # Usage: tests/compile_only/arm64.sh [--write-budget | DOCTEST OPTION...] [DRIVER[:GPU]...]     default: panvk:a867 v3dv:71 powervr
 #   e.g. tests/compile_only/arm64.sh -tc="softmax*" panvk:a867     some test cases only: the whole is slow
+#   FOVEA_TEST_SHARE  which of each kernel's graphs (tests/support/run.hpp): by default the first two and each sixteenth; empty: all,
+#                     for hours
 # Installs the cross compiler, fetches drivers and libraries, and builds fovea-pipelines (preset arm64), each where it is
 # missing. Exits with 1 when the build or one GPU fails; what is absent is named.
 set -euo pipefail
@@ -24,4 +26,5 @@ tests/drivers.sh get new arm64 arm64-layer  # new: a current glslang
 fetch_missing glslang
 cmake --preset arm64
 cmake --build --preset arm64 --parallel "$(nproc)"
+if [ -n "${FOVEA_TEST_SHARE=2,0,16}" ]; then export FOVEA_TEST_SHARE; else unset FOVEA_TEST_SHARE; fi
 FOVEA_PIPELINES=build/arm64/bin/fovea-pipelines FOVEA_PIPELINE_GPUS='panvk:a867 v3dv:71 powervr' exec tests/compile_only/run.sh "$@"

@@ -67,9 +67,11 @@ Problem make_problem(const std::vector<Operand>& inputs, const Build& build, DTy
   std::vector<Tensor> tensors, targets;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const DType dtype = inputs[i].follows && inputs[i].dtype == DType::f32 ? storage : inputs[i].dtype;
-    problem.arrays.push_back(inputs[i].array);
-    for (double& value : problem.arrays.back().values) value = rounded_to(value, dtype);
-    problem.bytes.push_back(encode(problem.arrays.back(), dtype));
+    if (!compiles_only()) {
+      problem.arrays.push_back(inputs[i].array);
+      for (double& value : problem.arrays.back().values) value = rounded_to(value, dtype);
+      problem.bytes.push_back(encode(problem.arrays.back(), dtype));
+    }
     tensors.push_back(problem.graph.input("in" + std::to_string(i), inputs[i].array.shape, dtype));
     if (is_target(inputs[i], i, options)) problem.targets.push_back(i), targets.push_back(tensors.back());
   }

@@ -48,7 +48,7 @@ bool takes_turn(const Share& share, int number, DType storage);
 bool has_turn(const Graph& graph, const CompileOptions& options, DType storage, const char* what);
 // Where a shader of `plan` has shared memory: checks that NaN in it changes nothing of what `plain` gave (a NaN may
 // become another one: an invocation that adds its operands in another order gives the other's payload).
-// Of the graphs that a process compiles with one choice of kernels, the first eight.
+// Of the graphs that a process compiles with one choice of kernels, the first four.
 void check_shared_memory(const Graph& graph, CompileOptions options, const std::vector<Bytes>& inputs, const Plan& plan, const Run& plain);
 
 }  // namespace fovea::test
