@@ -4,6 +4,8 @@
 #   #pragma variant DTYPE f32 f16        ->  softmax.f32 (-DDTYPE_f32), softmax.f16 (-DDTYPE_f16)
 # and the GLSL extensions that a compiler may lack:
 #   #pragma requires GL_KHR_cooperative_matrix
+# and, before that, a Vulkan version above 1.1 whose SPIR-V an extension needs:
+#   #pragma target vulkan1.3
 # A shader whose extensions no compiler here knows is left out at configure time; find_shader() then returns null
 # and no kernel is chosen for it.
 
@@ -16,7 +18,7 @@ find_program(FOVEA_GLSLANG_NEWER NAMES glslangValidator
   DOC "A newer GLSL to SPIR-V compiler, for shaders that need one")
 
 # The compiler that knows a GLSL extension, or none; the answer is cached.
-function(fovea_glslang_for extension result)
+function(fovea_glslang_for extension environment result)
   foreach(compiler IN LISTS FOVEA_GLSLANG FOVEA_GLSLANG_NEWER)
     if(NOT compiler)
       continue()
@@ -25,7 +27,7 @@ function(fovea_glslang_for extension result)
     if(NOT DEFINED ${cache})
       set(probe ${CMAKE_BINARY_DIR}/shaders/probe_${extension}.comp)
       file(WRITE ${probe} "#version 450\n#extension ${extension} : require\nvoid main() {}\n")
-      execute_process(COMMAND ${compiler} --target-env vulkan1.1 -o ${probe}.spv ${probe}
+      execute_process(COMMAND ${compiler} --target-env ${environment} -o ${probe}.spv ${probe}
         RESULT_VARIABLE code OUTPUT_QUIET ERROR_QUIET)
       set(${cache} ${code} CACHE INTERNAL "")
     endif()
@@ -50,10 +52,11 @@ function(fovea_embed_shaders target directory)
     # Changing a pragma must run this again.
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${shader})
     get_filename_component(stem ${shader} NAME_WE)
-    file(STRINGS ${shader} pragmas REGEX "^#pragma (variant|requires|at_run_time)")
+    file(STRINGS ${shader} pragmas REGEX "^#pragma (variant|requires|target|at_run_time)")
     set(variants "${stem}|")  # name|definitions
     set(known TRUE)
     set(compiler ${FOVEA_GLSLANG})
+    set(environment vulkan1.1)
     foreach(pragma IN LISTS pragmas)
       separate_arguments(words UNIX_COMMAND "${pragma}")
       list(GET words 1 kind)
@@ -62,8 +65,12 @@ function(fovea_embed_shaders target directory)
         continue()
       endif()
       list(GET words 2 name)
+      if(kind STREQUAL "target")
+        set(environment ${name})
+        continue()
+      endif()
       if(kind STREQUAL "requires")
-        fovea_glslang_for(${name} compiler)
+        fovea_glslang_for(${name} ${environment} compiler)
         if(NOT compiler)
           set(known FALSE)
         endif()
@@ -89,7 +96,7 @@ function(fovea_embed_shaders target directory)
       string(REPLACE "." "_" symbol "spirv_${name}")
       set(header ${out}/${name}.h)
       add_custom_command(OUTPUT ${header}
-        COMMAND ${compiler} --quiet --target-env vulkan1.1 -I${directory} ${definitions} --vn ${symbol}
+        COMMAND ${compiler} --quiet --target-env ${environment} -I${directory} ${definitions} --vn ${symbol}
           --depfile ${header}.d -o ${header} ${shader}
         DEPENDS ${shader} DEPFILE ${header}.d VERBATIM
         COMMENT "GLSL ${name}")

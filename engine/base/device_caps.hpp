@@ -46,6 +46,8 @@ struct DeviceCaps {
   bool subgroup_size_control = false;  // a pipeline may require a size of subgroups, and full ones
   bool cooperative_matrix = false;
   std::vector<MatrixShape> matrix_shapes;  // as the driver lists them; empty without cooperative_matrix
+  // A matrix of sums is reduced along its rows, passed through functions element by element, and converted into an operand.
+  bool cooperative_matrix2 = false;
   bool memory_budget = false;
   bool debug_utils = false;
 

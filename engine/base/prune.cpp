@@ -40,6 +40,8 @@ std::optional<Operands> operands_of(std::uint32_t op) {
     case op_composite_insert: return Operands{true, 4};
     case op_cooperative_matrix_load:
     case op_cooperative_matrix_mul_add: return Operands{true, 5};
+    case op_cooperative_matrix_reduce: return Operands{true, 3, 5};       // the last is a function
+    case op_cooperative_matrix_per_element: return Operands{true, 3, 4};  // that is one
     case op_line:
     case op_selection_merge: return Operands{false, 1};
     case op_store:
@@ -253,6 +255,13 @@ class Pruner {
     return id;
   }
 
+  // Of a function whose arguments are not known.
+  Id whole_copy_of(Id function) {
+    const auto at = functions_.find(function);
+    failed_ = failed_ || at == functions_.end();
+    return failed_ ? function : copy_of(function, Bound(at->second.parameters.size()));
+  }
+
   Id named(const Copy& copy, Id id) const {
     const auto at = copy.names.find(id);
     return at == copy.names.end() ? id : at->second;
@@ -360,6 +369,8 @@ class Pruner {
     std::vector<std::uint32_t> rest(words.begin(), words.end());
     for (std::size_t i = operands.gives ? 2 : 0; i < rest.size(); ++i)
       if (i < operands.literals || i >= operands.literals_end) rest[i] = operand(copy, rest[i]);
+    if (op == op_cooperative_matrix_reduce) rest[4] = whole_copy_of(words[4]);
+    if (op == op_cooperative_matrix_per_element) rest[3] = whole_copy_of(words[3]);
     if (operands.gives) {
       rest[1] = named(copy, words[1]);
       keep(copy, words[1]);

@@ -173,7 +173,8 @@ Extent shared_extent(const Module& module, std::uint32_t id, int depth = 0) {
   }
 }
 
-constexpr std::uint32_t cooperative_matrix = 6022;  // a capability
+constexpr std::uint32_t cooperative_matrix = 6022;  // capabilities
+constexpr std::uint32_t matrix_reductions = 5430, matrix_conversions = 5431, matrix_functions = 5432;
 
 // SPIR-V's GroupNonUniform*, in the order of VkSubgroupFeatureFlagBits.
 constexpr std::uint32_t group_non_uniform = 61, group_non_uniform_quad = 68;
@@ -206,6 +207,9 @@ const char* find_missing_feature(const DeviceCaps& caps, std::uint32_t capabilit
     case 5345: return need(caps.cooperative_matrix, "vulkanMemoryModel");  // enabled wherever cooperative matrices are
     case 5347: return need(caps.buffer_address, "bufferDeviceAddress");
     case cooperative_matrix: return need(caps.cooperative_matrix, "cooperativeMatrix");
+    case matrix_reductions: return need(caps.cooperative_matrix2, "cooperativeMatrixReductions");
+    case matrix_conversions: return need(caps.cooperative_matrix2, "cooperativeMatrixConversions");
+    case matrix_functions: return need(caps.cooperative_matrix2, "cooperativeMatrixPerElementOperations");
     default: return "a SPIR-V capability that Fovea does not know";
   }
 }

@@ -21,6 +21,7 @@ class Specializer {
     out_.assign(code_.begin(), code_.begin() + static_cast<std::ptrdiff_t>(std::min(code_.size(), header_words)));
     if (!for_each_instruction(code_, [&](std::uint32_t op, Words words) { return add(op, words), true; }))
       return {code_.begin(), code_.end()};  // the driver will say so
+    state_local_size();
     return std::move(out_);
   }
 
@@ -37,8 +38,20 @@ class Specializer {
     return constants_[at->second];
   }
 
+  // A workgroup's size by constants' ids, which SPIR-V 1.6 has and Vulkan wants a feature for, is one by numbers now.
+  void state_local_size() {
+    if (local_size_at_ == 0) return;
+    const std::span<std::uint32_t> mode = std::span(out_).subspan(local_size_at_ + 1, 5);  // entry point, mode, three sizes
+    const auto unknown = [&](std::uint32_t id) { return !values_.contains(id); };
+    if (std::any_of(mode.begin() + 2, mode.end(), unknown)) return;
+    out_[local_size_at_] = 6u << 16 | op_execution_mode;
+    mode[1] = local_size;
+    for (std::uint32_t& size : mode.subspan(2)) size = values_[size];
+  }
+
   void add(std::uint32_t op, Words words) {
     const std::size_t n = words.size();
+    if (op == op_execution_mode_id && n == 5 && words[1] == local_size_id) local_size_at_ = out_.size();
     if (op == op_decorate && n == 3 && words[1] == spec_id) {
       ids_[words[0]] = words[2];  // and the decoration goes: it may stand on no other constant
       return;
@@ -106,6 +119,7 @@ class Specializer {
   std::map<std::uint32_t, std::uint32_t> values_;   // of constants of those types
   std::map<std::uint32_t, Words> composites_;       // parts
   std::set<std::uint32_t> unfolded_;                // specialisation constants that are left
+  std::size_t local_size_at_ = 0;                   // in out_; 0: the module has none by ids
 };
 
 }  // namespace

@@ -35,7 +35,8 @@ enum Op : std::uint32_t {
   op_switch = 251, op_kill = 252, op_return = 253, op_return_value = 254, op_unreachable = 255, op_no_line = 317, op_execution_mode_id = 331,
   op_group_elect = 333, op_group_ballot_bit_count = 342, op_group_i_add = 349, op_group_logical_xor = 364,
   op_group_quad_swap = 366, op_copy_logical = 400, op_type_cooperative_matrix = 4456, op_cooperative_matrix_load = 4457, op_cooperative_matrix_store = 4458,
-  op_cooperative_matrix_mul_add = 4459, op_cooperative_matrix_length = 4460
+  op_cooperative_matrix_mul_add = 4459, op_cooperative_matrix_length = 4460, op_cooperative_matrix_reduce = 5366,
+  op_cooperative_matrix_per_element = 5369
 };
 constexpr std::uint32_t magic = 0x07230203;
 constexpr std::size_t header_words = 5, bound_word = 3;

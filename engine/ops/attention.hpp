@@ -94,7 +94,7 @@ inline ModCall mod_call(const AttentionAttrs& attrs, const AttentionShape& shape
   return {attrs.mod, {shape.B, shape.H, shape.Lq, shape.Lk}, buffers, site};
 }
 
-extern const Kernel attention_kernels[6];
+extern const Kernel attention_kernels[7];
 
 // What the kernels forward and backward have alike: head sizes and lengths they take, constants but for the layout of
 // work, parameters but for the number of blocks. `ranges`: the operand.

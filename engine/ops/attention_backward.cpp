@@ -198,23 +198,24 @@ void plan_split(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
   plan(node, caps, "attention_backward_split", spec_of(node, caps.type == DeviceType::cpu ? 32 : 64, lanes), lanes, out);
 }
 
-std::uint64_t matrix_shared_bytes(const AttentionSpec& spec) {
+std::uint64_t matrix_shared_bytes(const AttentionSpec& spec, Exchange exchange) {
   const std::uint64_t rows = spec.WG / spec.SUBGROUP * spec.MATRIX_M, wider = std::max(spec.MATRIX_K, spec.MATRIX_N);
   const auto pitch = [&](std::uint64_t size) { return (size + wider - 1) / wider * wider / 4 + 2; };
   const std::uint64_t tile = std::max(spec.KEYS * (pitch(spec.D) + pitch(spec.DV)), rows * std::max(pitch(spec.D), pitch(spec.DV)));
-  return tile * 8 + rows * ((spec.KEYS + 4) * 8 + (spec.KEYS + 8) * 4 + 8) + spec.KEYS * 4;
+  return tile * 8 + (exchange == Exchange::shared ? rows * ((spec.KEYS + 4) * 8 + (spec.KEYS + 8) * 4 + 8) : 0) + spec.KEYS * 4;
 }
 // As many subgroups as shared memory takes; MATRIX_M is 0 where not even one has room, or the device no matrices.
-AttentionSpec matrix_spec(const NodeView& node, const DeviceCaps& caps) {
+AttentionSpec matrix_spec(const NodeView& node, const DeviceCaps& caps, Exchange exchange) {
   AttentionSpec spec = spec_of(node, 0, matrix_side(caps));
-  if (!take_matrices(spec, caps, spec.KEYS)) return spec;
+  if (!take_matrices(spec, caps, spec.KEYS, exchange)) return spec;
   for (uint subgroups : {4u, 2u, 1u}) {
     spec.WG = subgroups * spec.SUBGROUP;
-    if (group_fits(caps, spec.WG, matrix_shared_bytes(spec))) return spec;
+    if (group_fits(caps, spec.WG, matrix_shared_bytes(spec, exchange))) return spec;
   }
   spec.MATRIX_M = 0;
   return spec;
 }
+template <Exchange exchange>
 bool supports_matrix(const NodeView& node, const DeviceCaps& caps) {
   const auto& forward = node.attrs<AttentionBackwardAttrs>().forward;
   // As forward: an author's text is compiled apart, and without NORMALIZE a weight may pass f16's range.
@@ -222,11 +223,13 @@ bool supports_matrix(const NodeView& node, const DeviceCaps& caps) {
   // A subgroup holds its rows and their sums: with heads of 128 Navi 31 keeps 434 registers in memory, and NVK 662.
   const AttentionShape shape(node);
   if (caps.type != DeviceType::cpu && shape.D + shape.Dv > (caps.few_registers ? 64 : 128)) return false;
-  return matrix_spec(node, caps).MATRIX_M > 0 && loops_fit(node, caps, matrix_side(caps), 4096);
+  return matrix_spec(node, caps, exchange).MATRIX_M > 0 && loops_fit(node, caps, matrix_side(caps), 4096);
 }
+template <Exchange exchange>
 void plan_matrix(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
-  const AttentionSpec spec = matrix_spec(node, caps);
-  plan(node, caps, "attention_backward_matrix", spec, spec.SUBGROUP / spec.MATRIX_M, out);
+  const AttentionSpec spec = matrix_spec(node, caps, exchange);
+  plan(node, caps, exchange == Exchange::shared ? "attention_backward_matrix" : "attention_backward_matrix2", spec,
+       spec.SUBGROUP / spec.MATRIX_M, out);
 }
 
 bool made_for_cpu(const NodeView&, const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
@@ -234,9 +237,11 @@ bool made_for_gpu(const NodeView& node, const DeviceCaps& caps) { return !made_f
 
 constexpr Kernel kernels[] = {
     {"attention_backward_shuffle", supports_shuffle, plan_shuffle, made_for_cpu},
-    {"attention_backward_matrix", supports_matrix, plan_matrix, made_for_gpu},
+    {"attention_backward_matrix", supports_matrix<Exchange::shared>, plan_matrix<Exchange::shared>, made_for_gpu},
     {"attention_backward_split", supports_split, plan_split, made_for_gpu},
     {"attention_backward_uniform", supports_uniform, plan_uniform},
+    // Measured on no GPU yet: taken where the tuner, or a caller, says so.
+    {"attention_backward_matrix2", supports_matrix<Exchange::registers>, plan_matrix<Exchange::registers>},
 };
 
 // ---- The same with the scores stored ------------------------------------------------------------------------------

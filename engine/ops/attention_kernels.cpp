@@ -221,19 +221,20 @@ void plan_tile(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
 
 // ---- On matrix units -----------------------------------------------------------------------------------------------
 
-std::uint64_t matrix_shared_bytes(const AttentionSpec& spec) {
+std::uint64_t matrix_shared_bytes(const AttentionSpec& spec, Exchange exchange) {
   const std::uint64_t one = spec.WG / spec.SUBGROUP * spec.MATRIX_M, rows = one * spec.ROWS;  // rows at a time, and in all
   const auto pitch = [](std::uint64_t size, std::uint64_t step) { return (size + step - 1) / step * step / 4 + 2; };
   const std::uint64_t d = pitch(spec.D, spec.MATRIX_K), v = pitch(spec.DV, spec.MATRIX_N);
-  return std::max(one * d, spec.KEYS * (d + v)) * 8 + one * (spec.KEYS + 4) * 4 + rows * ((spec.KEYS + 8) * 2 + 4 + (spec.DV + 15) / 16 * 4) + 16;
+  const std::uint64_t exchanged = one * (spec.KEYS + 4) * 4 + rows * ((spec.KEYS + 8) * 2 + 4);
+  return std::max(one * d, spec.KEYS * (d + v)) * 8 + rows * ((spec.DV + 15) / 16 * 4) + 16 + (exchange == Exchange::shared ? exchanged : 0);
 }
 
 // The device's matrices of most rows, in as many subgroups as shared memory takes; MATRIX_M is 0 where there are none.
-AttentionSpec matrix_spec(const NodeView& node, const DeviceCaps& caps) {
+AttentionSpec matrix_spec(const NodeView& node, const DeviceCaps& caps, Exchange exchange) {
   const AttentionShape shape(node);
   AttentionSpec spec = spec_of(node);
   spec.KEYS = matrix_side(caps);
-  if (!take_matrices(spec, caps, spec.KEYS)) return spec;
+  if (!take_matrices(spec, caps, spec.KEYS, exchange)) return spec;
   const std::int64_t tiles = (shape.heads_a_key_head() * shape.Lq + spec.MATRIX_M - 1) / spec.MATRIX_M;
   // Two tiles share what a subgroup loads of k and v, as far as registers hold their sums.
   constexpr std::array<std::array<uint, 2>, 4> choices{{{4, 2}, {4, 1}, {2, 1}, {1, 1}}};
@@ -241,24 +242,26 @@ AttentionSpec matrix_spec(const NodeView& node, const DeviceCaps& caps) {
     spec.WG = subgroups * spec.SUBGROUP;
     spec.ROWS = rows;
     const bool has_work = subgroups == 1 || tiles > std::int64_t{subgroups} * rows / 2;
-    if (has_work && group_fits(caps, spec.WG, matrix_shared_bytes(spec)) && (rows == 1 || (!caps.few_registers && shape.D + shape.Dv <= 128))) return spec;
+    if (has_work && group_fits(caps, spec.WG, matrix_shared_bytes(spec, exchange)) && (rows == 1 || (!caps.few_registers && shape.D + shape.Dv <= 128))) return spec;
   }
   spec.MATRIX_M = 0;
   return spec;
 }
 
+template <Exchange exchange>
 bool supports_matrix(const NodeView& node, const DeviceCaps& caps) {
   const auto& attrs = node.attrs<AttentionAttrs>();
   const AttentionShape shape(node);
   // Authors' texts are compiled by a library that may not know of matrices; without NORMALIZE a weight may pass f16's range.
   if (!supports_shape(node) || node.in(0).dtype != DType::f16 || attrs.mod || !attrs.normalize || is_paged(node) || attrs.quantized != Quantized::none) return false;
   if (caps.few_registers && shape.D + shape.Dv > 128) return false;
-  return matrix_spec(node, caps).MATRIX_M > 0 && loops_fit(caps, ceil_div(static_cast<std::uint64_t>(shape.Lk), matrix_side(caps)) * 4096);
+  return matrix_spec(node, caps, exchange).MATRIX_M > 0 && loops_fit(caps, ceil_div(static_cast<std::uint64_t>(shape.Lk), matrix_side(caps)) * 4096);
 }
 
+template <Exchange exchange>
 void plan_matrix(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
-  const AttentionSpec spec = matrix_spec(node, caps);
-  plan(node, caps, "attention_matrix", spec, spec.WG / spec.SUBGROUP * spec.MATRIX_M * spec.ROWS, out);
+  const AttentionSpec spec = matrix_spec(node, caps, exchange);
+  plan(node, caps, exchange == Exchange::shared ? "attention_matrix" : "attention_matrix2", spec, spec.WG / spec.SUBGROUP * spec.MATRIX_M * spec.ROWS, out);
 }
 
 // ---- One query a key head ------------------------------------------------------------------------------------------
@@ -375,8 +378,10 @@ extern constexpr Kernel attention_kernels[] = {
     {"attention_parts", supports_parts, plan_parts, has_one_row},
     {"attention_row_address", supports_row_address, plan_row_address, made_for_addresses},
     {"attention_row", supports_row, plan_row, made_for_cpu},
-    {"attention_matrix", supports_matrix, plan_matrix, made_for_gpu, 0x1p-11f},
+    {"attention_matrix", supports_matrix<Exchange::shared>, plan_matrix<Exchange::shared>, made_for_gpu, 0x1p-11f},
     {"attention_tile", supports_tile, plan_tile},
+    // Measured on no GPU yet: taken where the tuner, or a caller, says so.
+    {"attention_matrix2", supports_matrix<Exchange::registers>, plan_matrix<Exchange::registers>, nullptr, 0x1p-11f},
 };
 
 }  // namespace fovea::ops

@@ -168,6 +168,8 @@ Result<DeviceCaps> query_caps(const Instance& instance, VkPhysicalDevice physica
   caps.timeline_semaphore = enabled.features.timeline_semaphore;
   caps.subgroup_size_control = enabled.features.subgroup_size_control && enabled.features.full_subgroups;
   caps.cooperative_matrix = enabled.features.cooperative_matrix;
+  caps.cooperative_matrix2 =
+      enabled.features.matrix_reductions && enabled.features.matrix_conversions && enabled.features.matrix_functions;
   if (caps.cooperative_matrix) {
     Result<std::vector<MatrixShape>> shapes = matrix_shapes(instance, physical_device);
     if (!shapes) return shapes.error();

@@ -57,6 +57,7 @@ std::string to_text(const DeviceCaps& caps) {
   line("subgroups", subgroup_text(caps));
   line("subgroup size control", caps.subgroup_size_control);
   line("cooperative matrix", caps.cooperative_matrix ? matrices_text(caps) : "0");
+  line("cooperative matrix, reduced", caps.cooperative_matrix2);
   line("memory budget", caps.memory_budget);
   line("debug names", caps.debug_utils);
   for (const Quirk& quirk : quirks())

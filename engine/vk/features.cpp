@@ -43,6 +43,12 @@ constexpr Row rows[] = {
     FOVEA_ROW(host_query_reset, VULKAN_1_2, VkPhysicalDeviceVulkan12Features, hostQueryReset),
     {&Features::cooperative_matrix, cooperative_matrix_features_type,
      offsetof(CooperativeMatrixFeatures, cooperativeMatrix)},
+    {&Features::matrix_reductions, cooperative_matrix2_features_type,
+     offsetof(CooperativeMatrix2Features, cooperativeMatrixReductions)},
+    {&Features::matrix_conversions, cooperative_matrix2_features_type,
+     offsetof(CooperativeMatrix2Features, cooperativeMatrixConversions)},
+    {&Features::matrix_functions, cooperative_matrix2_features_type,
+     offsetof(CooperativeMatrix2Features, cooperativeMatrixPerElementOperations)},
 };
 #undef FOVEA_ROW
 
@@ -66,15 +72,18 @@ constexpr Origin origins[] = {
      "VK_EXT_subgroup_size_control"},
     {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_HOST_QUERY_RESET_FEATURES, VK_API_VERSION_1_2, "VK_EXT_host_query_reset"},
     {cooperative_matrix_features_type, never, cooperative_matrix_extension},
+    {cooperative_matrix2_features_type, never, cooperative_matrix2_extension},
 };
 
 bool is_accepted(const Origin& origin, std::uint32_t api_version, const Extensions& extensions) {
   return api_version >= origin.core_version || (origin.extension && extensions.has(origin.extension));
 }
 
-// SPIR-V has no cooperative matrices without the Vulkan memory model.
+// SPIR-V has no cooperative matrices without the Vulkan memory model, and without those nothing to be done with them.
 void require_memory_model(Features& features) {
   features.cooperative_matrix = features.cooperative_matrix && features.memory_model;
+  for (bool Features::*more : {&Features::matrix_reductions, &Features::matrix_conversions, &Features::matrix_functions})
+    features.*more = features.*more && features.cooperative_matrix;
 }
 
 // Extensions without a feature struct. A device that lists VK_KHR_portability_subset wants it enabled.
@@ -132,6 +141,7 @@ FeatureStructs::FeatureStructs(std::uint32_t api_version, const Extensions& avai
   accept(subgroup_size_, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES);
   accept(host_query_reset_, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_HOST_QUERY_RESET_FEATURES);
   accept(cooperative_matrix_, cooperative_matrix_features_type);
+  accept(cooperative_matrix2_, cooperative_matrix2_features_type);
   for (std::size_t i = 1; i < own_.size(); ++i) own_[i - 1]->pNext = own_[i];
 }
 

@@ -17,7 +17,7 @@ struct Features {
   bool storage16 = false, storage8 = false, float16 = false, int64 = false;
   bool buffer_address = false, timeline_semaphore = false, memory_model = false;
   bool subgroup_size_control = false, full_subgroups = false;
-  bool cooperative_matrix = false;
+  bool cooperative_matrix = false, matrix_reductions = false, matrix_conversions = false, matrix_functions = false;
   bool host_query_reset = false;
 };
 
@@ -59,6 +59,7 @@ class FeatureStructs {
   VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_size_{};
   VkPhysicalDeviceHostQueryResetFeatures host_query_reset_{};
   CooperativeMatrixFeatures cooperative_matrix_{};
+  CooperativeMatrix2Features cooperative_matrix2_{};
   std::vector<VkBaseOutStructure*> own_;  // every struct this device accepts, core_ first
 };
 

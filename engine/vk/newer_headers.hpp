@@ -31,6 +31,21 @@ using PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR = VkResult(VKAPI_PTR
                                                                                    std::uint32_t* count,
                                                                                    CooperativeMatrixProperties* properties);
 
+// VK_NV_cooperative_matrix2, since 1.3.300
+inline constexpr const char* cooperative_matrix2_extension = "VK_NV_cooperative_matrix2";
+inline constexpr auto cooperative_matrix2_features_type = static_cast<VkStructureType>(1000593000);
+struct CooperativeMatrix2Features {
+  VkStructureType sType;
+  void* pNext;
+  VkBool32 cooperativeMatrixWorkgroupScope;
+  VkBool32 cooperativeMatrixFlexibleDimensions;
+  VkBool32 cooperativeMatrixReductions;
+  VkBool32 cooperativeMatrixConversions;
+  VkBool32 cooperativeMatrixPerElementOperations;
+  VkBool32 cooperativeMatrixTensorAddressing;
+  VkBool32 cooperativeMatrixBlockLoads;
+};
+
 // VK_EXT_layer_settings, since 1.3.272
 inline constexpr const char* layer_settings_extension = "VK_EXT_layer_settings";
 inline constexpr std::uint32_t layer_settings_version = VK_MAKE_API_VERSION(0, 1, 3, 272);

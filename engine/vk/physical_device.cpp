@@ -39,7 +39,7 @@ int rank_of(DeviceType type) {
 
 int optional_features(const DeviceCaps& caps) {
   return caps.storage16 + caps.storage8 + caps.float16 + caps.int64 + caps.buffer_address + caps.timeline_semaphore +
-         caps.subgroup_size_control + caps.cooperative_matrix + (caps.subgroup_size > 0);
+         caps.subgroup_size_control + caps.cooperative_matrix + caps.cooperative_matrix2 + (caps.subgroup_size > 0);
 }
 
 std::string lower(std::string_view text) {

@@ -37,7 +37,9 @@ TEST_CASE("kernels on matrix units keep the device's shared memory, whatever it 
   };
   const Row rows[] = {
       {"attention=attention_matrix", [&](Graph& graph, std::int64_t D) { attend(graph, D, false); }},
+      {"attention=attention_matrix2", [&](Graph& graph, std::int64_t D) { attend(graph, D, false); }},
       {"attention_backward=attention_backward_matrix", [&](Graph& graph, std::int64_t D) { attend(graph, D, true); }},
+      {"attention_backward=attention_backward_matrix2", [&](Graph& graph, std::int64_t D) { attend(graph, D, true); }},
       {"matmul=matmul_matrix",
        [](Graph& graph, std::int64_t K) {
          graph.output("y", matmul(graph.input("a", {300, K}, DType::f16), graph.input("b", {200, K}, DType::f16), {.transpose_b = true}));

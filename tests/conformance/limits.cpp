@@ -67,6 +67,7 @@ constexpr Field fields[] = {
     FOVEA_FIELD(buffer_address),
     FOVEA_FIELD(timeline_semaphore),
     FOVEA_FIELD(cooperative_matrix),
+    FOVEA_FIELD(cooperative_matrix2),
     FOVEA_FIELD(subgroup_size),
 };
 #undef FOVEA_FIELD

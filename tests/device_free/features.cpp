@@ -10,7 +10,7 @@ Features everything() {
   Features all;
   all.storage16 = all.storage8 = all.float16 = all.int64 = all.buffer_address = all.timeline_semaphore = true;
   all.memory_model = all.subgroup_size_control = all.full_subgroups = all.cooperative_matrix = true;
-  all.host_query_reset = true;
+  all.matrix_reductions = all.matrix_conversions = all.matrix_functions = all.host_query_reset = true;
   return all;
 }
 
@@ -73,6 +73,9 @@ TEST_CASE("a feature of an extension counts only where the extension is enabled,
   CHECK_FALSE(newer.cooperative_matrix);
   CHECK(kept(VK_API_VERSION_1_3, {cooperative_matrix_extension}).cooperative_matrix);
   CHECK_FALSE(kept(VK_API_VERSION_1_1, {cooperative_matrix_extension}).cooperative_matrix);  // no memory model
+  CHECK_FALSE(kept(VK_API_VERSION_1_3, {cooperative_matrix_extension}).matrix_reductions);
+  CHECK_FALSE(kept(VK_API_VERSION_1_3, {cooperative_matrix2_extension}).matrix_functions);  // without matrices
+  CHECK(kept(VK_API_VERSION_1_3, {cooperative_matrix_extension, cooperative_matrix2_extension}).matrix_conversions);
 }
 
 TEST_CASE("cooperative matrices count only together with the memory model") {

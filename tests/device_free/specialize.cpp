@@ -60,6 +60,28 @@ TEST_CASE("specialisation constants take the chosen values, and their defaults p
   CHECK(constants_of(plain) == std::map<std::uint32_t, std::uint32_t>{{10, 7}, {11, 5}, {12, 1}});
 }
 
+TEST_CASE("a workgroup's size by constants, as SPIR-V 1.6 says it, becomes one by numbers where all are known") {
+  for (const bool known : {true, false}) {
+    Code code{0x07230203, 0x00010600, 0, 100, 0};
+    append(code, spirv::op_execution_mode_id, {9, 38, 10, 11, 11});  // LocalSizeId
+    append(code, 71, {10, 1, 0});
+    append(code, 21, {1, 32, 0});
+    append(code, 50, {1, 10, 1});
+    append(code, known ? 43u : 1u, known ? std::initializer_list<std::uint32_t>{1, 11, 2} : std::initializer_list<std::uint32_t>{1, 11});  // or OpUndef
+    const std::uint32_t chosen[] = {64};
+    Code modes;
+    for_each(specialize(code, chosen), [&](std::uint32_t op, spirv::Words words) {
+      if (op == spirv::op_execution_mode || op == spirv::op_execution_mode_id) append(modes, op, {words[0], words[1], words[2], words[3], words[4]});
+    });
+    Code expected;
+    if (known)
+      append(expected, spirv::op_execution_mode, {9, 17, 64, 2, 2});  // LocalSize
+    else
+      append(expected, spirv::op_execution_mode_id, {9, 38, 10, 11, 11});
+    CHECK(modes == expected);
+  }
+}
+
 TEST_CASE("integer and boolean arithmetic on specialisation constants is folded") {
   struct Case { std::uint32_t op, a, b, result; };
   const Case cases[] = {

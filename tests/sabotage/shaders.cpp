@@ -73,7 +73,8 @@ const ShaderInfo* compile_changed(const ShaderInfo& built) {
   const std::string name = built.name;
   const fs::path source = folder / (std::string(fault->kernel) + ".comp"), out = folder / (name + ".spv");
   const bool newer = read(source).find("#pragma requires ") != std::string::npos;  // as cmake/FoveaShaders.cmake has it
-  const std::string command = std::string(newer ? FOVEA_GLSLANG_NEWER : FOVEA_GLSLANG) + " --quiet --target-env vulkan1.1 -I" + folder.string() +
+  const std::string environment = read(source).find("#pragma target vulkan1.3") != std::string::npos ? "vulkan1.3" : "vulkan1.1";
+  const std::string command = std::string(newer ? FOVEA_GLSLANG_NEWER : FOVEA_GLSLANG) + " --quiet --target-env " + environment + " -I" + folder.string() +
                               definitions_of(name, read(source)) + " -o " + out.string() + ' ' + source.string();
   if (std::system(command.c_str()) != 0) {
     problem = name + ": its changed source does not compile";
