@@ -112,6 +112,17 @@ report_compilers() {
   done
 }
 
+# report_kernels [CTEST ARGUMENT...]: where every kernel has run. Those on matrix units run on lavapipe-new alone.
+report_kernels() {
+  local driver executed=(build/release/executed/*)
+  if [ $# -ne 0 ] || [ ! -e "${executed[0]}" ]; then return; fi
+  for driver in "${present[@]}" "${present_widths[@]}"; do
+    summary+=("kernels on $driver: $(sort -u build/release/executed/*"@$driver" | wc -l)")
+  done
+  if build/release/bin/fovea-test-coverage --executed "${executed[@]}"; then return; fi
+  if [[ " ${present[*]} " == *" lavapipe-new "* ]]; then fault "a kernel has run on no driver"; fi
+}
+
 # report_operators: the corpora's results in one table, a row an operator, a column a driver.
 report_operators() {
   local html=build/conformance.html status=0 reports=(build/release/reports/*.json)
@@ -179,11 +190,12 @@ for preset in "${presets[@]}"; do
     width_list=$(IFS=';'; echo "${present_widths[*]-}")
     compiler_list=$(IFS=';'; echo "${present_compilers[*]-}")
     if build release -DFOVEA_TEST_SHARES="${FOVEA_TEST_SHARES:-ON}" -DFOVEA_TEST_DRIVERS="$list" -DFOVEA_TEST_WIDTHS="$width_list" -DFOVEA_TEST_COMPILERS="$compiler_list"; then
-      rm -f build/release/reports/*.json
+      rm -f build/release/reports/*.json build/release/executed/*
       check release --preset release --no-tests=error "$@"
       report_operators
       report_drivers "$@"
       report_compilers "$@"
+      report_kernels "$@"
     else
       fault "release does not build"
     fi

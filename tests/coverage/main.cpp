@@ -1,6 +1,7 @@
 // fovea-test-coverage: goes through tests/ops and tests/nn without a device and notes the graphs that they compare on one.
 // Fails for an operator or a kernel whose results no test compares with a reference, for an operator with a gradient that
 // no test compares with finite differences, and for a graph's Program with a barrier too few or one too many.
+// `fovea-test-coverage --executed FILE...`: of what tests on drivers wrote (FOVEA_TEST_EXECUTED), fails for a kernel that ran on none.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include "compile/compiler.hpp"
 #include "ops/attention.hpp"
@@ -14,8 +15,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
 #include <set>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace fovea::test {
@@ -147,6 +151,25 @@ std::vector<std::string> faults() {
   return all;
 }
 
+int report_executed(std::span<char* const> files) {
+  std::set<std::string> executed;
+  for (const char* path : files) {
+    std::ifstream file(path);
+    for (std::string kernel; std::getline(file, kernel);) executed.insert(kernel);
+  }
+  int missing = 0, all = 0;
+  for (const ops::OpDef* op : ops::all_ops())
+    for (const ops::Kernel& kernel : op->kernels) {
+      const std::string name = std::string(op->name) + '=' + kernel.name;
+      ++all;
+      if (executed.contains(name)) continue;
+      ++missing;
+      std::printf("FAILED %s has run on no driver\n", name.c_str());
+    }
+  std::printf("%d of %d kernels have run\n", all - missing, all);
+  return missing != 0;
+}
+
 }  // namespace
 
 const CompileOnly* const compile_only = &hooks;
@@ -155,6 +178,7 @@ const CompileOnly* const compile_only = &hooks;
 
 int main(int argc, char** argv) {
   using namespace fovea::test;
+  if (argc > 1 && std::string_view(argv[1]) == "--executed") return report_executed({argv + 2, argv + argc});
   doctest::Context tests(argc, argv);
   const int failed = tests.run();
   if (tests.shouldExit()) return failed;

@@ -13,7 +13,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <map>
+#include <set>
 #include <string_view>
 #include <tuple>
 
@@ -61,8 +63,29 @@ Array<double> decode(const Bytes& bytes, const Shape& shape, DType dtype) {
 
 }  // namespace
 
+// Writes FOVEA_TEST_EXECUTED when the process ends.
+class Executed {
+ public:
+  void add(const Plan& plan) {
+    if (path_ == nullptr) return;
+    for (const compile::Dispatch& dispatch : plan.impl().core->executor->program().dispatches)
+      kernels_.insert(dispatch.label.substr(0, dispatch.label.find(' ')) + '=' + dispatch.kernel);
+  }
+  ~Executed() {
+    if (kernels_.empty()) return;
+    std::ofstream file(path_);
+    for (const std::string& kernel : kernels_) file << kernel << '\n';
+  }
+
+ private:
+  const char* path_ = std::getenv("FOVEA_TEST_EXECUTED");
+  std::set<std::string> kernels_;
+};
+
 Run run_guarded(Plan& plan, const std::vector<Bytes>& inputs) {
+  static Executed executed;
   GuardedRun guarded = run_between_sentinels(context(), plan, inputs, 2).value();
+  executed.add(plan);
   for (const std::string& fault : guarded.faults) FAIL_CHECK(fault);
   Run run;
   for (const Port& port : plan.ports()) {

@@ -36,6 +36,7 @@ struct Run {
 };
 // The bytes of the inputs and parameters, in the order of the ports. Checks that nothing outside the outputs' ranges
 // was written, and that both runs agree bit for bit.
+// FOVEA_TEST_EXECUTED=FILE: when the process ends, "operator=kernel" of every launch that has run so, a line each.
 Run run_guarded(Plan& plan, const std::vector<Bytes>& inputs);
 // Drivers may share what takes them long: of the graphs of one choice of kernels a driver runs the first, and of the others each
 // `drivers`-th, from `turn` on; of those stored in 16 bits half as many.
