@@ -1,7 +1,7 @@
 # Compiles the compute shaders and embeds their SPIR-V in one generated source file.
 #
 # A shader declares its axes itself, and each value becomes a -D definition and a part of the variant's name:
-#   #pragma variant DTYPE f32 f16        ->  softmax.f32 (-DDTYPE_f32), softmax.f16 (-DDTYPE_f16)
+#   #pragma variant DTYPE f32 f16 bf16   ->  softmax.f32 (-DDTYPE_f32), softmax.f16 (-DDTYPE_f16), softmax.bf16 (-DDTYPE_bf16)
 # and the GLSL extensions that a compiler may lack:
 #   #pragma requires GL_KHR_cooperative_matrix
 # and, before that, a Vulkan version above 1.1 whose SPIR-V an extension needs:

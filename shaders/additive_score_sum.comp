@@ -1,7 +1,7 @@
 // The last step of additive_score_backward with PARTIAL: the parts' sums added up in their order, an element a lane.
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#pragma variant DTYPE f32 f16
+#pragma variant DTYPE f32 f16 bf16
 #include "additive_score.h"
 #include "lib/dtype.glsl"
 

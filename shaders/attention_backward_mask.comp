@@ -7,7 +7,7 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #pragma variant WEIGHTS whole dropped
-#pragma variant DTYPE f32 f16
+#pragma variant DTYPE f32 f16 bf16
 #define ATTENTION_BACKWARD
 #define ATTENTION_STATE 7
 #define STATS_ARE_SUMMED true

@@ -6,7 +6,7 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #pragma variant WEIGHTS whole dropped ranged paged
-#pragma variant DTYPE f32 f16
+#pragma variant DTYPE f32 f16 bf16
 #define ATTENTION_PARTS
 #define ATTENTION_STATE 5
 #include "attention.h"

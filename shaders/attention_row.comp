@@ -25,7 +25,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #pragma variant STREAM shuffle broadcast address
 #pragma variant WEIGHTS whole dropped ranged paged
-#pragma variant DTYPE f32 f16
+#pragma variant DTYPE f32 f16 bf16
 #ifdef STREAM_broadcast
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_ballot : require

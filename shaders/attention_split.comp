@@ -9,7 +9,7 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #pragma variant WEIGHTS whole dropped ranged paged
-#pragma variant DTYPE f32 f16
+#pragma variant DTYPE f32 f16 bf16
 #define ATTENTION_PARTS
 #define ATTENTION_STATE 5
 #include "attention.h"

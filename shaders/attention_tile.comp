@@ -12,7 +12,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_memory_scope_semantics : require  // else an atomic is of the whole device, which needs a feature
 #pragma variant WEIGHTS whole dropped ranged paged
-#pragma variant DTYPE f32 f16
+#pragma variant DTYPE f32 f16 bf16
 #define ATTENTION_STATE 6
 #include "attention.h"
 #include "lib/dtype.glsl"

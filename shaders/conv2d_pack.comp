@@ -1,7 +1,7 @@
 // Weights in the order conv2d_direct reads them: the output channels of a tile innermost, so that four come at a load.
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#pragma variant DTYPE f32 f16
+#pragma variant DTYPE f32 f16 bf16
 #include "conv2d.h"
 #include "lib/dtype.glsl"
 FOVEA_SPEC(Conv2dPackSpec, CONV2D_PACK_SPEC)

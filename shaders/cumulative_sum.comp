@@ -4,7 +4,7 @@
 // before it, and is walked then. Always in the same order.
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#pragma variant DTYPE f32 f16
+#pragma variant DTYPE f32 f16 bf16
 #include "cumulative_sum.h"
 #include "lib/dtype.glsl"
 

@@ -6,7 +6,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#pragma variant DTYPE f32 f16
+#pragma variant DTYPE f32 f16 bf16
 #include "dynamic_conv1d.h"
 #include "lib/dtype.glsl"
 FOVEA_SPEC(DynamicConvSpec, DYNAMIC_CONV1D_SPEC)

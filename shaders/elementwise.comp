@@ -1,7 +1,7 @@
 // y[i] = program(a[i], b[i], c[i], d[i]) with broadcasting: any chain of elementwise operations.
 //
 // One invocation an element of the output. The launch's axes are collapsed first, so that dense operands cost one
-// index and a bias two. STORAGE16 adds views of the same buffers as 16-bit floats; which view an operand takes is a
+// index and a bias two. STORAGE_half adds views of the same buffers as f16 and as bf16; which view an operand takes is a
 // specialisation constant.
 #version 450
 #extension GL_GOOGLE_include_directive : require
@@ -11,6 +11,7 @@
 #extension GL_EXT_shader_16bit_storage : require
 #endif
 #include "elementwise.h"
+#include "lib/bfloat.glsl"
 #include "lib/divide.glsl"
 #include "lib/math.glsl"
 
@@ -27,10 +28,18 @@ layout(set = 0, binding = 1) readonly buffer BHalf { float16_t b_half[]; };
 layout(set = 0, binding = 2) readonly buffer CHalf { float16_t c_half[]; };
 layout(set = 0, binding = 3) readonly buffer DHalf { float16_t d_half[]; };
 layout(set = 0, binding = 4) writeonly buffer YHalf { float16_t y_half[]; };
-#define FETCH(k, view, half_view, i) \
-  (((HALF_INPUTS >> k) & 1u) != 0u ? floatBitsToUint(float(half_view[i])) : view[i])
+layout(set = 0, binding = 0) readonly buffer ABfloat { uint16_t a_bfloat[]; };
+layout(set = 0, binding = 1) readonly buffer BBfloat { uint16_t b_bfloat[]; };
+layout(set = 0, binding = 2) readonly buffer CBfloat { uint16_t c_bfloat[]; };
+layout(set = 0, binding = 3) readonly buffer DBfloat { uint16_t d_bfloat[]; };
+layout(set = 0, binding = 4) writeonly buffer YBfloat { uint16_t y_bfloat[]; };
+#define IS(inputs, k) (((inputs >> k) & 1u) != 0u)
+#define FETCH(k, name, i)                                                 \
+  (IS(HALF_INPUTS, k)     ? floatBitsToUint(float(name##_half[i]))        \
+   : IS(BFLOAT_INPUTS, k) ? uint(name##_bfloat[i]) << 16                  \
+                          : name[i])
 #else
-#define FETCH(k, view, half_view, i) view[i]
+#define FETCH(k, name, i) name[i]
 #endif
 
 #define F(x) uintBitsToFloat(x)
@@ -177,10 +186,10 @@ void main() {
     [[unroll]] for (uint k_in = 0; k_in < INPUTS; ++k_in)
       offsets[k_in] += at * p.words[STRIDES + k_in * RANK + axis];
   }
-  registers[0] = FETCH(0, a, a_half, offsets[0]);
-  if (INPUTS > 1) registers[1] = FETCH(1, b, b_half, offsets[1]);
-  if (INPUTS > 2) registers[2] = FETCH(2, c, c_half, offsets[2]);
-  if (INPUTS > 3) registers[3] = FETCH(3, d, d_half, offsets[3]);
+  registers[0] = FETCH(0, a, offsets[0]);
+  if (INPUTS > 1) registers[1] = FETCH(1, b, offsets[1]);
+  if (INPUTS > 2) registers[2] = FETCH(2, c, offsets[2]);
+  if (INPUTS > 3) registers[3] = FETCH(3, d, offsets[3]);
   [[unroll]] for (uint s = 0; s < SCALARS; ++s)
     registers[ELEMENTWISE_FIRST_SCALAR + s] = p.words[STRIDES + INPUTS * RANK + s];
 
@@ -191,6 +200,10 @@ void main() {
 #ifdef STORAGE_half
   if (HALF_OUTPUT != 0) {
     y_half[i] = float16_t(F(result));
+    return;
+  }
+  if (BFLOAT_OUTPUT != 0) {
+    y_bfloat[i] = uint16_t(bfloat_of(F(result)));
     return;
   }
 #endif

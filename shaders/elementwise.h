@@ -44,7 +44,7 @@ ELEMENTWISE_CODES(FOVEA_CODE)
   X(0, WG, 128) X(1, RANK, 1) X(2, DIVISOR_WORDS, 1) X(3, INPUTS, 1) X(4, SCALARS, 0) X(5, STEPS, 1) \
   X(6, HALF_INPUTS, 0) /* bit i: input i is f16 */ X(7, HALF_OUTPUT, 0) \
   X(8, STEP0, 0) X(9, STEP1, 0) X(10, STEP2, 0) X(11, STEP3, 0) X(12, STEP4, 0) X(13, STEP5, 0) X(14, STEP6, 0) \
-  X(15, STEP7, 0)
+  X(15, STEP7, 0) X(16, BFLOAT_INPUTS, 0) /* bit i: input i is bf16 */ X(17, BFLOAT_OUTPUT, 0)
 FOVEA_SPEC(ElementwiseSpec, ELEMENTWISE_SPEC)
 
 struct ElementwiseParams {

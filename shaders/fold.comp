@@ -4,7 +4,7 @@
 // One lane a pixel, which gathers its taps in order: no two lanes write one place, and the sum is the same every time.
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#pragma variant DTYPE f32 f16
+#pragma variant DTYPE f32 f16 bf16
 #include "fold.h"
 #include "lib/dtype.glsl"
 

@@ -7,7 +7,7 @@ FOVEA_SHADER_BEGIN
 
 #define GRID_SAMPLE_SPEC(X) \
   X(0, WG, 128) X(1, DIMS, 2) X(2, INTERPOLATION, SAMPLE_LINEAR) X(3, PADDING, SAMPLE_ZEROS) \
-  X(4, ALIGN_CORNERS, 0) X(5, HALF_GRID, 0) /* the grid is f16; in the f16 variant alone */
+  X(4, ALIGN_CORNERS, 0) X(5, HALF_GRID, 0) /* the grid is as x, of 16 bits; else it is f32 */
 FOVEA_SPEC(GridSampleSpec, GRID_SAMPLE_SPEC)
 
 struct GridSampleParams {

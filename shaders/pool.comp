@@ -4,7 +4,7 @@
 // which then test nothing. max: first of equals in scan order, NaN wins. lp: (sum |x|^p)^(1/p).
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#pragma variant DTYPE f32 f16
+#pragma variant DTYPE f32 f16 bf16
 #include "pool.h"
 #include "lib/dtype.glsl"
 #include "lib/math.glsl"

@@ -3,7 +3,7 @@
 // A lane a row.
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#pragma variant DTYPE f32 f16
+#pragma variant DTYPE f32 f16 bf16
 #include "quantize_rows.h"
 #include "lib/dtype.glsl"
 #include "lib/quantized.glsl"

@@ -5,7 +5,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #pragma variant TAPE plain tape
-#pragma variant DTYPE f32 f16
+#pragma variant DTYPE f32 f16 bf16
 #include "recurrent.h"
 #include "lib/dtype.glsl"
 #include "lib/math.glsl"

@@ -4,7 +4,7 @@
 // One invocation a texel and channel. Of a region it visits the bins that reach the texel.
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#pragma variant DTYPE f32 f16
+#pragma variant DTYPE f32 f16 bf16
 #include "roi_align.h"
 #include "lib/dtype.glsl"
 

@@ -4,7 +4,7 @@
 // no atomics, and the same sum every time.
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#pragma variant DTYPE f32 f16
+#pragma variant DTYPE f32 f16 bf16
 #include "scatter.h"
 #include "lib/dtype.glsl"
 

@@ -4,7 +4,7 @@
 // One lane an output, which sums its taps in scan order. CHOICE leaves out the taps that an index does not name.
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#pragma variant DTYPE f32 f16
+#pragma variant DTYPE f32 f16 bf16
 #include "separable.h"
 #include "lib/dtype.glsl"
 

@@ -10,7 +10,7 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #pragma variant MEET memory subgroup
-#pragma variant DTYPE f32 f16
+#pragma variant DTYPE f32 f16 bf16
 #ifdef MEET_subgroup
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #endif

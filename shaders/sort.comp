@@ -9,12 +9,15 @@
 #ifdef UNIT_half
 #extension GL_EXT_shader_16bit_storage : require
 #define UNIT_T uint16_t
-const uint SIGN = 0x8000u, MAGNITUDE_OF_INFINITY = 0x7c00u;
 #else
 #define UNIT_T uint
-const uint SIGN = 0x80000000u, MAGNITUDE_OF_INFINITY = 0x7f800000u;
 #endif
 #include "sort.h"
+#ifdef UNIT_half
+const uint SIGN = 0x8000u, MAGNITUDE_OF_INFINITY = BFLOAT != 0 ? 0x7f80u : 0x7c00u;
+#else
+const uint SIGN = 0x80000000u, MAGNITUDE_OF_INFINITY = 0x7f800000u;
+#endif
 
 layout(local_size_x_id = 0) in;
 layout(push_constant) uniform Push { SortParams p; };

@@ -9,7 +9,7 @@ FOVEA_SHADER_BEGIN
 #define SORT_SPEC(X) \
   X(0, WG, 128) X(1, MERGE, 0) /* two runs into one; else the first runs, from x */ \
   X(2, LAST, 0)       /* what comes out is the result */ \
-  X(3, DESCENDING, 0) X(4, INTEGER, 0)
+  X(3, DESCENDING, 0) X(4, INTEGER, 0) X(5, BFLOAT, 0) /* halves are bf16, not f16 */
 FOVEA_SPEC(SortSpec, SORT_SPEC)
 
 // x is [outer, n, inner]; a row is what runs along n. Scratch holds, for each row, `runs` runs of `slots` places, of which

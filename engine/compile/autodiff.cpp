@@ -171,7 +171,7 @@ namespace {
 // What is wrong with the call; empty when nothing is.
 std::string fault_of(Tensor loss, std::span<const Tensor> targets, const GradDesc& desc) {
   if (!loss) return cat("the loss is ", ir::absent);
-  if (!ir::is_float(loss.dtype())) return cat("the loss is ", to_string(loss.dtype()), ", not f32 or f16");
+  if (!ir::is_float(loss.dtype())) return cat("the loss is ", to_string(loss.dtype()), ", not ", ir::float_types);
   if (desc.seed) {
     if (desc.seed.graph() != loss.graph()) return "the seed is of another graph";
     if (desc.seed.shape() != loss.shape() || desc.seed.dtype() != loss.dtype())
@@ -183,7 +183,7 @@ std::string fault_of(Tensor loss, std::span<const Tensor> targets, const GradDes
   }
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (!targets[i] || targets[i].graph() != loss.graph()) return cat("tensor ", i, " is absent or of another graph");
-    if (!ir::is_float(targets[i].dtype())) return cat("tensor ", i, " is ", to_string(targets[i].dtype()), ", not f32 or f16");
+    if (!ir::is_float(targets[i].dtype())) return cat("tensor ", i, " is ", to_string(targets[i].dtype()), ", not ", ir::float_types);
   }
   if (!desc.keep.empty() && !desc.recompute) return "there are tensors to keep, and recompute is false: all are kept";
   for (Tensor kept : desc.keep)

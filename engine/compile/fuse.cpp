@@ -79,8 +79,8 @@ std::optional<Chain> merge(const Chain& consumer, std::size_t slot, const Chain&
 
 bool is_elementwise(const ir::Node& node) { return node.op == &ops::elementwise_op; }
 
-// A cast to f16 that is itself a step of the user's computation must round.
-bool rounds(const ElementwiseAttrs& attrs) { return attrs.result == DType::f16 && attrs.steps.back().code == shader::CODE_COPY; }
+// A cast to a 16-bit type that is itself a step of the user's computation must round.
+bool rounds(const ElementwiseAttrs& attrs) { return size_of(attrs.result) == 2 && attrs.steps.back().code == shader::CODE_COPY; }
 
 Activation activation_of(std::uint8_t code) {
   switch (code) {

@@ -91,6 +91,7 @@ std::vector<std::byte> make_operand(const ops::NodeView& node, std::size_t i) {
     const float drawn = static_cast<float>(static_cast<std::int32_t>(seed)) * 0x1p-31f;
     if (type.dtype == DType::f32) put(at, drawn);
     if (type.dtype == DType::f16) put(at, half_from_float(drawn));
+    if (type.dtype == DType::bf16) put(at, bfloat_from_float(drawn));
     if (type.dtype == DType::boolean) put(at, std::uint32_t{1});
   }  // and integers are 0, which is an index wherever there is one
   const int before = columns_before_range(node, i);

@@ -117,9 +117,9 @@ Failure check_types(const ir::Graph& graph, const DeviceCaps& caps) {
   const auto live = live_nodes(graph);
   for (ir::ValueId id = 0; id < graph.values.size(); ++id) {
     const ir::Value& value = graph.value(id);
-    if (value.type.dtype != DType::f16 || (value.kind == ir::ValueKind::result && !live[value.producer])) continue;
+    if (size_of(value.type.dtype) != 2 || (value.kind == ir::ValueKind::result && !live[value.producer])) continue;
     return Error{ErrorCode::unsupported,
-                 cat("compile: ", value_text(graph, id), " is f16, and ", caps.device_name,
+                 cat("compile: ", value_text(graph, id), " is ", to_string(value.type.dtype), ", and ", caps.device_name,
                      " lacks storageBuffer16BitAccess, or the host did not enable it", place_text(graph, id))};
   }
   return std::nullopt;

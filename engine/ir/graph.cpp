@@ -70,10 +70,6 @@ Tensor add_named(ir::Graph& graph, std::string_view what, std::string_view name,
     if (value.name == name) return refuse("there is already an input or parameter of this name");
   if (const std::string fault = ir::shape_fault(shape); !fault.empty()) return refuse(fault);
   if (!is_enumerator(dtype)) return refuse(no_enumerator("the type", dtype));
-  if (dtype == DType::bf16) {
-    graph.fail(cat(what, " \"", name, "\": bf16 is not supported yet"), site, ErrorCode::unsupported);
-    return {&graph, ir::none};
-  }
   return {&graph, graph.add_value({{shape, dtype}, kind, ir::none, 0, std::string(name), site})};
 }
 

@@ -26,7 +26,8 @@ inline constexpr std::uint32_t none = UINT32_MAX;  // an optional operand not gi
 enum class ValueKind : std::uint8_t { input, parameter, constant, result };
 
 // The types that have gradients and that kernels compute with in f32.
-inline bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f16; }
+inline bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16; }
+inline constexpr const char* float_types = "f32, f16 or bf16";
 
 // The elements of any shape, its zeros counted as 1: what sizes in bytes, strides and sums of a few extents are made of then
 // fits 64 bits.

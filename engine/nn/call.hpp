@@ -39,11 +39,11 @@ class Call {
     return false;
   }
 
-  // The tensor is of this graph and f32 or f16.
+  // The tensor is of this graph and of a float type.
   bool is_float(const char* what, Tensor x) const {
     if (!of_graph(what, x)) return false;
     if (ir::is_float(x.dtype())) return true;
-    return refuse(what, " is ", to_string(x.dtype()), ", not f32 or f16");
+    return refuse(what, " is ", to_string(x.dtype()), ", not ", ir::float_types);
   }
   bool is_i32(const char* what, Tensor x) const {
     if (!of_graph(what, x)) return false;
@@ -55,7 +55,7 @@ class Call {
     return (x.dtype() == DType::boolean && x.shape() == shape) ||
            refuse(what, " is ", to_string(x.dtype()), to_string(x.shape()), ", not ", to_string(DType::boolean), to_string(shape));
   }
-  // f32 or f16, and of this shape.
+  // Of a float type and of this shape.
   bool has_shape(const char* what, Tensor x, const Shape& shape) const {
     return is_float(what, x) &&
            (x.shape() == shape || refuse(what, " is ", to_string(x.shape()), ", not ", to_string(shape)));

@@ -15,8 +15,8 @@ bool additive_operands_are_right(InferContext& context, const char* name, Unary 
   const Shape &q = context.shape(0), &k = context.shape(1);
   const char* const names[] = {"q", "k", name};
   for (std::size_t i = 0; i < 3; ++i) {
-    if (context.dtype(i) != DType::f32 && context.dtype(i) != DType::f16)
-      context.fail(names[i], " is ", to_string(context.dtype(i)), ", not f32 or f16");
+    if (!ir::is_float(context.dtype(i)))
+      context.fail(names[i], " is ", to_string(context.dtype(i)), ", not ", ir::float_types);
     else if (context.dtype(i) != context.dtype(0))
       context.fail(names[i], " is ", to_string(context.dtype(i)), " and q is ", to_string(context.dtype(0)));
   }

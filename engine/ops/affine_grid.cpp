@@ -24,8 +24,7 @@ void infer(InferContext& context) {
   const auto& size = context.attrs.as<AffineGridAttrs>().size;
   const Shape& theta = context.shape(0);
   const DType dtype = context.dtype(0);
-  if (dtype != DType::f32 && dtype != DType::f16)
-    return context.fail("theta is ", to_string(dtype), ", not f32 or f16");
+  if (!ir::is_float(dtype)) return context.fail("theta is ", to_string(dtype), ", not ", ir::float_types);
   if (size.size() != 4 && size.size() != 5)
     return context.fail("the size has ", size.size(), " extents, not 4 (N,C,H,W) or 5 (N,C,D,H,W)");
   const auto dims = static_cast<std::int64_t>(size.size()) - 2;

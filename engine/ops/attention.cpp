@@ -103,8 +103,8 @@ void infer(InferContext& context) {
       if (context.dtype(i) != DType::i32) return context.fail(names[i], " is ", to_string(context.dtype(i)), ", not i32, and quantized is ", to_string(attrs.quantized));
       continue;
     }
-    if (context.dtype(i) != DType::f32 && context.dtype(i) != DType::f16)
-      return context.fail(names[i], " is ", to_string(context.dtype(i)), ", not f32 or f16");
+    if (!ir::is_float(context.dtype(i)))
+      return context.fail(names[i], " is ", to_string(context.dtype(i)), ", not ", ir::float_types);
     if (context.dtype(i) != context.dtype(0))
       return context.fail(names[i], " is ", to_string(context.dtype(i)), " and q is ", to_string(context.dtype(0)));
   }
@@ -224,7 +224,7 @@ AttentionResult attention_full(Tensor q, Tensor k, Tensor v, const AttentionDesc
   if (size > 0) attrs.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(size)));
   if (desc.scale) attrs.scale = *desc.scale;
   std::vector<Tensor> in{q, k, v, desc.mask, desc.dropout_state, desc.key_ranges, desc.page_table};
-  for (Tensor buffer : desc.mod_buffers) in.push_back(buffer && buffer.dtype() == DType::f16 ? cast(buffer, DType::f32, site) : buffer);
+  for (Tensor buffer : desc.mod_buffers) in.push_back(buffer && ir::is_float(buffer.dtype()) ? cast(buffer, DType::f32, site) : buffer);
   const std::vector<Tensor> out = ops::append(ops::attention_op, in, ir::Attrs::of(attrs), site);
   AttentionResult result;
   result.out = out[0];

@@ -23,7 +23,7 @@ std::vector<std::string> variants() {
     for (const char* weights : {".whole", ".dropped", ".ranged", ".paged"}) {
       const bool forward = weights == std::string_view(".ranged") || weights == std::string_view(".paged");
       if (forward && std::string_view(stem).starts_with("attention_backward")) continue;
-      for (const char* dtype : {".f32", ".f16"}) names.push_back(cat(stem, weights, dtype));
+      for (const char* dtype : {".f32", ".f16", ".bf16"}) names.push_back(cat(stem, weights, dtype));
     }
   return names;
 }

@@ -34,12 +34,12 @@ inline bool nothing_to_do(const char* op, std::initializer_list<Tensor> operands
   return nothing_to_do(op, std::span(operands.begin(), operands.size()), site);
 }
 
-// Whether all operands are f32, or all f16; the graph is told of the first that is not.
+// Whether all operands are of one float type; the graph is told of the first that is not.
 inline bool are_real(const char* op, std::initializer_list<std::pair<const char*, Tensor>> operands, CallSite site) {
   const DType first = operands.begin()->second.dtype();
   for (const auto& [name, operand] : operands) {
     if (!ir::is_float(operand.dtype()))
-      operand.graph()->fail(cat(op, ": ", name, " is ", to_string(operand.dtype()), ", not f32 or f16"), site);
+      operand.graph()->fail(cat(op, ": ", name, " is ", to_string(operand.dtype()), ", not ", ir::float_types), site);
     else if (operand.dtype() != first)
       operand.graph()->fail(cat(op, ": ", name, " is ", to_string(operand.dtype()), " and ", operands.begin()->first, " is ", to_string(first)), site);
   }

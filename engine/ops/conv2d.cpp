@@ -31,8 +31,8 @@ bool attributes_are_right(InferContext& context, const Conv2dAttrs& attrs) {
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<Conv2dAttrs>();
   const Shape &x = context.shape(0), &weight = context.shape(1);
-  if (context.dtype(0) != DType::f32 && context.dtype(0) != DType::f16)
-    return context.fail("x is ", to_string(context.dtype(0)), ", not f32 or f16");
+  if (!ir::is_float(context.dtype(0)))
+    return context.fail("x is ", to_string(context.dtype(0)), ", not ", ir::float_types);
   for (std::size_t i = 1; i < 3; ++i)
     if (context.has(i) && context.dtype(i) != context.dtype(0))
       return context.fail(i == 1 ? "weight" : "bias", " is ", to_string(context.dtype(i)), " and x is ", to_string(context.dtype(0)));

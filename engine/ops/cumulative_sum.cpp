@@ -22,7 +22,7 @@ namespace {
 void infer(InferContext& context) {
   const auto& desc = context.attrs.as<CumulativeSumDesc>();
   const auto& [x, dtype] = *context.in[0];
-  if (dtype != DType::f32 && dtype != DType::f16) return context.fail("x is ", to_string(dtype), ", not f32 or f16");
+  if (!ir::is_float(dtype)) return context.fail("x is ", to_string(dtype), ", not ", ir::float_types);
   if (!ir::normalize_axis(desc.axis, x.rank())) return context.fail("axis ", desc.axis, " is out of range for x ", to_string(x));
   context.out = {{x, dtype}};
 }

@@ -49,7 +49,7 @@ void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<DeformConvAttrs>();
   const Shape &x = context.shape(X), &weight = context.shape(WEIGHT);
   const DType dtype = context.dtype(X);
-  if (dtype != DType::f32 && dtype != DType::f16) return context.fail("x is ", to_string(dtype), ", not f32 or f16");
+  if (!ir::is_float(dtype)) return context.fail("x is ", to_string(dtype), ", not ", ir::float_types);
   for (std::size_t i = 1; i <= BIAS; ++i)
     if (context.has(i) && context.dtype(i) != dtype)
       return context.fail(names[i], " is ", to_string(context.dtype(i)), " and x is ", to_string(dtype));

@@ -24,8 +24,8 @@ void describe(const DynamicConvAttrs& attrs, F&& field) {
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<DynamicConvAttrs>();
   const Shape &x = context.shape(0), &weight = context.shape(1);
-  if (context.dtype(0) != DType::f32 && context.dtype(0) != DType::f16)
-    return context.fail("x is ", to_string(context.dtype(0)), ", not f32 or f16");
+  if (!ir::is_float(context.dtype(0)))
+    return context.fail("x is ", to_string(context.dtype(0)), ", not ", ir::float_types);
   if (context.dtype(1) != context.dtype(0))
     return context.fail("weight is ", to_string(context.dtype(1)), " and x is ", to_string(context.dtype(0)));
   if (x.rank() != 3) return context.fail("x ", to_string(x), " is not [B,T,C]");

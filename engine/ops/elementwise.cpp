@@ -141,10 +141,15 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
     *steps[k] = code | uint{operands[0]} << 8 | uint{operands[1]} << 16 | uint{operands[2]} << 24;
   }
   const bool as_words = moves_words(node);
-  bool half = false;
-  for (std::size_t i = 0; i < shapes.size(); ++i)
-    if (node.in(i).dtype == DType::f16 && !as_words) half = true, spec.HALF_INPUTS |= 1u << i;
-  if (node.out(0).dtype == DType::f16 && !as_words) half = true, spec.HALF_OUTPUT = 1;
+  if (!as_words) {
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      if (node.in(i).dtype == DType::f16) spec.HALF_INPUTS |= 1u << i;
+      if (node.in(i).dtype == DType::bf16) spec.BFLOAT_INPUTS |= 1u << i;
+    }
+    spec.HALF_OUTPUT = node.out(0).dtype == DType::f16;
+    spec.BFLOAT_OUTPUT = node.out(0).dtype == DType::bf16;
+  }
+  const bool half = (spec.HALF_INPUTS | spec.HALF_OUTPUT | spec.BFLOAT_INPUTS | spec.BFLOAT_OUTPUT) != 0;
 
   ElementwiseParams params{};
   const auto elements = static_cast<std::uint64_t>(node.out(0).shape.elements());
@@ -282,8 +287,7 @@ Tensor cast(Tensor x, DType to, CallSite site) {
   const DType from = x.dtype();
   if (!is_enumerator(to)) return refuse(x, site, "cast: ", no_enumerator("the type", to));
   if (from == to) return x;
-  if (to == DType::bf16) return refuse(x, site, "cast: bf16 is not supported yet");
-  std::uint8_t code = CODE_COPY;  // f32 and f16: the load and the store convert
+  std::uint8_t code = CODE_COPY;  // between floats: the load and the store convert
   if (ir::is_float(from) && to == DType::i32) code = CODE_F_TO_I;
   if (ir::is_float(from) && to == DType::boolean) code = CODE_F_TO_B;
   if (from == DType::i32 && ir::is_float(to)) code = CODE_I_TO_F;

@@ -22,8 +22,8 @@ void describe(const FoldAttrs& attrs, F&& field) {
 void infer(InferContext& context) {
   const auto& [size, of] = context.attrs.as<FoldAttrs>();
   const Shape& x = context.shape(0);
-  if (context.dtype(0) != DType::f32 && context.dtype(0) != DType::f16)
-    return context.fail("x is ", to_string(context.dtype(0)), ", not f32 or f16");
+  if (!ir::is_float(context.dtype(0)))
+    return context.fail("x is ", to_string(context.dtype(0)), ", not ", ir::float_types);
   if (x.rank() != 3) return context.fail("x ", to_string(x), " has ", x.rank(), " axes, not 3");
   for (std::int64_t extent : size)
     if (extent < 0 || extent > INT32_MAX) return context.fail("size ", extent, " is not in [0, 2^31)");

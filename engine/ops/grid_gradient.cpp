@@ -45,7 +45,7 @@ shader::GridGradientSpec spec_of(const NodeView& node) {
   spec.INTERPOLATION = static_cast<shader::uint>(desc.interpolation);
   spec.PADDING = static_cast<shader::uint>(desc.padding);
   spec.ALIGN_CORNERS = desc.align_corners;
-  spec.HALF_GRID = node.in(1).dtype == DType::f16;
+  spec.HALF_GRID = node.in(1).dtype != DType::f32;
   return spec;
 }
 

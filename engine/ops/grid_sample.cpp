@@ -41,7 +41,7 @@ void infer(InferContext& context) {
   const DType dtype = context.dtype(0), grid_dtype = context.dtype(1);
   if (!is_enumerator(desc.interpolation)) return context.fail(no_enumerator("interpolation", desc.interpolation));
   if (!is_enumerator(desc.padding)) return context.fail(no_enumerator("padding", desc.padding));
-  if (dtype != DType::f32 && dtype != DType::f16) return context.fail("x is ", to_string(dtype), ", not f32 or f16");
+  if (!ir::is_float(dtype)) return context.fail("x is ", to_string(dtype), ", not ", ir::float_types);
   if (grid_dtype != DType::f32 && grid_dtype != dtype)
     return context.fail("the grid is ", to_string(grid_dtype), ", not f32 or x's ", to_string(dtype));
   if (x.rank() != 4 && x.rank() != 5) return context.fail("x ", to_string(x), " has ", x.rank(), " axes, not 4 or 5");
@@ -80,13 +80,12 @@ std::int64_t block_of(std::int64_t images, std::int64_t channels, std::int64_t p
 void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   const auto& desc = node.attrs<GridSampleDesc>();
   const auto& [x, dtype] = node.in(0);
-  const bool half_grid = node.in(1).dtype == DType::f16;
   shader::GridSampleSpec spec;
   spec.DIMS = u32(x.rank() - 2);
   spec.INTERPOLATION = static_cast<shader::uint>(desc.interpolation);
   spec.PADDING = static_cast<shader::uint>(desc.padding);
   spec.ALIGN_CORNERS = desc.align_corners;
-  spec.HALF_GRID = half_grid;
+  spec.HALF_GRID = node.in(1).dtype != DType::f32;
 
   const std::int64_t positions = positions_of(node), block = block_of(x[0], x[1], positions, caps);
   const auto blocks =

@@ -85,10 +85,10 @@ std::vector<float> spline_basis(const std::vector<Point>& points, const std::vec
   return basis;
 }
 
-// Of N×C×H×W pictures alone, f32 or f16.
+// Of N×C×H×W pictures alone, of a float type.
 std::string grid_fault(Tensor x, const char* what, const Shape& expected, const Shape& size) {
   if (!size.valid() || size.rank() != 4) return cat("the size ", to_string(size), " is not [N,C,H,W]");
-  if (x.dtype() != DType::f32 && x.dtype() != DType::f16) return cat(what, ' ', to_string(x.dtype()), ", not f32 or f16");
+  if (!ir::is_float(x.dtype())) return cat(what, ' ', to_string(x.dtype()), ", not ", ir::float_types);
   if (x.shape() != expected) return cat(what, ' ', to_string(x.shape()), ", not ", to_string(expected));
   return {};
 }

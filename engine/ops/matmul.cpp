@@ -29,8 +29,8 @@ bool check_operands(InferContext& context, const MatmulAttrs& attrs) {
   const char* names[] = {"a", "b", "the bias"};
   for (std::size_t i = 0; i < 3; ++i) {
     if (!context.has(i)) continue;
-    if (context.dtype(i) != DType::f32 && context.dtype(i) != DType::f16)
-      return context.fail(names[i], " is ", to_string(context.dtype(i)), ", not f32 or f16"), false;
+    if (!ir::is_float(context.dtype(i)))
+      return context.fail(names[i], " is ", to_string(context.dtype(i)), ", not ", ir::float_types), false;
     if (context.dtype(i) != context.dtype(0))
       return context.fail("a is ", to_string(context.dtype(0)), " and ", names[i], " is ", to_string(context.dtype(i)),
                           "; cast one of them"), false;

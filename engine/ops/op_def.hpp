@@ -187,7 +187,9 @@ class Builder {
 // ---- Helpers for kernels ------------------------------------------------------------------------------------------
 
 // The variant of a shader for a storage type: "softmax.f16".
-inline std::string variant_of(std::string_view stem, DType dtype) { return cat(stem, dtype == DType::f16 ? ".f16" : ".f32"); }
+inline std::string variant_of(std::string_view stem, DType dtype) {
+  return cat(stem, '.', to_string(ir::is_float(dtype) ? dtype : DType::f32));
+}
 // "softmax" + f16 -> the variant "softmax.f16"; null when absent. i32 and boolean take the f32 variant's place ("word").
 const ShaderInfo* shader_for(std::string_view stem, DType dtype);
 

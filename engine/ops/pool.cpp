@@ -49,8 +49,8 @@ std::string title(const ir::Attrs& any) {
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<PoolAttrs>();
   const Shape& x = context.shape(0);
-  if (context.dtype(0) != DType::f32 && context.dtype(0) != DType::f16)
-    return context.fail("x is ", to_string(context.dtype(0)), ", not f32 or f16");
+  if (!ir::is_float(context.dtype(0)))
+    return context.fail("x is ", to_string(context.dtype(0)), ", not ", ir::float_types);
   if (!is_enumerator(attrs.kind)) return context.fail(no_enumerator("kind", attrs.kind));
   const auto& per_axis = attrs.adaptive.empty() ? attrs.kernel : attrs.adaptive;
   const int axes = static_cast<int>(per_axis.size());
@@ -256,7 +256,7 @@ Tensor reduce_windows(Pool kind, Tensor x, std::vector<std::int64_t> axes, float
 // something to say.
 std::vector<std::int64_t> even_windows(Tensor x, const PoolAttrs& attrs) {
   std::vector<std::int64_t> extents;
-  if (!x || x.graph()->error || (x.dtype() != DType::f32 && x.dtype() != DType::f16)) return {};
+  if (!x || x.graph()->error || !ir::is_float(x.dtype())) return {};
   if (!is_enumerator(attrs.kind) || x.shape().rank() != static_cast<int>(attrs.adaptive.size()) + 2) return {};
   for (std::size_t i = 0; i < attrs.adaptive.size(); ++i) {
     const std::int64_t size = x.shape()[static_cast<int>(i) + 2], out = attrs.adaptive[i];

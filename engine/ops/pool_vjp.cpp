@@ -93,7 +93,7 @@ Tensor max_unpool(Tensor x, Tensor indices, const PoolDesc& window, std::span<co
   if (pooled.rank() != static_cast<int>(axes) + 2)
     return refuse("x ", to_string(pooled), " is not [N,C] and ", axes, " spatial axes");
   if (output.size() != axes) return refuse("the output has ", output.size(), " extents and the window ", axes);
-  if (x.dtype() != DType::f32 && x.dtype() != DType::f16) return refuse("x is ", to_string(x.dtype()), ", not f32 or f16");
+  if (!ir::is_float(x.dtype())) return refuse("x is ", to_string(x.dtype()), ", not ", ir::float_types);
   if (indices.dtype() != DType::i32 || indices.shape() != pooled)
     return refuse("the indices are ", to_string(indices.dtype()), to_string(indices.shape()), ", not i32", to_string(pooled));
   const ops::PoolAttrs attrs = ops::pool_attrs(Pool::max, window, true);

@@ -39,7 +39,7 @@ void infer(InferContext& context) {
   if (!has_kind(context)) return;
   const Quantized kind = context.attrs.as<QuantizeAttrs>().kind;
   Shape shape = context.shape(0);
-  if (!ir::is_float(context.dtype(0))) return context.fail("x is ", to_string(context.dtype(0)), ", not f32 or f16");
+  if (!ir::is_float(context.dtype(0))) return context.fail("x is ", to_string(context.dtype(0)), ", not ", ir::float_types);
   if (shape.rank() == 0) return context.fail("x has shape [], and no axis of rows");
   if (shape.at(-1) % codes_a_word(kind) != 0)
     return context.fail("x ", to_string(shape), " has rows of ", shape.at(-1), ", not a multiple of the ", codes_a_word(kind), " codes in a word of ", to_string(kind));

@@ -63,8 +63,8 @@ std::string title(const ir::Attrs& attrs) {
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<ReduceAttrs>();
   const Shape& x = context.shape(0);
-  if (context.dtype(0) != DType::f32 && context.dtype(0) != DType::f16)
-    return context.fail("x is ", to_string(context.dtype(0)), ", not f32 or f16");
+  if (!ir::is_float(context.dtype(0)))
+    return context.fail("x is ", to_string(context.dtype(0)), ", not ", ir::float_types);
   if (!is_enumerator(attrs.op)) return context.fail(no_enumerator("op", attrs.op));
   if (!is_enumerator(attrs.ties)) return context.fail(no_enumerator("ties", attrs.ties));
   if (!std::isfinite(attrs.correction)) return context.fail("correction is ", attrs.correction, ", not a finite number");
@@ -281,7 +281,7 @@ bool vjp(Vjp& vjp) {
   for (int axis = 0; axis < shape.rank(); ++axis)
     if (reduced[static_cast<std::size_t>(axis)]) n *= shape[axis], kept[axis] = 1, along.axes.push_back(axis);
   if (shape.elements() == 0) return true;
-  const auto wide = [&](Tensor t) { return cast(t, DType::f32, site); };  // sums of f16 are kept in f32
+  const auto wide = [&](Tensor t) { return cast(t, DType::f32, site); };  // sums of 16-bit types are kept in f32
   const Tensor x = attrs.op == Reduce::sum || attrs.op == Reduce::mean ? Tensor() : wide(vjp.in(0));
   const auto result = [&] { return wide(reshape(vjp.out(), kept.extents(), site)); };
   const Tensor d = wide(reshape(vjp.d(), kept.extents(), site)), zero = scalar(d, 0, site);

@@ -121,7 +121,7 @@ ResizeAxis axis_of(const Shape& x, const ResizeDesc& desc, std::size_t i) {
 std::string resize_fault(const Tensor& x, const ResizeDesc& desc) {
   const std::size_t axes = std::max(desc.size.size(), desc.scale.size());
   const Shape& shape = x.shape();
-  if (x.dtype() != DType::f32 && x.dtype() != DType::f16) return cat("x is ", to_string(x.dtype()), ", not f32 or f16");
+  if (!ir::is_float(x.dtype())) return cat("x is ", to_string(x.dtype()), ", not ", ir::float_types);
   if (!is_enumerator(desc.interpolation)) return no_enumerator("interpolation", desc.interpolation);
   if (!is_enumerator(desc.coordinates)) return no_enumerator("coordinates", desc.coordinates);
   if (!is_enumerator(desc.rounding)) return no_enumerator("rounding", desc.rounding);

@@ -38,8 +38,8 @@ void describe(const RoiAlignAttrs& attrs, F&& field) {
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<RoiAlignAttrs>();
   const Shape &x = context.shape(0), &rois = context.shape(1), &batch = context.shape(2);
-  if (context.dtype(0) != DType::f32 && context.dtype(0) != DType::f16)
-    return context.fail("x is ", to_string(context.dtype(0)), ", not f32 or f16");
+  if (!ir::is_float(context.dtype(0)))
+    return context.fail("x is ", to_string(context.dtype(0)), ", not ", ir::float_types);
   if (x.rank() != 4) return context.fail("x ", to_string(x), " is not [N,C,H,W]");
   if (context.dtype(1) != DType::f32 || rois.rank() != 2 || rois[1] != 4)
     return context.fail("the regions are ", to_string(context.dtype(1)), to_string(rois), ", not f32[R,4]");

@@ -33,7 +33,7 @@ void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<ScatterAttrs>();
   const auto& [updates, dtype] = *context.in[UPDATES];
   const Shape& index = context.shape(INDEX);
-  if (dtype != DType::f32 && dtype != DType::f16) return context.fail("updates are ", to_string(dtype), ", not f32 or f16");
+  if (!ir::is_float(dtype)) return context.fail("updates are ", to_string(dtype), ", not ", ir::float_types);
   if (context.dtype(INDEX) != DType::i32) return context.fail("the index is ", to_string(context.dtype(INDEX)), ", not i32");
   const auto axis = ir::normalize_axis(attrs.axis, updates.rank());
   if (!axis) return context.fail("axis ", attrs.axis, " is out of range for updates ", to_string(updates));

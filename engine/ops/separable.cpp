@@ -61,8 +61,8 @@ void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<SeparableAttrs>();
   Shape y = context.shape(0);
   const int outer = y.rank() - static_cast<int>(attrs.maps.size());
-  if (context.dtype(0) != DType::f32 && context.dtype(0) != DType::f16)
-    return context.fail("x is ", to_string(context.dtype(0)), ", not f32 or f16");
+  if (!ir::is_float(context.dtype(0)))
+    return context.fail("x is ", to_string(context.dtype(0)), ", not ", ir::float_types);
   for (std::size_t i = 0; i < attrs.maps.size(); ++i) {
     std::int64_t& extent = y[outer + static_cast<int>(i)];
     if (extent != attrs.maps[i].columns)

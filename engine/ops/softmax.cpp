@@ -37,8 +37,8 @@ std::string title(const ir::Attrs& attrs) {
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<SoftmaxAttrs>();
   const Shape& x = context.shape(0);
-  if (context.dtype(0) != DType::f32 && context.dtype(0) != DType::f16)
-    return context.fail("x is ", to_string(context.dtype(0)), ", not f32 or f16");
+  if (!ir::is_float(context.dtype(0)))
+    return context.fail("x is ", to_string(context.dtype(0)), ", not ", ir::float_types);
   if (!ir::normalize_axis(attrs.axis, x.rank()))
     return context.fail("axis ", attrs.axis, " is out of range for x ", to_string(x));
   if (!(attrs.scale() > 0 && std::isfinite(attrs.scale())))
@@ -157,7 +157,7 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
   const auto& attrs = node.attrs<SoftmaxAttrs>();
   const CallSite site = builder.site;
   const int axis = *ir::normalize_axis(attrs.axis, node.in(0).shape.rank());
-  Tensor x = cast(in[0], DType::f32, site);  // sums and exponentials of f16 are kept in f32
+  Tensor x = cast(in[0], DType::f32, site);  // sums and exponentials of 16-bit types are kept in f32
   const ReduceDesc along{.axes = {axis}, .keep_dims = true};
   if (attrs.temperature != 1) x = binary(Binary::mul, x, scalar(x, attrs.scale(), site), site);
   const Tensor zero = scalar(x, 0, site), lowest = scalar(x, -std::numeric_limits<float>::infinity(), site);

@@ -30,8 +30,7 @@ std::string title(const ir::Attrs& attrs) { return attrs.as<SortAttrs>().all ? "
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<SortAttrs>();
   auto [y, dtype] = *context.in[0];
-  if (dtype != DType::f32 && dtype != DType::f16 && dtype != DType::i32)
-    return context.fail("x is ", to_string(dtype), ", not f32, f16 or i32");
+  if (!ir::is_float(dtype) && dtype != DType::i32) return context.fail("x is ", to_string(dtype), ", not i32, ", ir::float_types);
   const auto axis = ir::normalize_axis(attrs.axis, y.rank());
   if (!axis) return context.fail("axis ", attrs.axis, " is out of range for x ", to_string(y));
   if (!attrs.all && (attrs.k < 0 || attrs.k > y[*axis]))
@@ -52,6 +51,7 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   shader::SortSpec spec;
   spec.DESCENDING = attrs.descending;
   spec.INTEGER = dtype == DType::i32;
+  spec.BFLOAT = dtype == DType::bf16;
   const auto runs_of = [&](std::int64_t covers) { return (n + covers - 1) / covers; };
   // Launch 0 makes the first runs; launch l merges those of covers into those of 2 covers.
   std::int64_t covers = SORT_RUN;

@@ -30,7 +30,7 @@ std::string title(const ir::Attrs& attrs) { return to_string(attrs.as<SparsemaxA
 void infer(InferContext& context) {
   const auto& attrs = context.attrs.as<SparsemaxAttrs>();
   const auto& [x, dtype] = *context.in[0];
-  if (dtype != DType::f32 && dtype != DType::f16) return context.fail("x is ", to_string(dtype), ", not f32 or f16");
+  if (!ir::is_float(dtype)) return context.fail("x is ", to_string(dtype), ", not ", ir::float_types);
   if (!ir::normalize_axis(attrs.axis, x.rank())) return context.fail("axis ", attrs.axis, " is out of range for x ", to_string(x));
   if (context.has(1))
     if (const std::string fault = ir::mask_fault(context.shape(1), context.dtype(1), "x", x); !fault.empty()) return context.fail(fault);

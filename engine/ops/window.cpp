@@ -67,10 +67,10 @@ Tensor local_gather(Tensor x, const LocalWindow& window, CallSite site) {
 Tensor gaussian_window(Tensor p, Tensor positions, Tensor centre, float sigma, CallSite site) {
   if (ops::nothing_to_do("gaussian_window", {p, positions, centre}, site)) return ops::poisoned(p);
   const auto refuse = [&](const auto&... why) { return ops::refuse(p, site, "gaussian_window: ", why...); };
-  if (!is_float(p.dtype())) return refuse("p is ", to_string(p.dtype()), ", not f32 or f16");
-  if (!is_float(centre.dtype())) return refuse("the centre is ", to_string(centre.dtype()), ", not f32 or f16");
+  if (!is_float(p.dtype())) return refuse("p is ", to_string(p.dtype()), ", not ", ir::float_types);
+  if (!is_float(centre.dtype())) return refuse("the centre is ", to_string(centre.dtype()), ", not ", ir::float_types);
   if (!is_float(positions.dtype()) && positions.dtype() != DType::i32)
-    return refuse("positions are ", to_string(positions.dtype()), ", not i32, f32 or f16");
+    return refuse("positions are ", to_string(positions.dtype()), ", not i32, ", ir::float_types);
   for (const auto& [name, operand] : {std::pair{"positions", positions}, {"the centre", centre}})
     if (!ir::broadcasts_to(operand.shape(), p.shape()))
       return refuse(name, " ", to_string(operand.shape()), " does not broadcast to p ", to_string(p.shape()));

@@ -23,7 +23,7 @@ class ModSource;
 struct ModBuffer {
   std::string name;           // a GLSL identifier
   int axes = 1;               // of the tensor, 1 to 4
-  DType dtype = DType::f32;   // f32, i32 or boolean: what the function returns (float, int, bool). f16 tensors are read as f32
+  DType dtype = DType::f32;   // f32, i32 or boolean: what the function returns (float, int, bool). f16 and bf16 tensors are read as f32
 };
 
 // Each text is one GLSL expression, or, where it has a `return`, the body of a function. It sees

@@ -23,8 +23,8 @@ struct GradDesc {
 
 // d loss / d t for each t, of t's shape and type; t is any value of the graph: an input, a parameter, a result. Where
 // the loss does not depend on t: zeros. Nothing is computed for what needs no gradient.
-// Errors: a loss of several elements without a seed, a seed of another shape or type, a loss or a t that is not f32 or
-// f16, an operator on the way that has no gradient (it is named, with the reason).
+// Errors: a loss of several elements without a seed, a seed of another shape or type, a loss or a t that is not f32,
+// f16 or bf16, an operator on the way that has no gradient (it is named, with the reason).
 std::vector<Tensor> grad(Tensor loss, std::span<const Tensor> with_respect_to, const GradDesc& desc = {},
                          CallSite site = CallSite::here());
 std::vector<Tensor> grad(Tensor loss, std::initializer_list<Tensor> with_respect_to, const GradDesc& desc = {},

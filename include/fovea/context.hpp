@@ -84,7 +84,7 @@ class Context {
   std::string capabilities_text() const;
 
   // Compiles a graph into a plan: kernels chosen, memory laid out and allocated, pipelines made.
-  // Errors: the graph's first mistake; unsupported where this device cannot (f16 without 16-bit storage, a tensor past
+  // Errors: the graph's first mistake; unsupported where this device cannot (f16 or bf16 without 16-bit storage, a tensor past
   // what one binding holds); out_of_memory.
   Result<Plan> compile(const Graph& graph, const CompileOptions& options = {});
 

@@ -1,7 +1,7 @@
 #pragma once
 // Losses: compositions of reductions and elementwise operators. All are computed and returned in f32, whatever the storage.
 //
-// Errors of them all: a tensor that is not f32 or f16, a target or weight of another shape, a number that is not finite or out
+// Errors of them all: a tensor that is not f32, f16 or bf16, a target or weight of another shape, a number that is not finite or out
 // of its range. At their kinks, x = t of l1 and t·x = margin of hinge, they have no gradient.
 
 #include <fovea/tensor.hpp>

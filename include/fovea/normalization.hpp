@@ -3,7 +3,7 @@
 // f32 whatever the storage, and take two passes, so that a large mean costs no digits; results have x's type.
 // `weight` scales and `bias` shifts what was normalised; either may be absent, and be of another float type than x.
 //
-// Errors of them all: a tensor that is not f32 or f16, an axis out of range or named twice, weights and statistics of another
+// Errors of them all: a tensor that is not f32, f16 or bf16, an axis out of range or named twice, weights and statistics of another
 // shape, an eps that is negative or not finite, a momentum outside [0, 1].
 
 #include <fovea/tensor.hpp>

@@ -4,8 +4,8 @@
 // nothing, and returns an absent Tensor.
 //
 // Letters: B batch, N images, C channels, H W height and width, L sequence length, D head size. All tensors are dense
-// and row-major. "Broadcasting" is NumPy's: aligned at the innermost axis, extents equal or 1. Storage is f32 or f16
-// (f16 accumulates in f32 and rounds once); operands of one operator share the dtype unless said otherwise.
+// and row-major. "Broadcasting" is NumPy's: aligned at the innermost axis, extents equal or 1. Storage is f32, f16 or
+// bf16 (16-bit types accumulate in f32 and round once); operands of one operator share the dtype unless said otherwise.
 
 #include <fovea/attention_mod.hpp>
 #include <fovea/ops/index.hpp>
@@ -34,7 +34,7 @@ enum class CausalAlign : std::uint8_t {
 const char* to_string(CausalAlign align);
 
 struct AttentionDesc {
-  // boolean: true = attend. f32/f16: added to the scaled score; -inf excludes (both: select(mask, bias, -inf)). Broadcasts to [B,H,Lq,Lk].
+  // boolean: true = attend. f32, or as q: added to the scaled score; -inf excludes (both: select(mask, bias, -inf)). Broadcasts to [B,H,Lq,Lk].
   Tensor mask{};
   bool causal = false;
   CausalAlign align = CausalAlign::top_left;
@@ -187,7 +187,8 @@ const char* to_string(Binary op);
 Tensor binary(Binary op, Tensor a, Tensor b, CallSite site = CallSite::here());
 // condition ? a : b, broadcasting; condition is boolean. Errors: a and b of two types, shapes that do not broadcast.
 Tensor select(Tensor condition, Tensor a, Tensor b, CallSite site = CallSite::here());
-// f32/f16 to i32 truncates toward zero and saturates, NaN gives 0; to boolean: x != 0. Error: to bf16.
+// Floats to bf16 round to the nearest, ties to even: past the largest to infinity, and NaN stays NaN. Floats to i32 truncate toward
+// zero and saturate, NaN gives 0; to boolean: x != 0.
 Tensor cast(Tensor x, DType to, CallSite site = CallSite::here());
 // min(max(x, low), high); the gradient passes on the closed interval. Error: low above high, or NaN.
 Tensor clamp(Tensor x, float low, float high, CallSite site = CallSite::here());
@@ -304,7 +305,7 @@ struct FoldDesc {
   std::array<std::int64_t, 2> kernel{1, 1}, stride{1, 1}, dilation{1, 1};
   std::array<std::int64_t, 4> padding{0, 0, 0, 0};  // of the windows, which is dropped
 };
-// col2im, the adjoint of unfold: x [N, C·kh·kw, Ho·Wo], f32 or f16 -> [N,C,H,W], overlapping windows summed (PyTorch's
+// col2im, the adjoint of unfold: x [N, C·kh·kw, Ho·Wo], f32, f16 or bf16 -> [N,C,H,W], overlapping windows summed (PyTorch's
 // fold). Errors: columns that do not divide by the taps, another number of windows than the size has.
 Tensor fold(Tensor x, const FoldDesc& desc, CallSite site = CallSite::here());
 

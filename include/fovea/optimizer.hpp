@@ -6,9 +6,9 @@
 //   const AdamStep next = adam(w, grad(loss, {w})[0], {m, v}, rate, step);
 //   graph.update(w, next.parameter), graph.update(m, next.moments.first), graph.update(v, next.moments.second);
 //
-// `rate` is the learning rate, of one element, f32 or f16: an input, so that a schedule needs no new plan. `step` is of
+// `rate` is the learning rate, of one element and any float type: an input, so that a schedule needs no new plan. `step` is of
 // one element too, 1 at the first step: an input, or a parameter updated with step + 1. State begins as zeros; it is
-// computed in f32 and kept in its own type, and may be f32 where the parameter is f16.
+// computed in f32 and kept in its own type, and may be f32 where the parameter is f16 or bf16.
 //
 // Errors of them all: a gradient or state of another shape than the parameter, a rate or step of several elements, a number
 // that is not finite or out of its range: eps, momentum and weight_decay from 0 on, alpha and rho in [0, 1], betas in [0, 1).

@@ -1,8 +1,8 @@
 #pragma once
 // Recurrent cells, and scans of them over sequences. One product gives the inputs' part of all steps' gates of a layer;
 // then each step is two launches, the product of the state and the gates (of gru_reset_first four). Gradients go back
-// through time as many launches a step, and those of the weights are one product over all steps. With f16 storage the
-// gates and the states are rounded to f16 at every step.
+// through time as many launches a step, and those of the weights are one product over all steps. With 16-bit storage
+// the gates and the states are rounded to it at every step.
 
 #include <fovea/tensor.hpp>
 

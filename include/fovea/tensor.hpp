@@ -18,7 +18,7 @@ struct Graph;
 enum class DType : std::uint8_t {
   f32,
   f16,      // IEEE 754 binary16; needs a device with 16-bit storage
-  bf16,     // upper half of an f32; reserved: no operator and no device takes it yet
+  bf16,     // bfloat16, the upper half of an f32; needs the same
   i32,      // indices
   boolean,  // one 32-bit word an element, 0 or 1: Vulkan 1.1 has no byte storage that every device offers
 };

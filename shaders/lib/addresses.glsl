@@ -12,11 +12,7 @@
 
 #include "rows.glsl"
 
-#ifdef DTYPE_f16
-#define QUAD_BYTES 8
-#else
-#define QUAD_BYTES 16
-#endif
+#define QUAD_BYTES (4 * STORE_BYTES)
 layout(buffer_reference, std430, buffer_reference_align = STORE_BYTES) readonly buffer ElementsIn { STORE_T x[]; };
 layout(buffer_reference, std430, buffer_reference_align = QUAD_BYTES) readonly buffer QuadsIn { QUAD_T x[]; };
 layout(buffer_reference, std430, buffer_reference_align = STORE_BYTES) writeonly buffer ElementsOut { STORE_T x[]; };

@@ -1,5 +1,5 @@
 // Stored type and computed type are two words: buffers hold STORE_T, arithmetic is float, LOAD and STORE cross.
-// The axis is declared in the .comp: `#pragma variant DTYPE f32 f16`, which defines DTYPE_f32 or DTYPE_f16.
+// The axis is declared in the .comp: `#pragma variant DTYPE f32 f16 bf16`, which defines DTYPE_f32, DTYPE_f16 or DTYPE_bf16.
 #ifndef FOVEA_DTYPE_GLSL
 #define FOVEA_DTYPE_GLSL
 
@@ -12,6 +12,16 @@
 #define LOAD4(buffer, i) vec4(buffer[i])
 #define STORE(buffer, i, x) buffer[i] = float16_t(x)
 #define STORE4(buffer, i, x) buffer[i] = f16vec4(x)
+#elif defined(DTYPE_bf16)
+#extension GL_EXT_shader_16bit_storage : require
+#include "bfloat.glsl"
+#define STORE_T uint16_t
+#define STORE_T4 uvec2
+#define STORE_BYTES 2
+#define LOAD(buffer, i) float_of_bfloat(uint(buffer[i]))
+#define LOAD4(buffer, i) floats_of_bfloats(buffer[i])
+#define STORE(buffer, i, x) buffer[i] = uint16_t(bfloat_of(x))
+#define STORE4(buffer, i, x) buffer[i] = bfloats_of(x)
 #else
 #define STORE_T float
 #define STORE_T4 vec4

@@ -4,9 +4,9 @@
 #define FOVEA_GRID_TAPS_GLSL
 
 layout(set = 0, binding = 1) readonly buffer Grid { float grid[]; };
-#ifdef DTYPE_f16
-layout(set = 0, binding = 1) readonly buffer GridHalf { float16_t grid_half[]; };
-#define LOAD_GRID(i) (HALF_GRID != 0 ? float(grid_half[i]) : grid[i])
+#if STORE_BYTES == 2
+layout(set = 0, binding = 1) readonly buffer GridHalf { STORE_T grid_half[]; };
+#define LOAD_GRID(i) (HALF_GRID != 0 ? LOAD(grid_half, i) : grid[i])
 #else
 #define LOAD_GRID(i) grid[i]
 #endif

@@ -8,8 +8,8 @@
 #define QUAD_T uvec2
 #define LOAD_QUAD(view, i) vec4(unpackHalf2x16(view[i].x), unpackHalf2x16(view[i].y))
 #else
-#define QUAD_T vec4
-#define LOAD_QUAD(view, i) view[i]
+#define QUAD_T STORE_T4
+#define LOAD_QUAD(view, i) LOAD4(view, i)
 #endif
 
 // Elements 4 i to 4 i + 3 of a row.

@@ -1,4 +1,5 @@
 #include "base/half.hpp"
+#include "tests/support/bfloat.hpp"
 
 #include <doctest/doctest.h>
 
@@ -28,8 +29,26 @@ TEST_CASE("floats round to the nearest half, ties to even") {
   CHECK(half_from_float(-0.0f) == 0x8000);
 }
 
-TEST_CASE("floats round to the nearest bfloat, and NaN stays NaN") {
-  CHECK(float_from_bfloat(bfloat_from_float(1.0f + 0x1p-8f)) == 1.0f);
-  CHECK(float_from_bfloat(bfloat_from_float(1.0f + 0x1.8p-8f)) == 1.0f + 0x1p-7f);
-  CHECK(std::isnan(float_from_bfloat(bfloat_from_float(std::nanf("")))));
+TEST_CASE("every bfloat has its value, and survives the way to float and back") {
+  for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const auto bfloat = static_cast<std::uint16_t>(bits);
+    const float value = float_from_bfloat(bfloat);
+    if (std::isnan(value)) {
+      REQUIRE(bfloat_from_float(value) == (bfloat | 0x40));
+      continue;
+    }
+    if (!std::isinf(value)) REQUIRE(static_cast<double>(value) == test::value_of_bfloat(bits));
+    REQUIRE(bfloat_from_float(value) == bfloat);
+  }
+}
+
+TEST_CASE("floats round to the nearest bfloat, ties to even; NaN stays NaN, what is past the largest is infinity") {
+  test::each_float_near_a_bfloat([](std::uint32_t word) {
+    const float value = std::bit_cast<float>(word);
+    REQUIRE_MESSAGE(bfloat_from_float(value) == test::nearest_bfloat(value), word);
+  });
+  CHECK(bfloat_from_float(1.0f + 0x1p-8f) == 0x3f80);
+  CHECK(bfloat_from_float(0x1.ffp127f) == 0x7f80);
+  CHECK(bfloat_from_float(0x1.fefffep127f) == 0x7f7f);
+  CHECK(bfloat_from_float(0x1p-133f) == 1);
 }

@@ -97,7 +97,7 @@ TEST_CASE("a custom gradient's rule is asked for exactly its inputs") {
     CHECK(mentions(other, "custom_gradient: the gradient of input 0 is of another graph"));
   }
   SUBCASE("another type") {
-    for (const DType type : {DType::f16, DType::i32, DType::boolean}) {
+    for (const DType type : {DType::f16, DType::bf16, DType::i32, DType::boolean}) {
       Graph typed;
       const Tensor y = typed.input("y", {2, 3}), z = typed.input("z", {3});
       grad(total(custom_gradient(y * z, {y, z}, [&](Tensor d) { return std::vector{d, cast(z, type)}; })), {y, z});
@@ -133,7 +133,7 @@ TEST_CASE("grad names what is wrong with the call") {
   }
   SUBCASE("integers") {
     grad(total(x), {i});
-    CHECK(mentions(graph, "tensor 0 is i32, not f32 or f16"));
+    CHECK(mentions(graph, "tensor 0 is i32, not f32, f16 or bf16"));
   }
   SUBCASE("an integer loss") {
     grad(reduce(Reduce::argmax, x, {.axes = {0}}), {x});

@@ -79,11 +79,6 @@ TEST_CASE("shapes that cannot be are refused") {
     graph.input("x", {2}, static_cast<DType>(99));
     CHECK(mentions(graph, "input \"x\": the type is enumerator 99, and there is none of that number (graph.cpp:"));
   }
-  SUBCASE("bf16") {
-    graph.input("x", {2}, DType::bf16);
-    CHECK(mentions(graph, "input \"x\": bf16 is not supported yet"));
-    CHECK(graph.error()->code == ErrorCode::unsupported);
-  }
 }
 
 TEST_CASE("tensors of two graphs do not mix") {

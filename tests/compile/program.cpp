@@ -170,15 +170,18 @@ TEST_CASE("an arena or a scratch buffer past the device's limits is refused by n
                                   "binds at most 134217728");
 }
 
-TEST_CASE("f16 on a device without 16-bit storage is refused with the reason") {
-  Graph graph;
-  graph.output("y", reduce(Reduce::sum, graph.input("x", {4}, DType::f16)));
-  const std::string message = error_of(graph, {}, DeviceCaps{});
-  CHECK(message.find("compile: \"x\" is f16, and generic Vulkan 1.1 device lacks storageBuffer16BitAccess, or the host "
-                     "did not enable it (program.cpp:") != std::string::npos);
-  Graph inner;
-  inner.output("y", cast(cast(inner.input("x", {4}), DType::f16), DType::f32));
-  CHECK(error_of(inner, {}, DeviceCaps{}).find("compile: the result of elementwise is f16") != std::string::npos);
+TEST_CASE("f16 and bf16 on a device without 16-bit storage are refused with the reason") {
+  for (const DType dtype : {DType::f16, DType::bf16}) {
+    const std::string name = to_string(dtype);
+    Graph graph;
+    graph.output("y", reduce(Reduce::sum, graph.input("x", {4}, dtype)));
+    const std::string message = error_of(graph, {}, DeviceCaps{});
+    CHECK(message.find("compile: \"x\" is " + name + ", and generic Vulkan 1.1 device lacks storageBuffer16BitAccess, or the host "
+                       "did not enable it (program.cpp:") != std::string::npos);
+    Graph inner;
+    inner.output("y", cast(cast(inner.input("x", {4}), dtype), DType::f32));
+    CHECK(error_of(inner, {}, DeviceCaps{}).find("compile: the result of elementwise is " + name) != std::string::npos);
+  }
 }
 
 TEST_CASE("a forced kernel is taken, or refused when there is no such one") {

@@ -181,7 +181,7 @@ TEST_CASE("additive_score: what does not fit is named") {
   check_error([](Graph& graph) { additive_score(graph.input("q", {2, 4}), graph.input("k", {2, 4}, DType::f16), graph.input("v", {4})); },
               {"k is f16 and q is f32"});
   check_error([](Graph& graph) { additive_score(graph.input("q", {2, 4}), graph.input("k", {2, 4}), graph.input("v", {4}, DType::i32)); },
-              {"v is i32, not f32 or f16"});
+              {"v is i32, not f32, f16 or bf16"});
   check_error([](Graph& graph) { additive_score(graph.input("q", {2, 4}), Tensor(), graph.input("v", {4})); },
               {"additive_score: k is absent"});
 }

@@ -267,7 +267,7 @@ TEST_CASE("what does not fit is named") {
     attention(x, x, x, {.mask = graph.input("m", {5, 5}, DType::i32)});
   }, {"the mask is i32"});
   check_error([](Graph& graph) { attention(graph.input("q", {1, 1, 2, 2}, DType::i32), graph.input("k", {1, 1, 2, 2}), graph.input("v", {1, 1, 2, 2})); },
-              {"q is i32, not f32 or f16"});
+              {"q is i32, not f32, f16 or bf16"});
   check_error([](Graph& graph) { attention(graph.input("q", {1, 1, 2, 2}), graph.input("k", {1, 1, 2, 2}, DType::f16), graph.input("v", {1, 1, 2, 2})); },
               {"k is f16 and q is f32"});
   check_error([](Graph& graph) { attention(graph.input("q", {1, 1, 2, 2}), Tensor(), graph.input("v", {1, 1, 2, 2})); }, {"attention: k is absent"});

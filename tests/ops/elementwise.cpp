@@ -472,7 +472,6 @@ TEST_CASE("elementwise operators name what is wrong") {
   check_error(two(DType::f32, DType::f32, [](Tensor a, Tensor b) { select(a, a, b); }), {"select", "condition", "f32"});
   check_error(two(DType::boolean, DType::f32, [](Tensor a, Tensor b) { select(a, a, b); }), {"select", "boolean", "f32"});
   check_error(two(DType::boolean, DType::f32, [](Tensor a, Tensor b) { select(a, b, b); }, {4}, {3}), {"select", "[4]", "[3]"});
-  check_error(two(DType::f32, DType::f32, [](Tensor a, Tensor) { cast(a, DType::bf16); }), {"cast", "bf16"});
 }
 
 }  // namespace fovea::test

@@ -230,7 +230,7 @@ TEST_CASE("matmul refuses what does not fit, with axis and values") {
   refused_bias({2}, {"bias [2] does not broadcast to the result [2,4]"});
   refused_bias({1, 2, 4}, {"bias [1,2,4] does not broadcast to the result [2,4]"});
   check_error([](Graph& graph) { matmul(graph.input("a", {2, 3}, DType::i32), graph.input("b", {3, 4})); },
-              {"a is i32, not f32 or f16"});
+              {"a is i32, not f32, f16 or bf16"});
   check_error([](Graph& graph) { matmul(graph.input("a", {2, 3}), graph.input("b", {3, 4}, DType::f16)); },
               {"a is f32 and b is f16; cast one of them"});
   check_error([](Graph& graph) {

@@ -39,7 +39,7 @@ struct EmbeddingDesc {
 Tensor embedding(Tensor weight, Tensor index, const EmbeddingDesc& desc = {}, CallSite site = CallSite::here());
 
 // ---- Scatter ------------------------------------------------------------------------------------------------------
-// f32 and f16. Deterministic: every element of the result looks for what belongs to it and takes it in the order of the
+// f32, f16 and bf16. Deterministic: every element of the result looks for what belongs to it and takes it in the order of the
 // index, without atomics, so two runs agree bit for bit; there is no other mode. Cost: indices of more than 32 along the axis
 // are sorted first (see sort); then log2(indices) steps an element of the result and one an update.
 
@@ -59,7 +59,7 @@ Tensor segment_sum(Tensor x, Tensor ids, std::int64_t segments, std::int64_t axi
 Tensor one_hot(Tensor index, std::int64_t depth, CallSite site = CallSite::here());
 
 // ---- Order --------------------------------------------------------------------------------------------------------
-// f32, f16, i32. NaN is the largest of all, -0 equals 0, and of equals the lower index comes first, ascending or not.
+// f32, f16, bf16, i32. NaN is the largest of all, -0 equals 0, and of equals the lower index comes first, ascending or not.
 
 struct Sorted {
   Tensor values;
@@ -87,7 +87,7 @@ struct CumulativeSumDesc {
   bool exclusive = false;  // without the element itself
   bool reverse = false;    // from the end of the axis
 };
-// y[j] = x[0] + ... + x[j] along the axis; f32 and f16, summed in f32 and in that order. Error: another type.
+// y[j] = x[0] + ... + x[j] along the axis; f32, f16 and bf16, summed in f32 and in that order. Error: another type.
 Tensor cumulative_sum(Tensor x, const CumulativeSumDesc& desc = {}, CallSite site = CallSite::here());
 
 // Each of these axes read backwards; any type. Error: an axis named twice.

@@ -32,7 +32,7 @@ struct PoolDesc {
   std::int64_t divisor = 0;        // average: divide by this instead; 0: the count
   float p = 2;                     // lp; > 0, finite
 };
-// f32 or f16 -> [N,C,...], extents floor((in + begin + end - dilation·(k-1) - 1)/stride) + 1, or ceil(...) + 1; in either mode
+// f32, f16 or bf16 -> [N,C,...], extents floor((in + begin + end - dilation·(k-1) - 1)/stride) + 1, or ceil(...) + 1; in either mode
 // a last window that would start in the padding behind, at in + begin or later, is dropped.
 // Errors: a rank other than the axes' + 2, arrays of different lengths, attributes out of range, a window that reaches
 // further than the padded input, padding that a whole window fits into.
@@ -74,8 +74,8 @@ struct GridSampleDesc {
 };
 // x [N,C,H,W], grid [N,Ho,Wo,2] of (x,y) in [-1,1] -> [N,C,Ho,Wo]; or x [N,C,D,H,W], grid [N,Do,Ho,Wo,3] of (x,y,z).
 // A texel outside counts as zero (zeros), or the coordinate is clipped to the picture (border) or folded at its edges
-// (reflection) first; cubic clips or folds each of its texels instead. x is f32 or f16, the grid f32 or as x, coordinates
-// f32. A NaN coordinate is outside, or clipped to texel 0; cubic gives NaN for NaN and infinity.
+// (reflection) first; cubic clips or folds each of its texels instead. x is f32, f16 or bf16, the grid f32 or as x,
+// coordinates f32. A NaN coordinate is outside, or clipped to texel 0; cubic gives NaN for NaN and infinity.
 // The gradient of a coordinate at a texel's centre is the one to its right; it is 0 where the coordinate is clipped, on the
 // edge too, changes sign with every fold, and nearest has none.
 // Errors: extents that do not fit, an empty picture, cubic in 3-D. (Jaderberg et al. 2015, eq. 3-5; Keys 1981)
@@ -89,7 +89,7 @@ struct AffineGridDesc {
 // Error: theta of another shape than the size asks for. (Jaderberg et al. 2015, eq. 1)
 Tensor affine_grid(Tensor theta, const Shape& size, const AffineGridDesc& desc = {}, CallSite site = CallSite::here());
 
-// The following grids are of [N,C,H,W] pictures, [N,H,W,2] of f32 or f16 as their operand; desc as of affine_grid. Errors:
+// The following grids are of [N,C,H,W] pictures, [N,H,W,2] of their operand's type; desc as of affine_grid. Errors:
 // an operand of another shape, a size that is not of 4 extents.
 // theta [N,3,3]: (x, y) = (theta_1·p, theta_2·p) / theta_3·p over p = (x, y, 1); a divisor below 1e-6 in magnitude becomes 1e-6
 // of its sign, and then has no gradient. (Jaderberg et al. 2015)
@@ -142,7 +142,7 @@ struct ResizeDesc {
   double cubic_a = -0.75;        // PyTorch with antialias: -0.5
 };
 // x [..., n1, n2] -> [..., m1, m2]: interpolation along each axis. Its gradient is the exact adjoint.
-// Errors: x not f32 or f16, fewer axes than extents, an empty axis, a scale that is not positive, extents that are not those
+// Errors: x not f32, f16 or bf16, fewer axes than extents, an empty axis, a scale that is not positive, extents that are not those
 // of the scales, antialias of nearest, a cubic_a that is not finite. (Keys 1981 for cubic)
 Tensor resize(Tensor x, const ResizeDesc& desc, CallSite site = CallSite::here());
 

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     test::require(read->find(tensor.name) != nullptr, "a tensor is found by its name");
     test::require(io::to_f32(tensor).size() == elements, "f32");
     if (const auto values = io::to_i32(tensor)) test::require(values->size() == elements, "i32");
-    for (const DType dtype : {DType::f32, DType::f16, DType::i32, DType::boolean})
+    for (const DType dtype : {DType::f32, DType::f16, DType::bf16, DType::i32, DType::boolean})
       if (const auto stored = io::to_storage(tensor, dtype)) test::require(stored->size() == elements * size_of(dtype), "storage");
   }
   test::require(bytes + 8 <= size, "the tensors lie in the file");
