@@ -1,5 +1,5 @@
 // fovea-pipelines: on a driver that only compiles, makes every pipeline that the tests' graphs select, each kernel forced
-// in turn, f32 and f16, forward and gradient; records their commands under the validation layer; and holds what the
+// in turn, in f32, f16 and bf16, forward and gradient; records their commands under the validation layer; and holds what the
 // driver says of the machine code to a budget. Nothing runs, and no result is read.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include "tests/compile_only/pipelines.hpp"

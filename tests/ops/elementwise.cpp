@@ -341,7 +341,7 @@ TEST_CASE("cast between every pair of types") {
     CAPTURE(std::string(to_string(to)));
     check("elementwise", {x}, [&](Graph&, const std::vector<Tensor>& in) { return std::vector{cast(in[0], to)}; },
           [&](const auto& in) { return std::vector{broadcast_apply(in, in[0].shape, [&](const auto& v) { return convert(v[0]); })}; },
-          {.f16 = f16, .extra_ulps = 0, .exact = to != DType::f16});
+          {.f16 = f16, .extra_ulps = 0, .exact = size_of(to) != 2});
   };
   const auto same = [](auto v) { return v; };
   const auto boolean = [](auto v) { return decltype(v)(v != 0); };
@@ -362,25 +362,47 @@ TEST_CASE("cast between every pair of types") {
   check_cast(truth, DType::i32, same);
   check_cast(truth, DType::boolean, same);
   if (!has_f16()) return;
-  check_cast(random({40}, -3, 3), DType::f16, same);
-  check_cast(truth, DType::f16, same);
-  check_cast(values({4}, {0, 1, -1, 2048}, DType::i32), DType::f16, same);
+  for (const DType half : {DType::f16, DType::bf16}) {
+    check_cast(random({40}, -3, 3), half, same, true);
+    check_cast(truth, half, same);
+    check_cast(values({4}, {0, 1, -1, 2048}, DType::i32), half, same);
+  }
   check_cast(random({40}, -3, 3), DType::f32, same, true);
 }
 
-TEST_CASE("a cast to f16 and back rounds, fused with its neighbours or not") {
+TEST_CASE("a cast to f16 or bf16 and back rounds, fused with its neighbours or not") {
   if (!has_f16()) return;
-  Operand x = values({4}, {1 + 0x1p-12, 1 + 0x1p-10, 70000, 0x1p-26});
+  Operand x = values({6}, {1 + 0x1p-12, 1 + 0x1p-10, 1 + 0x1p-7, 1 + 0x1p-8, 70000, 0x1p-26});
   x.follows = false;
-  for (const bool fuse : {true, false})
-    check("elementwise", {x},
-          [](Graph&, const std::vector<Tensor>& in) { return std::vector{cast(cast(in[0] * 1.0f, DType::f16), DType::f32) + 0.0f}; },
+  for (const DType half : {DType::f16, DType::bf16})
+    for (const bool fuse : {true, false})
+      check("elementwise", {x},
+            [&](Graph&, const std::vector<Tensor>& in) { return std::vector{cast(cast(in[0] * 1.0f, half), DType::f32) + 0.0f}; },
+            [&](const auto& in) {
+              auto y = in[0];
+              for (auto& value : y.values) value = static_cast<std::remove_reference_t<decltype(value)>>(rounded_to(value, half));
+              return std::vector{y};
+            },
+            {.f16 = false, .exact = true, .compile = {.fuse = fuse}});
+}
+
+TEST_CASE("one launch reads f32, f16 and bf16, and writes either") {
+  if (!has_f16()) return;
+  const auto fixed = [](Operand x) { return x.follows = false, x; };
+  for (const DType half : {DType::f16, DType::bf16})
+    check("elementwise", {fixed(random({3, 5})), fixed(random({5}, -1, 1, 2)), fixed(random({3, 1}, -1, 1, 3))},
+          [&](Graph&, const std::vector<Tensor>& in) {
+            return std::vector{cast(in[0] * cast(cast(in[1], DType::f16), DType::f32) + cast(cast(in[2], DType::bf16), DType::f32), half)};
+          },
           [](const auto& in) {
             auto y = in[0];
-            for (auto& value : y.values) value = static_cast<std::remove_reference_t<decltype(value)>>(rounded_to(value, DType::f16));
+            for (std::int64_t i = 0; i < y.size(); ++i) {
+              using T = std::remove_reference_t<decltype(y[0])>;
+              y[i] = y[i] * static_cast<T>(rounded_to(in[1][i % 5], DType::f16)) + static_cast<T>(rounded_to(in[2][i / 5], DType::bf16));
+            }
             return std::vector{y};
           },
-          {.f16 = false, .exact = true, .compile = {.fuse = fuse}});
+          {.f16 = false});
 }
 
 TEST_CASE("operands broadcast over up to eight axes") {

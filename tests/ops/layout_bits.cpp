@@ -49,8 +49,8 @@ void check_bits(const char* name, const Layout& layout, DType dtype) {
 }  // namespace
 
 TEST_CASE("layout operators keep every bit, f32 and f16" * doctest::skip(compiles_only())) {
-  for (DType dtype : {DType::f32, DType::f16}) {
-    if (dtype == DType::f16 && !has_f16()) continue;
+  for (DType dtype : {DType::f32, DType::f16, DType::bf16}) {
+    if (dtype != DType::f32 && !has_f16()) continue;
     check_bits(
         "permute",
         [](Tensor x) {

@@ -58,7 +58,7 @@ inline std::int64_t broadcast_offset(const std::vector<std::int64_t>& index, con
 struct Operand {
   Array<double> array;
   DType dtype = DType::f32;
-  bool follows = true;  // f32 operands take the storage type under test (f32, then f16); false: stays as it is
+  bool follows = true;  // f32 operands take the storage type under test (f32, f16, bf16); false: stays as it is
 };
 
 // Uniform in [low, high), rounded to f32; the same numbers for the same seed everywhere.

@@ -112,6 +112,7 @@ double float_error(const Array<double>& expected, const Array<float>& in_float) 
 // Bound of |got - expected|, besides the rounding to storage.
 double storage_ulp(double value, DType dtype) {
   if (dtype == DType::f16) return std::abs(value) * 0x1p-10 + 0x1p-24;
+  if (dtype == DType::bf16) return std::abs(value) * 0x1p-7 + 0x1p-126;
   return dtype == DType::f32 ? std::abs(value) * 0x1p-23 + 0x1p-126 : 0;
 }
 
@@ -173,9 +174,7 @@ void check_operator(const std::string& op, const std::vector<Operand>& inputs, c
   if (definition->is_view) kernels.emplace_back();  // nothing to force
   if (!options.kernel.empty()) kernels = {options.kernel};
 
-  std::vector<DType> storages{DType::f32};
-  if (options.f16 && has_f16()) storages.push_back(DType::f16);
-  for (DType storage : storages) {
+  for (DType storage : storages_to_run(options.f16)) {
     std::vector<Array<double>> arrays;
     std::vector<Bytes> bytes;
     Graph graph;

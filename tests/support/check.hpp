@@ -15,14 +15,14 @@ namespace fovea::test {
 
 // The device under test, made once a process (FOVEA_DEVICE chooses); ends the process with a message when there is none.
 Context& context();
-// Whether it stores f16; where there is no device (coverage/main.cpp), yes.
+// Whether it stores f16 and bf16; where there is no device (coverage/main.cpp), yes.
 bool has_f16();
 
 // Validation messages since the last call; a test case that leaves any fails (checked after each case by check()).
 std::vector<std::string> take_validation_messages();
 
 struct CheckOptions {
-  // Also run with f16 storage where the device has it (inputs are rounded to f16 first).
+  // Also run with f16 and with bf16 storage where the device has them (inputs are rounded first).
   bool f16 = true;
   // Units in the last place that Vulkan's own precision rules allow beyond the reference's float error, relative to the
   // largest magnitude of the result. Say in a comment which rule: exp is 3 + 2|x| ulp, division 2.5 ulp.

@@ -78,7 +78,7 @@ Problem make_problem(const std::vector<Operand>& inputs, const Build& build, DTy
   Tensor loss;
   std::uint32_t seed = 71;
   for (Tensor y : build(problem.graph, tensors)) {
-    if (y.dtype() != DType::f32 && y.dtype() != DType::f16) {
+    if (!ir::is_float(y.dtype())) {
       problem.weights.emplace_back(Shape{0});
       continue;
     }
@@ -119,7 +119,8 @@ void compare_with_differences(const Problem& problem, const Run& run, const Refe
       slopes.push_back(finite_difference(reference, problem.arrays, input, element, problem.weights, options.step));
       if (std::isfinite(slopes.back().magnitude)) scale = std::max(scale, slopes.back().magnitude);
     }
-    const double bound = scale * (storage == DType::f16 ? 0x1p-8 : options.ulps * 0x1p-24) + 1e-8 * std::max(scale, 1e-2);
+    const double relative = storage == DType::f16 ? 0x1p-8 : storage == DType::bf16 ? 0x1p-5 : options.ulps * 0x1p-24;
+    const double bound = scale * relative + 1e-8 * std::max(scale, 1e-2);
     std::int64_t wrong = 0;
     std::size_t worst = 0;
     double most = 0;
@@ -139,9 +140,7 @@ void compare_with_differences(const Problem& problem, const Run& run, const Refe
 
 void check_gradient(const std::vector<Operand>& inputs, const Build& build, const Reference<double>& reference,
                     const GradientOptions& options) {
-  std::vector<DType> storages{DType::f32};
-  if (options.f16 && has_f16()) storages.push_back(DType::f16);
-  for (DType storage : storages) {
+  for (DType storage : storages_to_run(options.f16)) {
     Problem problem = make_problem(inputs, build, storage, options);
     REQUIRE_MESSAGE(!problem.graph.error(), problem.graph.error()->message);
     int taken = 0;

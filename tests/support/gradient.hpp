@@ -20,7 +20,7 @@ struct GradientOptions {
   // Elements of each input that are differentiated; more are drawn at random.
   std::int64_t most = 48;
   std::vector<bool> skip{};  // inputs not differentiated for
-  bool f16 = false;          // also with f16 storage: within 2^-8 of the largest gradient
+  bool f16 = false;          // also with f16 and bf16 storage: within 8 half units of it, 2^-8 and 2^-5, of the largest gradient
   // With each kernel of this operator forced in turn, and its decomposition; one that does not take the graph is left out.
   std::string kernels_of{};
   GradDesc grad{};

@@ -10,7 +10,7 @@ namespace fovea::test {
 namespace {
 
 constexpr std::uint64_t guard_bytes = 1024;  // before and after every range; a multiple of every storage alignment
-constexpr std::uint32_t poison = 0x7fffffff;  // NaN as an f32 and as two f16
+constexpr std::uint32_t poison = 0x7fffffff;  // NaN as an f32, as two f16 and as two bf16
 
 // A port's range with sentinels on both sides. Those of an input are NaN, which shows even where a kernel multiplies what
 // it should not have read by 0; those of an output are not, for a kernel may write NaN where it should write nothing.

@@ -38,14 +38,19 @@ struct Run {
 // was written, and that both runs agree bit for bit.
 // FOVEA_TEST_EXECUTED=FILE: when the process ends, "operator=kernel" of every launch that has run so, a line each.
 Run run_guarded(Plan& plan, const std::vector<Bytes>& inputs);
+// What a graph is run in: f32 and, where they are asked for and the device stores them, f16 and bf16.
+std::vector<DType> storages_to_run(bool halves);
 // Drivers may share what takes them long: of the graphs of one choice of kernels a driver runs the first, and of the others each
-// `drivers`-th, from `turn` on; of those stored in 16 bits half as many.
+// `drivers`-th, from `turn` on; of those stored in f16 half as many.
 struct Share {
   int first, turn, drivers;
 };
 bool takes_turn(const Share& share, int number, DType storage);
 // As FOVEA_TEST_SHARE=FIRST,TURN,DRIVERS says for the graphs of this process; without it each has its turn. Results and gradients
 // (`what`) are counted apart, and graphs that the device refuses with these kernels not at all.
+// bf16 differs from f16 in loading and storing alone, so that each shader has shown with a few graphs what it can get wrong: on every
+// driver, and whatever the share, one has its turn where it is among the first three to launch one of its shaders with this choice of
+// kernels.
 bool has_turn(const Graph& graph, const CompileOptions& options, DType storage, const char* what);
 // Where a shader of `plan` has shared memory: checks that NaN in it changes nothing of what `plain` gave (a NaN may
 // become another one: an invocation that adds its operands in another order gives the other's payload).

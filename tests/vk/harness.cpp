@@ -108,5 +108,20 @@ TEST_CASE("drivers that share graphs run each of them, those in f16 by halves, a
 TEST_CASE("whatever the share, the first graph of a choice of kernels is run") {
   Graph graph;
   graph.output("y", graph.input("x", {4}) + graph.input("z", {4}));
-  for (const DType storage : {DType::f32, DType::f16}) CHECK(has_turn(graph, {}, storage, "the first of its kind"));
+  for (const DType storage : {DType::f32, DType::f16, DType::bf16}) CHECK(has_turn(graph, {}, storage, "the first of its kind"));
+}
+
+TEST_CASE("in bf16 the first three graphs of a shader are run, and of a choice of kernels") {
+  Graph sum, soft;
+  sum.output("y", sum.input("x", {4}) + sum.input("z", {4}));
+  soft.output("y", softmax(soft.input("x", {4})));
+  const auto turns = [](const Graph& graph, const CompileOptions& options) {
+    int count = 0;
+    for (int i = 0; i < 5; ++i) count += has_turn(graph, options, DType::bf16, "turns of bf16");
+    return count;
+  };
+  CHECK(turns(sum, {}) == 3);
+  CHECK(turns(sum, {}) == 0);
+  CHECK(turns(soft, {}) == 3);
+  CHECK(turns(soft, {.force_kernel = {"softmax=softmax_lane"}}) == 3);
 }
