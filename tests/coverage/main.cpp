@@ -1,6 +1,7 @@
 // fovea-test-coverage: goes through tests/ops and tests/nn without a device and notes the graphs that they compare on one.
-// Fails for an operator or a kernel whose results no test compares with a reference, for an operator with a gradient that
-// no test compares with finite differences, and for a graph's Program with a barrier too few or one too many.
+// Fails for an operator or a kernel whose results no test compares with a reference, for a shader that some do in f16 and none in
+// bf16, for an operator with a gradient that no test compares with finite differences, and for a graph's Program with a barrier too
+// few or one too many.
 // `fovea-test-coverage --executed FILE...`: of what tests on drivers wrote (FOVEA_TEST_EXECUTED), fails for a kernel that ran on none.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include "compile/compiler.hpp"
@@ -26,7 +27,7 @@ namespace fovea::test {
 
 namespace {
 
-std::set<std::string> compared_operators, compared_kernels, differentiated_operators;  // kernels as "operator=kernel"
+std::set<std::string> compared_operators, compared_kernels, compared_shaders, differentiated_operators;  // kernels as "operator=kernel"
 std::size_t programs = 0, barriers = 0;
 std::set<std::string> races;
 
@@ -79,6 +80,7 @@ void note_compared(const Graph& graph, const CompileOptions& options) {
       const std::string op = dispatch.label.substr(0, dispatch.label.find(' '));
       compared_operators.insert(op);
       compared_kernels.insert(op + '=' + dispatch.kernel);
+      compared_shaders.insert(dispatch.shader->name);
     }
   }
   if (!taken) return;
@@ -147,6 +149,11 @@ std::vector<std::string> faults() {
       if (!compared_kernels.contains(name + '=' + kernel.name)) all.push_back(name + '=' + kernel.name + ": no test compares this kernel's results");
     if (!op->no_gradient && !differentiated_operators.contains(name))
       all.push_back(name + ": no test compares its gradient with finite differences");
+  }
+  for (const std::string& shader : compared_shaders) {
+    if (!shader.ends_with(".f16")) continue;
+    const std::string other = shader.substr(0, shader.size() - 4) + ".bf16";
+    if (find_shader(other) && !compared_shaders.contains(other)) all.push_back(other + ": no test compares what this shader makes, and one does in f16");
   }
   return all;
 }

@@ -193,6 +193,7 @@ void check_operator(const std::string& op, const std::vector<Operand>& inputs, c
     REQUIRE_MESSAGE(!graph.error(), graph.error()->message);
     std::vector<Array<double>> expected;  // and in float: computed when the first kernel has run
     std::vector<Array<float>> in_float;
+
     int taken = 0;
     for (const std::string& kernel : kernels) {
       CompileOptions compile = options.compile;

@@ -29,7 +29,7 @@ struct GradientOptions {
 
 // loss = sum of every float output times fixed random weights. `grad` of it with respect to each f32 input, compiled and
 // run twice between sentinels on a poisoned arena, against (loss(x+h) - loss(x-h)) / 2h of the reference in double.
-// Inputs must keep away from kinks by more than the step.
+// Inputs must keep away from kinks by more than the step; those that bf16 rounds onto one are not compared.
 void check_gradient(const std::vector<Operand>& inputs, const Build& build, const Reference<double>& reference,
                     const GradientOptions& options = {});
 
