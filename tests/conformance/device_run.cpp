@@ -80,7 +80,7 @@ std::vector<CaseResult> run_file(Context& context, const CaseFile& file, const R
 
 FuzzOptions fuzz_options(const Context& context, const Options& options) {
   return {.seconds = options.fuzz.value_or(0), .count = options.count, .seed = options.seed, .shrink = options.shrink,
-          .f16 = caps_of(context).storage16, .save = options.save};
+          .storage16 = caps_of(context).storage16, .save = options.save};
 }
 
 RunCase on_device(Context& context, const TakeMessages& take_messages) {

@@ -81,7 +81,7 @@ TEST_CASE("a device that is wrong in softmax over more than 3 elements is found 
     // Only graphs that are wrong there, and of a few nodes: what finds and reduces them is what is tested.
     const Recipe recipe = random_recipe(seed);
     if (recipe.nodes.size() > 6 || !std::ranges::any_of(recipe.nodes, is_wrong)) continue;
-    fuzz({.seconds = 1e-9, .seed = seed, .shrink = true, .f16 = false}, {}, run, [&](const CaseResult& result) {
+    fuzz({.seconds = 1e-9, .seed = seed, .shrink = true, .storage16 = false}, {}, run, [&](const CaseResult& result) {
       (result.status == Status::failed ? failed : others).push_back(result);
     });
   }

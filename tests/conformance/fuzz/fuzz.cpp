@@ -126,9 +126,9 @@ std::string kind_of_failure(const CaseResult& result) {
 
 void run_recipe(const Recipe& recipe, const std::string& name, const FuzzOptions& options, const RunOptions& run_options,
                 const RunCase& run, const Emit& emit) {
-  if (recipe.storage == DType::f16 && !options.f16)
+  if (recipe.storage != DType::f32 && !options.storage16)
     return emit({.group = "graph", .name = name, .op = "random graph", .variant = "", .status = Status::skipped,
-                 .lines = {"the device stores no f16"}});
+                 .lines = {fmt::format("the device stores no {}", to_string(recipe.storage))}});
   const std::vector<CaseResult> results = run(make_case(recipe, "graph", name), run_options);
   for (const CaseResult& result : results)
     if (result.status != Status::failed) emit(result);
@@ -144,7 +144,7 @@ void fuzz(const FuzzOptions& options, const RunOptions& run_options, const RunCa
   std::uint32_t graphs = 0;
   do {  // of a range of seeds that ends with 2^32, the next is 0
     Recipe recipe = random_recipe(seed);
-    if (!options.f16) recipe.storage = DType::f32;
+    if (!options.storage16) recipe.storage = DType::f32;
     const std::string name = fmt::format("seed-{}", seed);
     if (options.begin) options.begin("fuzz/" + name);
     std::vector<CaseResult> results = run(make_case(recipe, "fuzz", name), run_options);

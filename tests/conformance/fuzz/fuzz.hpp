@@ -18,7 +18,7 @@ struct FuzzOptions {
   std::uint32_t count = UINT32_MAX;  // of seeds, at most
   std::uint32_t seed = 1;
   bool shrink = false;
-  bool f16 = true;  // the device stores it; otherwise such graphs are of f32
+  bool storage16 = true;  // the device stores f16 and bf16; otherwise such graphs are of f32
   std::filesystem::path save{};  // a folder for <name>.graph of each failure; empty: none
   std::function<void(const std::string& title)> begin{};  // told before each graph; may be empty
 };

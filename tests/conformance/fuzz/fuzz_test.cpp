@@ -87,23 +87,24 @@ TEST_CASE("however short the time, one graph runs; where it fails, nothing passe
   CHECK(results[1].lines[0] == "1 graphs; of their runs 0 passed, 1 failed, 0 were skipped");
 }
 
-TEST_CASE("where the device stores no f16, graphs are of f32") {
+TEST_CASE("where the device stores no 16 bits, graphs are of f32") {
   int half = 0;
   for (std::uint32_t seed = 1; seed < 40; ++seed) {
-    half += random_recipe(seed).storage == DType::f16;
-    emitted({.seconds = one_graph, .seed = seed, .f16 = false}, [](const Case& one, const RunOptions&) {
+    half += random_recipe(seed).storage != DType::f32;
+    emitted({.seconds = one_graph, .seed = seed, .storage16 = false}, [](const Case& one, const RunOptions&) {
       CHECK(recipe_of(one).storage == DType::f32);
       return std::vector{passed(one)};
     });
   }
   CHECK(half > 0);
   Recipe recipe = random_recipe(1);
-  recipe.storage = DType::f16;
+  recipe.storage = DType::bf16;
   std::vector<CaseResult> results;  // a graph of the user's own stays as it is
-  run_recipe(recipe, "mine", {.f16 = false}, {}, [](const Case& one, const RunOptions&) { return std::vector{passed(one)}; },
+  run_recipe(recipe, "mine", {.storage16 = false}, {}, [](const Case& one, const RunOptions&) { return std::vector{passed(one)}; },
              [&](const CaseResult& result) { results.push_back(result); });
   REQUIRE(results.size() == 1);
   CHECK(results[0].status == Status::skipped);
+  CHECK(results[0].lines == std::vector<std::string>{"the device stores no bf16"});
 }
 
 TEST_CASE("only what fails in the same way is smaller: NaN does not stand for a wrong number") {

@@ -18,11 +18,14 @@ test::Array<Traced<Real>> apply(const Node& node, const Arrays<Traced<Real>>& in
   else return node.op->reference.single(node, in);
 }
 
-// What storing in f16 does to a value and, on the way back, to its gradient: half a unit of 2^-10, and of the least normal.
+// What storing in 16 bits does to a value and, on the way back, to its gradient: half a unit of 2^-10 in f16, of 2^-7 in bf16, and of
+// the least normal.
 template <class Real>
-void store_as_half(test::Array<Traced<Real>>& array) {
-  constexpr double halves = 0x1p13;  // of 2^-24
-  for (Traced<Real>& x : array.values) x = function(x, x.exact(), 1.0, halves, std::abs(x.exact()) + 0x1p-14);
+void store_in(DType storage, test::Array<Traced<Real>>& array) {
+  if (storage == DType::f32) return;
+  const double halves = storage == DType::f16 ? 0x1p13 : 0x1p16;  // of 2^-24
+  const double least = storage == DType::f16 ? 0x1p-14 : 0x1p-126;
+  for (Traced<Real>& x : array.values) x = function(x, x.exact(), 1.0, halves, std::abs(x.exact()) + least);
 }
 
 double largest(const test::Array<double>& array) {
@@ -103,17 +106,19 @@ std::size_t operations_of(const Recipe& recipe) {
 template <class Real>
 Evaluation evaluate(const Recipe& recipe, std::uint64_t noise) {
   Tape<Real> tape(noise);
-  Arrays<Traced<Real>> values;
+  Arrays<Traced<Real>> values, inputs(recipe.nodes.size());
   for (std::size_t i = 0; i < recipe.nodes.size(); ++i) {
     const Node& node = recipe.nodes[i];
     if (recipe.is_input(i)) {
-      values.push_back(input_array<Real>(node));
+      inputs[i] = input_array<Real>(node);
+      values.push_back(inputs[i]);
+      if (recipe.storage == DType::bf16 && node.dtype == DType::f32) store_in(recipe.storage, values.back());  // f16 holds them
       continue;
     }
     Arrays<Traced<Real>> in;
     for (const std::size_t operand : node.in) in.push_back(values[operand]);
     values.push_back(apply<Real>(node, in));
-    if (recipe.storage == DType::f16) store_as_half(values.back());
+    store_in(recipe.storage, values.back());
   }
   const test::Array<Traced<Real>>& y = values[recipe.output];
   const auto plain = [](const auto& shape, const auto& numbers) {
@@ -137,7 +142,7 @@ Evaluation evaluate(const Recipe& recipe, std::uint64_t noise) {
   for (std::size_t i = 0; i < recipe.nodes.size(); ++i) {
     if (!recipe.is_differentiated(i)) continue;
     std::vector<Real> gradient;
-    for (const Traced<Real>& x : values[i].values) gradient.push_back(slopes[static_cast<std::size_t>(x.at)]);
+    for (const Traced<Real>& x : inputs[i].values) gradient.push_back(slopes[static_cast<std::size_t>(x.at)]);
     result.gradients.emplace_back(i, plain(values[i].shape, gradient));
   }
   return result;

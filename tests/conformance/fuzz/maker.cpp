@@ -128,7 +128,7 @@ Recipe Maker::make() {
     const std::size_t also = pick();
     if (std::ranges::find(recipe_.also, also) == recipe_.also.end()) recipe_.also.push_back(also);
   }
-  if (one_in(6)) recipe_.storage = DType::f16;
+  if (one_in(6)) recipe_.storage = seed_ % 3 == 0 ? DType::bf16 : DType::f16;
   Attributes gradient;
   gradient.set("values", "uniform");
   gradient.set("seed", static_cast<double>(seed_ % 1000000 * 64 + inputs_));

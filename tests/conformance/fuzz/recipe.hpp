@@ -60,7 +60,7 @@ struct Node {
 };
 
 struct Recipe {
-  DType storage = DType::f32;  // of all floating values but inputs and the result, which are f32: f32 or f16
+  DType storage = DType::f32;  // of all floating values but inputs and the result, which are f32: f32, f16 or bf16
   std::vector<Node> nodes{};
   std::size_t output = 0;
   std::vector<std::size_t> also{};  // values that are outputs besides, forward alone; none twice

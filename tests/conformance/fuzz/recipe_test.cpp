@@ -37,12 +37,12 @@ TEST_CASE("the same seed draws the same graph") {
   CHECK(to_text(random_recipe(5)) != to_text(random_recipe(6)));
 }
 
-TEST_CASE("a few hundred seeds draw every operator with every attribute, f16, recomputation and empty tensors") {
+TEST_CASE("a few hundred seeds draw every operator with every attribute, f16, bf16, recomputation and empty tensors") {
   std::map<std::string_view, std::set<std::string>> drawn;
   std::set<std::string> properties;
   for (std::uint32_t seed = 1; seed <= 1500; ++seed) {
     const Recipe recipe = random_recipe(seed);
-    if (recipe.storage == DType::f16) properties.insert("f16");
+    properties.insert(to_string(recipe.storage));
     for (const std::size_t also : recipe.also)
       properties.insert(recipe.is_input(also) ? "an input as output" : also == recipe.output ? "an output twice" : "several outputs");
     if (!recipe.gradient) properties.insert("forward alone");
@@ -57,7 +57,7 @@ TEST_CASE("a few hundred seeds draw every operator with every attribute, f16, re
       }
     }
   }
-  for (const char* property : {"f16", "several outputs", "an output twice", "an input as output", "forward alone", "recompute", "empty", "scalar"}) CHECK_MESSAGE(properties.contains(property), property);
+  for (const char* property : {"f16", "bf16", "several outputs", "an output twice", "an input as output", "forward alone", "recompute", "empty", "scalar"}) CHECK_MESSAGE(properties.contains(property), property);
   for (const Operator* op : all_operators()) {
     CHECK_MESSAGE(drawn.contains(op->name), op->name);
     for (const AttributeKind& kind : kinds_of(*op)) {

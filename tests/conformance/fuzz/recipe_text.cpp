@@ -197,6 +197,7 @@ class Reader {
     } else if (line.take("storage")) {
       if (!recipe_.nodes.empty()) line.fail("'storage' stands before the values");
       if (line.take("f16")) recipe_.storage = DType::f16;
+      else if (line.take("bf16")) recipe_.storage = DType::bf16;
       else line.expect("f32");
     } else if (line.take("output")) {
       line.expect("%");
@@ -254,7 +255,7 @@ class Reader {
 
 std::string to_text(const Recipe& recipe) {
   std::string text = fmt::format("{}\n", header);
-  if (recipe.storage == DType::f16) text += "storage f16\n";
+  if (recipe.storage != DType::f32) text += fmt::format("storage {}\n", to_string(recipe.storage));
   for (std::size_t i = 0; i < recipe.nodes.size(); ++i) {
     const Node& node = recipe.nodes[i];
     std::string operands;
@@ -344,19 +345,20 @@ std::string call(const Node& node) {
 
 std::string to_cpp(const Recipe& recipe) {
   std::string text = "fovea::Graph graph;\n", inputs;
+  const bool half = recipe.storage != DType::f32;
   for (std::size_t i = 0; i < recipe.nodes.size(); ++i) {
     const Node& node = recipe.nodes[i];
-    const bool half = recipe.storage == DType::f16 && node.dtype == DType::f32;
+    const bool stored = half && node.dtype == DType::f32;
     if (recipe.is_input(i)) {
-      text += fmt::format("const Tensor v{} = {}graph.input(\"v{}\", {{{}}}, DType::{}){};\n", i, half ? "cast(" : "", i,
-                          fmt::join(node.shape.extents(), ", "), to_string(node.dtype), half ? ", DType::f16)" : "");
+      text += fmt::format("const Tensor v{} = {}graph.input(\"v{}\", {{{}}}, DType::{}){};\n", i, stored ? "cast(" : "", i,
+                          fmt::join(node.shape.extents(), ", "), to_string(node.dtype), stored ? fmt::format(", DType::{})", to_string(recipe.storage)) : "");
       if (recipe.is_differentiated(i)) inputs += fmt::format("{}v{}", inputs.empty() ? "" : ", ", i);
     } else {
       text += fmt::format("const Tensor v{} = {};\n", i, call(node));
     }
   }
   const auto in_f32 = [&](std::size_t node) {
-    return recipe.storage == DType::f16 ? fmt::format("cast(v{}, DType::f32)", node) : fmt::format("v{}", node);
+    return half ? fmt::format("cast(v{}, DType::f32)", node) : fmt::format("v{}", node);
   };
   const std::string y = in_f32(recipe.output);
   text += fmt::format("graph.output(\"y\", {});\n", y);

@@ -16,7 +16,7 @@ struct Shrunk {
 };
 
 // Takes away whatever the failure does without, until nothing can go: what comes after a wrong value and what leads to it,
-// gradient and f16, operands that may be absent, extents and axes, attributes, and the variety of values. Each step leaves a
+// gradient and 16-bit storage, operands that may be absent, extents and axes, attributes, and the variety of values. Each step leaves a
 // graph that Fovea takes and whose numbers are finite. Ends after `most` graphs at the latest.
 Shrunk shrink(const Recipe& failing, const Fails& fails, int most = 1000);
 
