@@ -24,7 +24,7 @@ FOVEA_SHADER_BEGIN
 #define ATTENTION_MOD_INDEX 3
 #define ATTENTION_MOD_FACTOR 4
 // Specialisation constants from here on: the extents of an author's buffers, axis by axis.
-#define ATTENTION_MOD_EXTENTS 23
+#define ATTENTION_MOD_EXTENTS 29
 // Rows of the other side in a block that an author's mask may exclude whole; a multiple of every step (KEYS).
 #define ATTENTION_BLOCK 32
 // Values of BLOCKS: all are walked; lists say which, one for all pairs; a list each pair.
@@ -42,6 +42,11 @@ FOVEA_SHADER_BEGIN
 // Values of MODE in attention_backward_mask: what the pairs give; parts of that.
 #define ATTENTION_MASK_OF_PAIRS 0
 #define ATTENTION_MASK_OF_PARTS 1
+
+// Values of EDGE: there is no neighbourhood; its windows are clipped, or shifted (fovea/ops/neighbourhood.hpp).
+#define ATTENTION_EDGE_NONE 0
+#define ATTENTION_EDGE_CLIPPED 1
+#define ATTENTION_EDGE_SHIFTED 2
 
 // Values of SIDE: dq, or dk and dv.
 #define ATTENTION_BACKWARD_QUERIES 0
@@ -70,7 +75,13 @@ FOVEA_SHADER_BEGIN
   X(19, MATRIX_K, 16) \
   X(20, RANGES, 0)    /* attention_backward: the statistics hold a row's range of keys; with pages: there are ranges */ \
   X(21, QUANTIZED, 0) /* k and v are words of codes (lib/quantized.glsl) */ \
-  X(22, TEAM, 1)      /* attention_split: that share a row */
+  X(22, TEAM, 1)      /* attention_split: that share a row */ \
+  X(23, EDGE, 0)      /* and, of a neighbourhood (lib/neighbourhood.glsl): */ \
+  X(24, BIAS, 0)      /* the mask is a table of the window */ \
+  X(25, RADIUS_Y, 0) \
+  X(26, RADIUS_X, 0) \
+  X(27, TILE_Y, 1)    /* owned rows that lie together */ \
+  X(28, TILE_X, 1)
 FOVEA_SPEC(AttentionSpec, ATTENTION_SPEC)
 
 // Query heads that share a key head lie one after another in q, so that they are one matrix of
@@ -87,6 +98,8 @@ struct AttentionParams {
   uint sums;               // attention_backward_mask: parts of an element's sum that the launch before left
   uint range_b, range_h, range_i;  // numbers from one batch, head, query to the next
   uint page, pages;        // keys a page, and pages in all
+  // A neighbourhood, beside which there are neither ranges nor pages, has in their places the columns of the queries' grid (range_b) and
+  // of the keys' (range_h), and its offset, by two's complement (y: range_i, x: page): push constants have no room for more.
 };
 
 FOVEA_SHADER_END

@@ -68,10 +68,10 @@ void sum_up() {
   ExactSum weights[ROWS], slack[ROWS];      // Σ w and Σ ds
   vec4 sum_w[ROWS][OWNS_KEYS ? 1 : QUADS];  // Σ w k, by which the slack is taken back
   EACH_ROW {
-    own[r] = min(first + r * WG + gl_LocalInvocationID.x, last);  // past the end: the last row again, not stored
+    own[r] = placed(min(first + r * WG + gl_LocalInvocationID.x, last));  // past the end: the last row again, not stored
     EACH_QUAD(QUADS) a[r][i] = own_a(pair * count + own[r], i), sum_a[r][i] = vec4(0.0);
     EACH_QUAD(V_QUADS) b[r][i] = own_b(pair * count + own[r], i), sum_b[r][i] = vec4(0.0);
-    own_at[r] = NO_ROW;
+    own_at[r] = OWNS_KEYS ? key_place(own[r]) : NO_ROW;
     own_stat[r] = vec3(0.0);
     weights[r] = slack[r] = ExactSum(0.0, 0.0);
     if (!OWNS_KEYS) {
@@ -84,11 +84,13 @@ void sum_up() {
 
   KeyRange keys = visible_keys(pair, first, last);
   uvec2 range = OWNS_KEYS ? visible_rows(first, last) : uvec2(keys.begin, keys.end);
-  Walk walk = walk_of(pair, FLAT_GROUP % p.row_blocks, range.x, range.y, others, KEYS);
+  Walk walk = walk_of(pair, FLAT_GROUP % p.row_blocks, first, last, range.x, range.y, others, KEYS);
   for (uint n = 0; n < walk.steps; ++n) {
-    uint at = step_of(walk, n, KEYS).x;
+    Step step = step_of(walk, n, KEYS);
+    uint at = step.at;
     if (!OWNS_KEYS && out_of_range(keys, at, KEYS)) continue;
     if (OWNS_KEYS && !some_see(pair, at, KEYS, first, last)) continue;
+    EACH_ROW enter(own_at[r], step);
     // Past the end: the last row again, with weight 0.
     uint mine = min(at + OWN_LANE, others - 1), row = pair * others + mine;
     QueryRow my_at = NO_ROW;
@@ -118,15 +120,17 @@ void sum_up() {
       vec3 stat = vec3(0.0);
       uint stain = FORBIDS ? of_lane(my_stain, j) : 0;
       if (OWNS_KEYS) {
-        query = QueryRow(of_lane(my_at.query, j), of_lane(my_at.mask, j), of_lane(my_at.number, j), 0, 0, uvec2(0));
+        query = QueryRow(of_lane(my_at.query, j), of_lane(my_at.mask, j), of_lane(my_at.number, j), 0, 0, uvec2(0), NO_WINDOW, 0);
         if (RANGED) query.range = uvec2(of_lane(my_at.range.x, j), of_lane(my_at.range.y, j));
         if (MODIFIES) query.batch = of_lane(my_at.batch, j), query.head = of_lane(my_at.head, j);
         stat = of_lane(my_stat, j);
       }
       EACH_ROW {
         if (!OWNS_KEYS) query = own_at[r], stat = own_stat[r];
+        else query.bias_line = own_at[r].bias_line;
         uint key = OWNS_KEYS ? own[r] : min(at + j, others - 1);
-        Pair found = pair_of(product[r][j], d_weight[r][j], query, key, stat, at + j < others && in_band(query, key));
+        bool visible = at + j < others && in_band(query, key) && (!OWNS_KEYS || is_neighbour(own_at[r], at + j));
+        Pair found = pair_of(product[r][j], d_weight[r][j], query, key, stat, visible);
         product[r][j] = found.d_score * found.slope * p.scale;
         d_weight[r][j] = OWNS_KEYS ? found.used : found.weight * found.slope * p.scale;
         if (FORBIDS && found.weight != 0.0) {

@@ -1,4 +1,4 @@
-// The gradient of an additive mask: each of its elements is the sum of ds over the pairs (b, h, i, j) that read it
+// The gradient of an additive mask, or of a neighbourhood's bias: each of its elements is the sum of ds over the pairs (b, h, i, j) that read it
 // (lib/attention_backward.glsl). A lane an element; the products q_i·k_j and dO_i·v_j are made again for each pair. Where a device
 // cuts loops, a lane a part of an element's pairs, and further launches add up the parts, in order.
 // With SITE, what a read of an author's buffer takes of the gradient (fovea/attention_mod.hpp), summed over the axes that its
@@ -27,7 +27,17 @@ uint take(inout uint number, uint extent) {
   return digit;
 }
 
+// The key at which query i reads an element of the table of a neighbourhood: no further than below the grid's number of keys.
+uint key_of_bias(uint i, uint element, out bool exists) {
+  uvec2 at = place_of_query(i), table = grid_of_bias(), grid = grid_of_keys();
+  at += uvec2(offset_of_grids()) + uvec2(element / table.y, element % table.y) - table / 2;  // below 0: far past the end
+  exists = at.x < grid.x && at.y < grid.y;
+  return exists ? at.x * grid.y + at.y : 0;
+}
+
 float gradient_of(uint b, uint h, uint i, uint j) {
+  bool exists = true;
+  if (BIAS != 0 && SITE == 0) j = key_of_bias(i, j, exists);
   uint group = p.heads / p.key_heads, pair = b * p.key_heads + h / group, row = h % group * p.queries + i;
   uint query = pair * p.rows + row, key = pair * p.keys + j;
   float product = 0.0, d_weight = 0.0;
@@ -35,7 +45,8 @@ float gradient_of(uint b, uint h, uint i, uint j) {
   [[dont_unroll]] for (uint n = 0; n < QUADS; ++n) product += dot(load_q(query, n), load_k(key, n));
   [[dont_unroll]] for (uint n = 0; n < V_QUADS; ++n) d_weight += dot(load_d_out(query, n), load_v(key, n));
   QueryRow at = query_row(pair, row);
-  Pair found = pair_of(product, d_weight, at, j, summed_stats[SUMMED_STATS * query].xyz, in_band(at, j));
+  if (NEIGHBOURS) enter(at, Step(j, false, place_of_key(j).x, place_of_key(j).y));
+  Pair found = pair_of(product, d_weight, at, j, summed_stats[SUMMED_STATS * query].xyz, exists && in_band(at, j));
   if (SITE == 0) return found.d_score;
   float d = mod_site_of_factor(SITE) ? found.weight * kept(at, j) * d_weight : found.d_score;
   return d == 0.0 ? 0.0 : d * mod_site(SITE, capped(product * p.scale), int(b), int(h), int(i), int(j));
@@ -43,6 +54,7 @@ float gradient_of(uint b, uint h, uint i, uint j) {
 
 void main() {
   uvec4 extents = uvec4(p.pairs / p.key_heads, p.heads, p.queries, p.keys);
+  if (BIAS != 0 && SITE == 0) extents.w = grid_of_bias().x * grid_of_bias().y;
   uvec4 own, others;  // what the element has of each axis, and what it is read along
   for (uint axis = 0; axis < 4; ++axis) {
     bool full = (FULL_AXES >> axis & 1u) != 0u;

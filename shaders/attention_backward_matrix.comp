@@ -50,7 +50,7 @@ float scale_of(float most) {
     for (uint e = gl_SubgroupInvocationID; e < MATRIX_M * MATRIX_N; e += SUBGROUP) {                                              \
       uint row = base + e / MATRIX_N, column = t * MATRIX_N + e % MATRIX_N;                                                       \
       if (first + row <= last && column < width)                                                                                  \
-        STORE(target, (pair * count + first + row) * width + column, products[row * PRODUCT_PITCH + e % MATRIX_N]);               \
+        STORE(target, (pair * count + placed(first + row)) * width + column, products[row * PRODUCT_PITCH + e % MATRIX_N]);               \
     }                                                                                                                             \
     subgroup_wrote();                                                                                                             \
   }
@@ -60,7 +60,7 @@ void sum_up(uint group) {
   uint owner = group % p.row_blocks, first = owner * TILE_ROWS, last = min(first + TILE_ROWS, count) - 1;
   uint base = gl_SubgroupID * MATRIX_M;  // of the subgroup's rows
   uint own = base + gl_SubgroupInvocationID / LANES_A_ROW, part = gl_SubgroupInvocationID % LANES_A_ROW;
-  uint own_row = pair * count + min(first + own, last);
+  uint place = placed(min(first + own, last)), own_row = pair * count + place;
 
   A_MATRIX a[D_STEPS], b[V_STEPS];
   LOAD_OWN(a, b, pair, count, first, last, base)
@@ -68,20 +68,23 @@ void sum_up(uint group) {
   SUMS sum_a[D_TILES], sum_b[B_TILES];  // owning queries, sum_b is Σ w k, by which the slack is taken back
   [[unroll]] for (uint t = 0; t < D_TILES; ++t) sum_a[t] = SUMS(0.0);
   [[unroll]] for (uint t = 0; t < B_TILES; ++t) sum_b[t] = SUMS(0.0);
-  QueryRow query = NO_ROW;
+  QueryRow query = NO_ROW, own_key = OWNS_KEYS ? key_place(place) : NO_ROW;
   vec3 stat = vec3(0.0);
   ExactSum weights = ExactSum(0.0, 0.0), slack = weights;  // Σ w and Σ ds of the lane's keys
   if (!OWNS_KEYS) {
-    query = query_row(pair, min(first + own, last));
+    query = query_row(pair, place);
     stat = vec3(stats[STATS * own_row], stats[STATS * own_row + 1], 1.0);
   }
 
   KeyRange keys = visible_keys(pair, first, last);
   uvec2 range = OWNS_KEYS ? visible_rows(first, last) : uvec2(keys.begin, keys.end);
-  Walk walk = walk_of(pair, owner, range.x, range.y, others, KEYS);
+  Walk walk = walk_of(pair, owner, first, last, range.x, range.y, others, KEYS);
   for (uint n = 0; n < walk.steps; ++n) {
-    uint at = step_of(walk, n, KEYS).x;
+    Step step = step_of(walk, n, KEYS);
+    uint at = step.at;
     if (OWNS_KEYS && !some_see(pair, at, KEYS, first, last)) continue;
+    if (OWNS_KEYS) enter(own_key, step);
+    else enter(query, step);
     LOAD_OTHERS(pair, others, at)
     [[unroll]] for (uint t = 0; t < OTHER_TILES; ++t) {
       SUMS product, d_weight;
@@ -93,10 +96,11 @@ void sum_up(uint group) {
 
     float a_factor[OTHERS_A_LANE], b_factor[OTHERS_A_LANE], a_most = 0.0, b_most = 0.0;
     [[unroll]] for (uint j = 0; j < OTHERS_A_LANE; ++j) {
-      uint other = j * LANES_A_ROW + part, mine = min(at + other, others - 1), key = OWNS_KEYS ? min(first + own, last) : mine;
+      uint other = j * LANES_A_ROW + part, mine = min(at + other, others - 1), key = OWNS_KEYS ? place : mine;
       if (OWNS_KEYS) query = query_row(pair, mine), stat = summed_stats[SUMMED_STATS * (pair * others + mine)].xyz;
-      Pair found = pair_of(products[own * PRODUCT_PITCH + other], d_weights[own * PRODUCT_PITCH + other], query, key, stat,
-                           at + other < others && in_band(query, key));
+      if (OWNS_KEYS) query.bias_line = own_key.bias_line;
+      bool visible = at + other < others && in_band(query, key) && (!OWNS_KEYS || is_neighbour(own_key, at + other));
+      Pair found = pair_of(products[own * PRODUCT_PITCH + other], d_weights[own * PRODUCT_PITCH + other], query, key, stat, visible);
       if (!OWNS_KEYS) add(weights, found.weight), add(slack, found.d_score);
       a_factor[j] = found.d_score * found.slope;
       b_factor[j] = OWNS_KEYS ? found.used : found.weight * found.slope;

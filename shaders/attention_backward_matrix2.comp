@@ -29,33 +29,41 @@ float larger(const in float a, const in float b) { return max(a, b); }
 float added_up(const in float a, const in float b) { return a + b; }
 
 // ---- Functions of elements (row, column, element, ...) ---------------------------------------------------------------
-// The tile's row 0 is the owned row `first`, of which `last` is the last; its column 0 the other row `at`, of the step's row `j`.
+// The tile's row 0 is the owned row `first`, of which `last` is the last; its column 0 row `j` of the step, which begins at `step`:
+// the first other row, and its line and column in a neighbourhood's grid.
 
-Pair found_at(uint row, uint column, float product, float d_weight, uint pair, uint first, uint last, uint at) {
-  uint others = OWNS_KEYS ? p.rows : p.keys, mine = min(at + column, others - 1), own = min(first + row, last);
-  uint key = OWNS_KEYS ? own : mine;
-  QueryRow query = query_row(pair, OWNS_KEYS ? mine : own);
+Pair found_at(uint row, uint column, float product, float d_weight, uint pair, uint first, uint last, uint j, uvec3 step) {
+  uint others = OWNS_KEYS ? p.rows : p.keys, other = step.x + j + column, mine = min(other, others - 1);
+  uint own = placed(min(first + row, last)), key = OWNS_KEYS ? own : mine;
+  QueryRow query = query_row(pair, OWNS_KEYS ? mine : own), own_key = OWNS_KEYS ? key_place(own) : NO_ROW;
+  if (OWNS_KEYS) {
+    enter(own_key, Step(step.x, false, step.y, step.z));
+    query.bias_line = own_key.bias_line;
+  } else {
+    enter(query, Step(step.x, false, step.y, step.z));
+  }
   vec3 stat;
   if (OWNS_KEYS)
     stat = summed_stats[SUMMED_STATS * (pair * p.rows + mine)].xyz;
   else
     stat = vec3(stats[STATS * (pair * p.rows + own)], stats[STATS * (pair * p.rows + own) + 1], 1.0);
-  return pair_of(product, d_weight, query, key, stat, at + column < others && in_band(query, key));
+  bool visible = other < others && in_band(query, key) && (!OWNS_KEYS || is_neighbour(own_key, other));
+  return pair_of(product, d_weight, query, key, stat, visible);
 }
-float a_factor_of(const in uint row, const in uint column, const in float product, const in float d_weight, const in uint pair, const in uint first, const in uint last, const in uint at, const in uint j) {
-  Pair found = found_at(row, column, product, d_weight, pair, first, last, at);
+float a_factor_of(const in uint row, const in uint column, const in float product, const in float d_weight, const in uint pair, const in uint first, const in uint last, const in uint j, const in uint at, const in uint line, const in uint of_line) {
+  Pair found = found_at(row, column, product, d_weight, pair, first, last, j, uvec3(at, line, of_line));
   return FORBIDS && found.weight != 0.0 && (stained[j + column] & 1u) != 0u ? QUIET_NAN : found.d_score * found.slope;
 }
-float b_factor_of(const in uint row, const in uint column, const in float product, const in float d_weight, const in uint pair, const in uint first, const in uint last, const in uint at, const in uint j) {
-  Pair found = found_at(row, column, product, d_weight, pair, first, last, at);
+float b_factor_of(const in uint row, const in uint column, const in float product, const in float d_weight, const in uint pair, const in uint first, const in uint last, const in uint j, const in uint at, const in uint line, const in uint of_line) {
+  Pair found = found_at(row, column, product, d_weight, pair, first, last, j, uvec3(at, line, of_line));
   if (FORBIDS && found.weight != 0.0 && (stained[j + column] & (OWNS_KEYS ? 2u : 1u)) != 0u) return QUIET_NAN;
   return OWNS_KEYS ? found.used : found.weight * found.slope;
 }
-float weight_of_pair(const in uint row, const in uint column, const in float product, const in float d_weight, const in uint pair, const in uint first, const in uint last, const in uint at) {
-  return found_at(row, column, product, d_weight, pair, first, last, at).weight;
+float weight_of_pair(const in uint row, const in uint column, const in float product, const in float d_weight, const in uint pair, const in uint first, const in uint last, const in uint j, const in uint at, const in uint line, const in uint of_line) {
+  return found_at(row, column, product, d_weight, pair, first, last, j, uvec3(at, line, of_line)).weight;
 }
-float d_score_of_pair(const in uint row, const in uint column, const in float product, const in float d_weight, const in uint pair, const in uint first, const in uint last, const in uint at) {
-  return found_at(row, column, product, d_weight, pair, first, last, at).d_score;
+float d_score_of_pair(const in uint row, const in uint column, const in float product, const in float d_weight, const in uint pair, const in uint first, const in uint last, const in uint j, const in uint at, const in uint line, const in uint of_line) {
+  return found_at(row, column, product, d_weight, pair, first, last, j, uvec3(at, line, of_line)).d_score;
 }
 float largest_of(const in uint row, const in uint column, const in float most, const in float factor) { return max(most, abs(factor)); }
 // By what a row's factors are divided before they are f16: their largest, or 1 where that scales nothing.
@@ -77,11 +85,11 @@ float excess_of_row(float weights, float slack, uint own_row) {
 }
 float factor_at(const in uint row, const in uint column, const in float weights) { return factor_of_row(weights) * p.scale; }
 float excess_at(const in uint row, const in uint column, const in float weights, const in float slack, const in uint pair, const in uint first, const in uint last) {
-  return excess_of_row(weights, slack, pair * p.rows + min(first + row, last)) * factor_of_row(weights) * p.scale;
+  return excess_of_row(weights, slack, pair * p.rows + placed(min(first + row, last))) * factor_of_row(weights) * p.scale;
 }
 float put_stats(const in uint row, const in uint column, const in float weights, const in float slack, const in uint pair, const in uint first, const in uint last) {
   if (column == 0 && first + row <= last) {
-    uint own_row = pair * p.rows + first + row;
+    uint own_row = pair * p.rows + placed(first + row);
     vec2 stat = vec2(stats[STATS * own_row], stats[STATS * own_row + 1]);
     d_stats[SUMMED_STATS * own_row] = vec4(stat + vec2(0.0, excess_of_row(weights, slack, own_row)), factor_of_row(weights), 0.0);
     if (RANGED) d_stats[SUMMED_STATS * own_row + 1] = vec4(vec2(row_range(pair, first + row)), 0.0, 0.0);
@@ -90,11 +98,11 @@ float put_stats(const in uint row, const in uint column, const in float weights,
 }
 float put_a(const in uint row, const in uint column, const in float result, const in uint pair, const in uint first, const in uint last, const in uint j) {
   uint count = OWNS_KEYS ? p.keys : p.rows;
-  if (first + row <= last && j + column < D) STORE(d_a, (pair * count + first + row) * D + j + column, result);
+  if (first + row <= last && j + column < D) STORE(d_a, (pair * count + placed(first + row)) * D + j + column, result);
   return result;
 }
 float put_b(const in uint row, const in uint column, const in float result, const in uint pair, const in uint first, const in uint last, const in uint j) {
-  if (first + row <= last && j + column < DV) STORE(d_b, (pair * p.keys + first + row) * DV + j + column, result);
+  if (first + row <= last && j + column < DV) STORE(d_b, (pair * p.keys + placed(first + row)) * DV + j + column, result);
   return result;
 }
 
@@ -103,7 +111,7 @@ float put_b(const in uint row, const in uint column, const in float result, cons
   {                                                                                                                               \
     SUMS factor[OTHER_TILES], most = SUMS(0.0);                                                                                   \
     [[unroll]] for (uint t = 0; t < OTHER_TILES; ++t) {                                                                           \
-      coopMatPerElementNV(factor[t], product[t], factor_of, d_weight[t], pair, own, last, at + t * MATRIX_N, t * MATRIX_N);       \
+      coopMatPerElementNV(factor[t], product[t], factor_of, d_weight[t], pair, own, last, t * MATRIX_N, at, step.line, step.column);\
       coopMatPerElementNV(most, most, largest_of, factor[t]);                                                                     \
     }                                                                                                                             \
     coopMatReduceNV(scales, most, gl_CooperativeMatrixReduceRowNV, larger);                                                       \
@@ -113,7 +121,7 @@ float put_b(const in uint row, const in uint column, const in float result, cons
 #define ADD_EXACTLY(value, rest, pair_function)                                                                                   \
   {                                                                                                                               \
     SUMS term, before = value;                                                                                                    \
-    coopMatPerElementNV(term, product[t], pair_function, d_weight[t], pair, own, last, at + t * MATRIX_N);                        \
+    coopMatPerElementNV(term, product[t], pair_function, d_weight[t], pair, own, last, t * MATRIX_N, at, step.line, step.column);  \
     coopMatPerElementNV(value, before, value_after, rest, term);                                                                  \
     coopMatPerElementNV(rest, rest, rest_after, before, term);                                                                    \
   }
@@ -134,9 +142,10 @@ void sum_up(uint group) {
 
   KeyRange keys = visible_keys(pair, first, last);
   uvec2 range = OWNS_KEYS ? visible_rows(first, last) : uvec2(keys.begin, keys.end);
-  Walk walk = walk_of(pair, owner, range.x, range.y, others, KEYS);
+  Walk walk = walk_of(pair, owner, first, last, range.x, range.y, others, KEYS);
   for (uint n = 0; n < walk.steps; ++n) {
-    uint at = step_of(walk, n, KEYS).x;
+    Step step = step_of(walk, n, KEYS);
+    uint at = step.at;
     if (OWNS_KEYS && !some_see(pair, at, KEYS, first, last)) continue;
     LOAD_OTHERS(pair, others, at)
     SUMS product[OTHER_TILES], d_weight[OTHER_TILES], scales;

@@ -64,12 +64,12 @@ void sum_up() {
   uint pair = FLAT_GROUP / p.row_blocks, rows_a_group = WG / KEYS;
   uint count = OWNS_KEYS ? p.keys : p.rows, others = OWNS_KEYS ? p.rows : p.keys;
   uint first = FLAT_GROUP % p.row_blocks * rows_a_group, last = min(first + rows_a_group, count) - 1;
-  uint wanted = first + LANE / KEYS, own = min(wanted, last), own_row = pair * count + own;  // past the end: not stored
+  uint wanted = first + LANE / KEYS, own = placed(min(wanted, last)), own_row = pair * count + own;  // past the end: not stored
   vec4 a[A_QUADS], b[B_QUADS], sum_a[A_QUADS], sum_b[OWNS_KEYS ? B_QUADS : 1];
   vec4 sum_w[OWNS_KEYS ? 1 : A_QUADS];  // Σ w k, by which the slack is taken back
   EACH_A a[i] = own_a(own_row, i), sum_a[i] = vec4(0.0);
   EACH_B b[i] = own_b(own_row, i);
-  QueryRow query = NO_ROW;
+  QueryRow query = NO_ROW, own_key = OWNS_KEYS ? key_place(own) : NO_ROW;
   vec3 stat = vec3(0.0);
   ExactSum weights = ExactSum(0.0, 0.0), slack = weights;  // Σ w and Σ ds of the lane's keys
   if (OWNS_KEYS) {
@@ -82,11 +82,14 @@ void sum_up() {
 
   KeyRange keys = visible_keys(pair, first, last);
   uvec2 range = OWNS_KEYS ? visible_rows(first, last) : uvec2(keys.begin, keys.end);
-  Walk walk = walk_of(pair, FLAT_GROUP % p.row_blocks, range.x, range.y, others, KEYS);
+  Walk walk = walk_of(pair, FLAT_GROUP % p.row_blocks, first, last, range.x, range.y, others, KEYS);
   for (uint n = 0; n < walk.steps; ++n) {
-    uint at = step_of(walk, n, KEYS).x;
+    Step step = step_of(walk, n, KEYS);
+    uint at = step.at;
     if (!OWNS_KEYS && out_of_range(keys, at, KEYS)) continue;
     if (OWNS_KEYS && !some_see(pair, at, KEYS, first, last)) continue;
+    if (OWNS_KEYS) enter(own_key, step);
+    else enter(query, step);
     // Past the end: the last row again, with weight 0.
     EACH_STEP {
       uint row = pair * others + min(at + j, others - 1);
@@ -100,7 +103,9 @@ void sum_up() {
     EACH_STEP product += parts[COLUMN * PITCH + FIRST_LANE + j];
     uint mine = min(at + COLUMN, others - 1), key = OWNS_KEYS ? own : mine;
     if (OWNS_KEYS) query = query_row(pair, mine), stat = summed_stats[SUMMED_STATS * (pair * others + mine)].xyz;
-    Pair found = pair_of(product.x, product.y, query, key, stat, at + COLUMN < others && in_band(query, key));
+    if (OWNS_KEYS) query.bias_line = own_key.bias_line;
+    bool visible = at + COLUMN < others && in_band(query, key) && (!OWNS_KEYS || is_neighbour(own_key, at + COLUMN));
+    Pair found = pair_of(product.x, product.y, query, key, stat, visible);
     if (!OWNS_KEYS) add(weights, found.weight), add(slack, found.d_score);
     float slope = found.slope * p.scale;
     factors[LANE] = vec2(found.d_score * slope, OWNS_KEYS ? found.used : found.weight * slope);

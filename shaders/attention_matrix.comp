@@ -45,7 +45,7 @@ void attend(uint group) {
   OnlineSoftmax state[ROWS];
   EACH_TILE {
     own[r] = tile_row(own_of_one, r);
-    at[r] = query_row(pair, min(first + own[r], last));
+    at[r] = query_row(pair, placed(min(first + own[r], last)));
     state[r] = online_softmax_start();
   }
 
@@ -56,9 +56,11 @@ void attend(uint group) {
   [[unroll]] for (uint n = 0; n < ROWS * V_TILES; ++n) sum[n] = SUMS(0.0);
 
   KeyRange keys = visible_keys(pair, first, last);
-  Walk walk = walk_of(pair, owner, keys.begin, keys.end, p.keys, KEYS);
+  Walk walk = walk_of(pair, owner, first, last, keys.begin, keys.end, p.keys, KEYS);
   for (uint n = 0; n < walk.steps; ++n) {
-    uint j0 = step_of(walk, n, KEYS).x;
+    Step step = step_of(walk, n, KEYS);
+    uint j0 = step.at;
+    EACH_TILE enter(at[r], step);
     barrier();  // the tile's last readers are done
     load_keys_and_values(pair, j0, n + 1);
     barrier();
@@ -112,7 +114,7 @@ void attend(uint group) {
     settle(state[r]);
     [[unroll]] for (uint d = 1; d < LANES_A_ROW; d *= 2) state[r].l += subgroupShuffleXor(state[r].l, d);
     if (part == 0) factors[own[r]] = nothing_seen(state[r]) ? 0.0 : 1.0 / state[r].l;
-    if (LSE != 0 && part == 0 && first + own[r] <= last) lse[pair * p.rows + first + own[r]] = log_sum_exp(state[r]);
+    if (LSE != 0 && part == 0 && first + own[r] <= last) lse[pair * p.rows + placed(first + own[r])] = log_sum_exp(state[r]);
   }
   subgroup_wrote();
   EACH_TILE {
@@ -126,7 +128,7 @@ void attend(uint group) {
         if (at_row > last || column >= DV) continue;
         float result = scores[row * SCORE_PITCH + e % MATRIX_N];
         if (FORBIDS) result += stain(tile_row(row, r), column);
-        STORE(y, (pair * p.rows + at_row) * DV + column, result);
+        STORE(y, (pair * p.rows + placed(at_row)) * DV + column, result);
       }
       subgroup_wrote();
     }

@@ -30,9 +30,13 @@ float added(const in float a, const in float b) { return a + b; }
 
 // ---- Functions of elements (row, column, element, ...): `first` is the number of the tile's row 0, `last` that of the last row ------
 
-float score_of(const in uint row, const in uint column, const in float product, const in uint pair, const in uint first, const in uint last, const in uint j0) {
-  uint key = j0 + column;
-  QueryRow at = query_row(pair, min(first + row, last));
+QueryRow query_at(uint pair, uint row, uint last) { return query_row(pair, placed(min(row, last))); }
+
+// `j`: of the tile's column 0 in the step, which begins at `step_at`.
+float score_of(const in uint row, const in uint column, const in float product, const in uint pair, const in uint first, const in uint last, const in uint j, const in uint step_at, const in uint step_line, const in uint step_column) {
+  uint key = step_at + j + column;
+  QueryRow at = query_at(pair, first + row, last);
+  enter(at, Step(step_at, false, step_line, step_column));
   float score = changed(capped(product * p.scale), at, min(key, p.keys - 1));
   return key < p.keys && in_band(at, key) ? score : NEGATIVE_INFINITY;
 }
@@ -51,7 +55,7 @@ float differences_of(const in uint row, const in uint column, const in float bef
   return state.differences;
 }
 float used_at(const in uint row, const in uint column, const in float weight, const in uint pair, const in uint first, const in uint last, const in uint j0) {
-  return used(weight, query_row(pair, min(first + row, last)), min(j0 + column, p.keys - 1));
+  return used(weight, query_at(pair, first + row, last), min(j0 + column, p.keys - 1));
 }
 float stained_by(const in uint row, const in uint column, const in float weight, const in uint own, const in uint j) {
   if (weight != 0.0) note_stains(own + row, j + column);
@@ -67,12 +71,12 @@ float share_of(const in uint row, const in uint column, const in float m, const 
   return nothing_seen(state) ? 0.0 : 1.0 / state.l;
 }
 float put_lse(const in uint row, const in uint column, const in float m, const in float l, const in float differences, const in uint pair, const in uint first, const in uint last) {
-  if (column == 0 && first + row <= last) lse[pair * p.rows + first + row] = log_sum_exp(settled(m, l, differences));
+  if (column == 0 && first + row <= last) lse[pair * p.rows + placed(first + row)] = log_sum_exp(settled(m, l, differences));
   return m;
 }
 float put_result(const in uint row, const in uint column, const in float result, const in uint pair, const in uint first, const in uint last, const in uint own, const in uint j) {
   if (first + row <= last && j + column < DV)
-    STORE(y, (pair * p.rows + first + row) * DV + j + column, FORBIDS ? result + stain(own + row, j + column) : result);
+    STORE(y, (pair * p.rows + placed(first + row)) * DV + j + column, FORBIDS ? result + stain(own + row, j + column) : result);
   return result;
 }
 
@@ -94,9 +98,10 @@ void attend(uint group) {
   }
 
   KeyRange keys = visible_keys(pair, first, last);
-  Walk walk = walk_of(pair, owner, keys.begin, keys.end, p.keys, KEYS);
+  Walk walk = walk_of(pair, owner, first, last, keys.begin, keys.end, p.keys, KEYS);
   for (uint n = 0; n < walk.steps; ++n) {
-    uint j0 = step_of(walk, n, KEYS).x;
+    Step step = step_of(walk, n, KEYS);
+    uint j0 = step.at;
     barrier();  // the tile's last readers are done
     load_keys_and_values(pair, j0, n + 1);
     barrier();
@@ -108,7 +113,7 @@ void attend(uint group) {
     EACH_TILE {
       SUMS largest = m[r], to, keep;
       [[unroll]] for (uint t = 0; t < KEY_TILES; ++t) {
-        coopMatPerElementNV(score[r * KEY_TILES + t], score[r * KEY_TILES + t], score_of, pair, first + own[r], last, j0 + t * MATRIX_N);
+        coopMatPerElementNV(score[r * KEY_TILES + t], score[r * KEY_TILES + t], score_of, pair, first + own[r], last, t * MATRIX_N, j0, step.line, step.column);
         coopMatPerElementNV(largest, largest, larger_of, score[r * KEY_TILES + t]);
       }
       coopMatReduceNV(to, largest, gl_CooperativeMatrixReduceRowNV, larger);

@@ -82,14 +82,18 @@ const bool CARE = FORBIDS || (BY_ADDRESS && MODE != ATTENTION_STEPS_WHOLE);
 
 // Where attend() came upon a sum that is not finite: its rows again, one a lane, with nothing of v where a weight is 0.
 // To ask for that in every multiply-add took twice the time, and a branch in the loop 5 to 20%.
-void attend_with_care(uint pair, uint first, uint last, KeyRange keys) {
+void attend_with_care(uint pair, uint owner, uint first, uint last, KeyRange keys) {
   for (uint r = 0; r < ROWS; ++r) {
-    uint row = min(first + r * WG + gl_LocalInvocationID.x, last);
+    uint row = placed(min(first + r * WG + gl_LocalInvocationID.x, last));
     QueryRow at = query_row(pair, row);
     OnlineSoftmax state = online_softmax_start();
     vec4 sum[V_QUADS];
     [[unroll]] for (uint i = 0; i < V_QUADS; ++i) sum[i] = vec4(0.0);
-    for (uint j0 = keys.begin; j0 < keys.end; j0 += KEYS) {
+    Walk walk = walk_of(pair, owner, first, last, keys.begin, keys.end, p.keys, KEYS);
+    for (uint n = 0; n < walk.steps; ++n) {
+      Step step = step_of(walk, n, KEYS);
+      uint j0 = step.at;
+      enter(at, step);
       STEP_KEYS(pair, j0)
       float score[KEYS];
       EACH_KEY score[j] = 0.0;
@@ -130,7 +134,7 @@ void attend() {
   vec4 query[ROWS][QUADS], sum[ROWS][V_QUADS];
   OnlineSoftmax state[ROWS];
   EACH_ROW {
-    row[r] = min(first + r * WG + gl_LocalInvocationID.x, last);  // past the end: the last row again, not stored
+    row[r] = placed(min(first + r * WG + gl_LocalInvocationID.x, last));  // past the end: the last row again, not stored
     at[r] = query_row(pair, row[r]);
     state[r] = online_softmax_start();
     [[unroll]] for (uint i = 0; i < QUADS; ++i) query[r][i] = vec4(0.0);
@@ -142,11 +146,12 @@ void attend() {
   }
 
   KeyRange keys = visible_keys(pair, first, last);
-  Walk walk = walk_of(pair, owner, keys.begin, keys.end, p.keys, KEYS);
+  Walk walk = walk_of(pair, owner, first, last, keys.begin, keys.end, p.keys, KEYS);
   for (uint n = 0; n < walk.steps; ++n) {
-    uvec2 at_step = step_of(walk, n, KEYS);
-    uint j0 = at_step.x;
+    Step step = step_of(walk, n, KEYS);
+    uint j0 = step.at;
     if (out_of_range(keys, j0, KEYS)) continue;
+    EACH_ROW enter(at[r], step);
     STEP_KEYS(pair, j0)
     float score[ROWS][KEYS];
     EACH_ROW EACH_KEY score[r][j] = 0.0;
@@ -163,7 +168,7 @@ void attend() {
       }
     }
     if (SOFTCAP != 0) EACH_ROW EACH_KEY score[r][j] = capped(score[r][j]);
-    if (CHANGES && !(ONLY_MOD_MASKS && at_step.y != 0)) EACH_ROW EACH_KEY score[r][j] = changed(score[r][j], at[r], min(j0 + j, p.keys - 1));
+    if (CHANGES && !(ONLY_MOD_MASKS && step.whole)) EACH_ROW EACH_KEY score[r][j] = changed(score[r][j], at[r], min(j0 + j, p.keys - 1));
     if (j0 < keys.all_begin || j0 + KEYS > keys.all_end)
       EACH_ROW EACH_KEY if (j0 + j >= p.keys || !in_band(at[r], j0 + j)) score[r][j] = NEGATIVE_INFINITY;
 
@@ -198,7 +203,7 @@ void attend() {
   if (CARE) {
     uint care_of_any = 0;
     EACH_KEY care_of_any |= of_lane(care, j);
-    if (care_of_any != 0) attend_with_care(pair, first, last, keys);
+    if (care_of_any != 0) attend_with_care(pair, owner, first, last, keys);
   }
 }
 

@@ -33,13 +33,18 @@ shared vec4 weights[TILE_ROWS * COLUMNS];  // [row][g]: keys g, g + 8, g + 16, g
 #define EACH_ROW [[unroll]] for (uint r = 0; r < ROWS; ++r)
 #define EACH_KEY [[unroll]] for (uint c = 0; c < 4; ++c)
 
+// Of a neighbourhood, the rows of q that this lane loads.
+const uint LOADS = (TILE_ROWS * CHUNK + LANES - 1) / LANES;
+uint row_of_load[NEIGHBOURS ? LOADS : 1];
+
 void load_chunk(uint pair, uint first, uint last, uint j0, uint chunk) {
   uint quad = chunk * CHUNK + gl_LocalInvocationID.x % CHUNK;
   bool inside = quad < QUADS;
   [[unroll]] for (uint n = 0; n < TILE_ROWS; n += LANES / CHUNK) {
     uint row = n + gl_LocalInvocationID.x / CHUNK;
     vec4 x = vec4(0.0);
-    if (inside && row < TILE_ROWS && first + row <= last) x = load_q(pair * p.rows + first + row, quad) * p.scale;
+    uint stored = NEIGHBOURS ? row_of_load[n * CHUNK / LANES] : first + row;
+    if (inside && row < TILE_ROWS && first + row <= last) x = load_q(pair * p.rows + stored, quad) * p.scale;
     if (row < TILE_ROWS) tile[row * PITCH + gl_LocalInvocationID.x % CHUNK] = x;
   }
   uint key = gl_LocalInvocationID.x / CHUNK;
@@ -90,18 +95,23 @@ void attend(uint group) {
   OnlineSoftmax state[ROWS];
   vec4 sum[ROWS][MOST_SUMS];
   EACH_ROW {
-    at[r] = query_row(pair, min(first + own + r, last));
+    at[r] = query_row(pair, placed(min(first + own + r, last)));
     state[r] = online_softmax_start();
     [[unroll]] for (uint t = 0; t < SUMS; ++t) sum[r][t] = vec4(0.0);
   }
 
+  if (NEIGHBOURS)
+    [[unroll]] for (uint n = 0; n < LOADS; ++n) row_of_load[n] = placed(min(first + n * (LANES / CHUNK) + gl_LocalInvocationID.x / CHUNK, last));
+
   uint slices = 0;
   if (gl_LocalInvocationID.x == 0) not_finite_slice = 0;
   KeyRange keys = visible_keys(pair, first, last);
-  Walk walk = walk_of(pair, owner, keys.begin, keys.end, p.keys, TILE_KEYS);
+  Walk walk = walk_of(pair, owner, first, last, keys.begin, keys.end, p.keys, TILE_KEYS);
   for (uint n = 0; n < walk.steps; ++n) {
-    uint j0 = step_of(walk, n, TILE_KEYS).x;
+    Step step = step_of(walk, n, TILE_KEYS);
+    uint j0 = step.at;
     if (out_of_range(keys, j0, TILE_KEYS)) continue;
+    EACH_ROW enter(at[r], step);
     vec4 score[ROWS];
     EACH_ROW score[r] = vec4(0.0);
     for (uint chunk = 0; chunk < (QUADS + CHUNK - 1) / CHUNK; ++chunk) {
@@ -148,7 +158,7 @@ void attend(uint group) {
   EACH_ROW state[r].l = 0.0;
   [[dont_unroll]] for (uint g = 0; g < COLUMNS; ++g) EACH_ROW state[r].l += weights[(own + r) * COLUMNS + g].x;
   EACH_ROW {
-    uint row = pair * p.rows + first + own + r;
+    uint row = pair * p.rows + placed(first + own + r);
     if (first + own + r <= last) {
       [[unroll]] for (uint t = 0; t < SUMS; ++t)
         if (t * COLUMNS + column < V_QUADS) store_y(row, t * COLUMNS + column, result_of(state[r], sum[r][t]));

@@ -15,6 +15,11 @@ const char* to_string(CausalAlign align) {
   return enum_name(names, align);
 }
 
+const char* to_string(NeighbourhoodEdge edge) {
+  static constexpr const char* names[] = {"clipped", "shifted"};
+  return enum_name(names, edge);
+}
+
 namespace ops {
 
 AttentionShape::AttentionShape(const NodeView& node)
@@ -53,10 +58,14 @@ AttentionBand band_of(const AttentionAttrs& attrs, const AttentionShape& shape) 
 
 namespace {
 
-void check_mask(InferContext& context, const Shape& scores) {
+void check_mask(InferContext& context, const Shape& scores, const Grids& grids) {
   const DType dtype = context.dtype(3);
   if (dtype != DType::boolean && dtype != DType::f32 && dtype != context.dtype(0))
-    return context.fail("the mask is ", to_string(dtype), ", not boolean, f32 or q's ", to_string(context.dtype(0)));
+    return context.fail(grids.biased ? "neighbourhood.bias is " : "the mask is ", to_string(dtype), ", not boolean, f32 or q's ", to_string(context.dtype(0)));
+  if (grids.biased) {
+    if (const std::string fault = bias_fault(grids, context.shape(3), scores[1]); !fault.empty()) context.fail(fault);
+    return;
+  }
   if (!ir::broadcasts_to(context.shape(3), scores))
     return context.fail("mask ", to_string(context.shape(3)), " does not broadcast to [B,H,Lq,Lk] = ", to_string(scores));
 }
@@ -135,7 +144,10 @@ void infer(InferContext& context) {
   if (paged) check_pages(context, attrs);
   if (!context.error.empty()) return;
   const Shape scores{q[0], q[1], q[2], paged ? context.shape(attention_pages)[1] * k[2] : k[2]};
-  if (context.has(3)) check_mask(context, scores);
+  if (const std::string fault = neighbourhood_fault(attrs.grids, scores[2], scores[3]); !fault.empty()) return context.fail(fault);
+  if (attrs.grids && paged) return context.fail("keys are in pages, and a neighbourhood is given: pages have no grid");
+  if (attrs.grids && context.has(attention_ranges)) return context.fail("key_ranges and a neighbourhood are given: a key is seen by one of them");
+  if (context.has(3)) check_mask(context, scores, attrs.grids);
   if (context.has(attention_ranges)) check_ranges(context, q);
   context.out = {{{q[0], q[1], q[2], size_of_v}, context.dtype(0)}};
   if (attrs.lse) context.out.push_back({{q[0], q[1], q[2]}, DType::f32});
@@ -152,11 +164,14 @@ double sum_clamped(std::int64_t n, std::int64_t shift, std::int64_t limit) {
   return up_to(n - 1 + shift) - up_to(shift - 1);
 }
 
-// Two products of the pairs of query and key that causal and the window leave; those of a mask or of ranges are counted.
+// Two products of the pairs of query and key that causal and the window, or a neighbourhood, leave; those of a mask or of ranges are
+// counted.
 double flops(const NodeView& node) {
   const AttentionShape shape(node);
-  const AttentionBand band = band_of(node.attrs<AttentionAttrs>(), shape);
-  const double pairs = std::max(0.0, sum_clamped(shape.Lq, band.high + 1, shape.Lk) - sum_clamped(shape.Lq, band.low, shape.Lk));
+  const auto& attrs = node.attrs<AttentionAttrs>();
+  const AttentionBand band = band_of(attrs, shape);
+  double pairs = std::max(0.0, sum_clamped(shape.Lq, band.high + 1, shape.Lk) - sum_clamped(shape.Lq, band.low, shape.Lk));
+  if (attrs.grids) pairs = std::min(pairs, pairs_of_neighbours(attrs.grids));
   return 2 * static_cast<double>(shape.B * shape.H) * pairs * static_cast<double>(shape.D + shape.Dv);
 }
 
@@ -219,11 +234,16 @@ extern constexpr OpDef attention_op{.name = "attention",
 
 AttentionResult attention_full(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc, CallSite site) {
   ops::AttentionAttrs attrs{desc.causal, desc.align, desc.window_left, desc.window_right, 1, desc.softcap,
-                            desc.return_lse, desc.return_weights, desc.dropout, desc.dropout_stream, desc.mod, desc.normalize, desc.quantized};
+                            desc.return_lse, desc.return_weights, desc.dropout, desc.dropout_stream, desc.mod, desc.normalize, desc.quantized, ops::grids_of(desc.neighbourhood)};
   const std::int64_t size = q && q.shape().rank() == 4 ? q.dim(3) : 0;  // other ranks are infer's to refuse
   if (size > 0) attrs.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(size)));
   if (desc.scale) attrs.scale = *desc.scale;
-  std::vector<Tensor> in{q, k, v, desc.mask, desc.dropout_state, desc.key_ranges, desc.page_table};
+  const Tensor bias = desc.neighbourhood.bias;
+  if (desc.mask && bias) {
+    ops::refuse(desc.mask, site, "attention: a mask ", to_string(desc.mask.shape()), " and neighbourhood.bias ", to_string(bias.shape()), " are given, of which there is one");
+    return {};
+  }
+  std::vector<Tensor> in{q, k, v, bias ? bias : desc.mask, desc.dropout_state, desc.key_ranges, desc.page_table};
   for (Tensor buffer : desc.mod_buffers) in.push_back(buffer && ir::is_float(buffer.dtype()) ? cast(buffer, DType::f32, site) : buffer);
   const std::vector<Tensor> out = ops::append(ops::attention_op, in, ir::Attrs::of(attrs), site);
   AttentionResult result;

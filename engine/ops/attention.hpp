@@ -1,5 +1,5 @@
 #pragma once
-// The attention operator: its attributes, its kernels, and its unfused form. Operands q, k, v, mask, random state, key ranges, a
+// The attention operator: its attributes, its kernels, and its unfused form. Operands q, k, v, mask (or bias), random state, key ranges, a
 // table of pages, the buffers of a modification; results out, then lse and weights where they are asked for.
 
 #include "ops/attention_mod.hpp"
@@ -9,6 +9,17 @@
 #include <fovea/ops.hpp>
 
 namespace fovea::ops {
+
+// A Neighbourhood, whose keys' grid is no longer left out.
+struct Grids {
+  std::array<std::int64_t, 2> queries{}, keys{}, offset{}, radius{};
+  NeighbourhoodEdge edge = NeighbourhoodEdge::clipped;
+  bool biased = false;  // the mask is its bias
+
+  explicit operator bool() const { return queries != std::array<std::int64_t, 2>{}; }  // there is one
+  bool operator==(const Grids&) const = default;
+  std::array<std::int64_t, 2> bias_extents() const;
+};
 
 struct AttentionAttrs {
   bool causal = false;
@@ -22,6 +33,7 @@ struct AttentionAttrs {
   AttentionMod mod{};
   bool normalize = true;
   Quantized quantized = Quantized::none;  // what k and v are
+  Grids grids{};
 };
 template <class F>
 void describe(const AttentionAttrs& attrs, F&& field) {
@@ -38,6 +50,12 @@ void describe(const AttentionAttrs& attrs, F&& field) {
   field("mod", attrs.mod);
   field("normalize", attrs.normalize);
   field("quantized", attrs.quantized);
+  field("queries", attrs.grids.queries);
+  field("keys", attrs.grids.keys);
+  field("offset", attrs.grids.offset);
+  field("radius", attrs.grids.radius);
+  field("edge", attrs.grids.edge);
+  field("biased", attrs.grids.biased);
 }
 
 // attention_backward: operands q, k, v, mask, random state, (lse, delta, dlse) as [B,H,Lq,3] in f32, the gradient of the result, key
@@ -84,7 +102,7 @@ std::string page_table_fault(const Shape& table, DType dtype, std::int64_t items
 AttentionBand band_of(const AttentionAttrs& attrs, const AttentionShape& shape);
 // Whether a query may be kept from a key, so that what is stored there must not reach it; `masked`: by a mask or by ranges.
 inline bool attention_excludes(const AttentionAttrs& attrs, const AttentionShape& shape, bool masked) {
-  return masked || !band_of(attrs, shape).open || (attrs.mod && facts_of(attrs.mod).masks);
+  return masked || attrs.grids || !band_of(attrs, shape).open || (attrs.mod && facts_of(attrs.mod).masks);
 }
 constexpr std::uint32_t attention_ranges = 5, attention_backward_ranges = 7;    // the operand
 constexpr std::uint32_t attention_pages = 6;                                    // the table of pages
@@ -93,6 +111,29 @@ constexpr std::uint32_t attention_buffers = 7, attention_backward_buffers = 8;  
 inline ModCall mod_call(const AttentionAttrs& attrs, const AttentionShape& shape, std::span<const Tensor> buffers, CallSite site) {
   return {attrs.mod, {shape.B, shape.H, shape.Lq, shape.Lk}, buffers, site};
 }
+
+// ---- Neighbourhoods (attention_neighbourhood.cpp) -----------------------------------------------------------------
+
+Grids grids_of(const Neighbourhood& neighbourhood);
+// What is wrong with one of so many queries and keys, and with a bias; empty: nothing.
+std::string neighbourhood_fault(const Grids& grids, std::int64_t queries, std::int64_t keys);
+std::string bias_fault(const Grids& grids, const Shape& bias, std::int64_t heads);
+double pairs_of_neighbours(const Grids& grids);  // of one head
+
+// Steps in which a workgroup walks the keys, or the rows that share a key head: at most as many.
+std::uint64_t steps_over_keys(const Grids& grids, std::int64_t keys, std::uint64_t step);
+std::uint64_t steps_over_rows(const Grids& grids, std::int64_t rows, std::uint64_t step);
+// The constants and parameters of a neighbourhood; and the tile of a launch that owns so many rows a workgroup, on the side and with the step of `spec`.
+void set_neighbourhood(shader::AttentionSpec& spec, const Grids& grids);
+void set_neighbourhood(shader::AttentionParams& params, const Grids& grids);
+void set_tile(shader::AttentionSpec& spec, const Grids& grids, std::uint32_t rows);
+
+// [Lq,Lk]: whether a pair are neighbours. [1, 1 or H,Lq,Lk]: the bias of a pair. And what that gives back, in f32.
+Tensor neighbourhood_mask(ir::Graph& graph, const Grids& grids, CallSite site);
+Tensor bias_of_pairs(Tensor bias, const Grids& grids, CallSite site);
+Tensor bias_gradient(Tensor d_scores, const Shape& bias, const Grids& grids, CallSite site);
+
+// ---- Kernels ------------------------------------------------------------------------------------------------------
 
 extern const Kernel attention_kernels[7];
 

@@ -49,7 +49,16 @@ std::vector<PairSum> pair_sums(const NodeView& node) {
     const auto elements = static_cast<std::uint64_t>(summed.elements());
     sums.push_back({axes, u32(site), elements, static_cast<std::uint64_t>(scores.elements()) / std::max<std::uint64_t>(elements, 1)});
   };
-  if (attrs.d_mask) add(full_axes(node.in(3).shape, scores), 0, node.in(3).shape);
+  const Grids& grids = attrs.forward.grids;
+  if (attrs.d_mask && grids.biased) {
+    // Of [B,H,Lq,T], by the elements of the table.
+    const Shape& bias = node.in(3).shape;
+    const std::int64_t table = bias.at(-2) * bias.at(-1), heads = bias.rank() == 3 ? bias[0] : 1;
+    const auto readers = static_cast<std::uint64_t>(shape.B * shape.H * shape.Lq / std::max<std::int64_t>(heads, 1));
+    sums.push_back({heads == shape.H ? 10u : 8u, 0, static_cast<std::uint64_t>(heads * table), readers});
+  } else if (attrs.d_mask) {
+    add(full_axes(node.in(3).shape, scores), 0, node.in(3).shape);
+  }
   for (std::int64_t s : attrs.sites) {
     const ModSite& site = facts_of(attrs.forward.mod).sites[static_cast<std::size_t>(s)];
     add(site.axes, s + 1, mod_site_shape(site, scores));
@@ -84,8 +93,9 @@ bool loops_fit(const NodeView& node, const DeviceCaps& caps, std::uint64_t step,
     if (parts == 0 || (parts > 1 && sum.elements * parts * 4 > caps.max_storage_range)) return false;
     if (sum.readers + parts > UINT32_MAX) return false;  // counted in 32 bits
   }
-  const std::int64_t longest = std::max(shape.heads_a_key_head() * shape.Lq, shape.Lk);
-  const std::uint64_t steps = (ceil_div(static_cast<std::uint64_t>(longest), step) + ATTENTION_BLOCK) * (1 + inner);
+  const Grids& grids = node.attrs<AttentionBackwardAttrs>().forward.grids;
+  const std::uint64_t longest = std::max(steps_over_rows(grids, shape.heads_a_key_head() * shape.Lq, step), steps_over_keys(grids, shape.Lk, step));
+  const std::uint64_t steps = (longest + ATTENTION_BLOCK) * (1 + inner);
   return ops::loops_fit(caps, steps + (ranged ? 65 : 0));  // and the owned rows' ranges
 }
 
@@ -140,6 +150,7 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, Attent
     params.sums = static_cast<std::uint32_t>(sums);
     params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(owned), std::uint64_t{spec.WG / lanes} * spec.ROWS)));
     spec.BLOCKS = ATTENTION_BLOCKS_ALL;
+    if (walks) set_tile(spec, attrs.forward.grids, spec.WG / lanes * spec.ROWS);
     const LaunchOperand blocks = walks ? plan_blocks(plan, node, caps, attrs.forward, spec.SIDE, spec.WG / lanes * spec.ROWS, params,
                                                      attention_backward_buffers, spec)
                                        : unused();
@@ -164,6 +175,7 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, Attent
     next += 2;
   }
   spec.WG = 32;
+  spec.SIDE = ATTENTION_BACKWARD_QUERIES;
   stem = "attention_backward_mask";
   for (const PairSum& sum : pair_sums(node)) {
     spec.FULL_AXES = sum.axes, spec.SITE = sum.site, spec.MODE = ATTENTION_MASK_OF_PAIRS;
@@ -305,7 +317,8 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
     give(out[next++], sum_of_seen(d_product, grouped(wide(in[0])), true, scale), node.in(1));
     give(out[next++], sum_of_seen(with_factor(left_by_dropout(weights), excluded, mod), d_out, true, 1), node.in(2));
   }
-  if (attrs.d_mask) give(out[next++], sum_to(d_scores, node.in(3).shape, site), node.in(3));
+  const Grids& grids = attrs.forward.grids;
+  if (attrs.d_mask) give(out[next++], grids.biased ? bias_gradient(d_scores, node.in(3).shape, grids, site) : sum_to(d_scores, node.in(3).shape, site), node.in(3));
   for (std::int64_t s : attrs.sites) {
     const auto number = static_cast<std::size_t>(s);
     const bool of_factor = facts_of(attrs.forward.mod).sites[number].of_factor;
@@ -318,7 +331,9 @@ bool decompose(Builder& builder, const NodeView& node, std::span<const Tensor> i
 double flops(const NodeView& node) {
   const AttentionShape shape(node);
   const auto& attrs = node.attrs<AttentionBackwardAttrs>();
-  const auto pairs = static_cast<double>(shape.B * shape.H) * static_cast<double>(shape.Lq) * static_cast<double>(shape.Lk);
+  const Grids& grids = attrs.forward.grids;
+  const double pairs_of_head = grids ? pairs_of_neighbours(grids) : static_cast<double>(shape.Lq) * static_cast<double>(shape.Lk);
+  const double pairs = static_cast<double>(shape.B * shape.H) * pairs_of_head;
   const auto D = static_cast<double>(shape.D), Dv = static_cast<double>(shape.Dv);
   return 2 * pairs * (D + Dv + (attrs.d_q ? D : 0) + (attrs.d_kv ? D + Dv : 0));
 }

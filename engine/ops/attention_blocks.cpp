@@ -8,7 +8,7 @@ LaunchOperand plan_blocks(KernelPlan& plan, const NodeView& node, const DeviceCa
                           std::uint32_t rows, const AttentionParams& params, std::uint32_t first_buffer, AttentionSpec& spec) {
   const std::uint64_t blocks = ceil_div(side == ATTENTION_BACKWARD_KEYS ? params.rows : params.keys, ATTENTION_BLOCK);
   spec.BLOCKS = ATTENTION_BLOCKS_ALL;
-  if (!attrs.mod || !facts_of(attrs.mod).masks || blocks < 2) return unused();
+  if (!attrs.mod || !facts_of(attrs.mod).masks || attrs.grids || blocks < 2) return unused();
   const bool by_pair = facts_of(attrs.mod).mask_by_head;
   const std::uint64_t lists = std::uint64_t{by_pair ? params.pairs : 1} * params.row_blocks;
   if (lists * (blocks + 1) >= (std::uint64_t{1} << 32) || !loops_fit(caps, blocks)) return unused();  // counted in 32 bits; PACK walks them

@@ -94,11 +94,13 @@ Tensor attention_scores(Builder& builder, const AttentionShape& shape, const Att
     scores = select(allowed, scores, scalar(scores, -std::numeric_limits<float>::infinity(), site), site);
   };
   if (in.size() > 3 && in[3]) {
-    if (in[3].dtype() == DType::boolean)
-      forbid_where_not(in[3]);
+    const Tensor mask = attrs.grids.biased ? bias_of_pairs(in[3], attrs.grids, site) : in[3];
+    if (mask.dtype() == DType::boolean)
+      forbid_where_not(mask);
     else
-      scores = binary(Binary::add, scores, wide(in[3]), site);
+      scores = binary(Binary::add, scores, wide(mask), site);
   }
+  if (attrs.grids) forbid_where_not(neighbourhood_mask(builder.graph, attrs.grids, site));
   if (const AttentionBand band = band_of(attrs, shape); !band.open)
     forbid_where_not(band_mask(builder.graph, shape, band, site));
   if (ranges) {

@@ -41,6 +41,7 @@ AttentionSpec attention_spec(const NodeView& node, const AttentionAttrs& attrs) 
   spec.SOFTCAP = attrs.softcap > 0;
   spec.LSE = attrs.lse;
   spec.NORMALIZE = attrs.normalize;
+  set_neighbourhood(spec, attrs.grids);
   return spec;
 }
 
@@ -58,7 +59,11 @@ AttentionParams attention_params(const NodeView& node, const AttentionAttrs& att
   params.softcap = attrs.softcap;
   params.band_low = static_cast<std::int32_t>(band.low);
   params.band_high = static_cast<std::int32_t>(band.high);
-  if (node.has(3)) {
+  if (node.has(3) && attrs.grids.biased) {
+    const Shape& bias = node.in(3).shape;
+    if (bias.rank() == 3 && bias[0] > 1) params.mask_h = u32(bias[1] * bias[2]);
+    params.mask_j = 1;
+  } else if (node.has(3)) {
     const auto strides = ir::broadcast_strides(node.in(3).shape, {shape.B, shape.H, shape.Lq, shape.Lk});
     params.mask_b = u32(strides[0]), params.mask_h = u32(strides[1]);
     params.mask_i = u32(strides[2]), params.mask_j = u32(strides[3]);
@@ -67,6 +72,7 @@ AttentionParams attention_params(const NodeView& node, const AttentionAttrs& att
     const auto strides = ir::broadcast_strides(node.in(ranges).shape, {shape.B, shape.H, shape.Lq, 2});
     params.range_b = u32(strides[0]), params.range_h = u32(strides[1]), params.range_i = u32(strides[2]);
   }
+  set_neighbourhood(params, attrs.grids);
   params.keep_probability = 1 - attrs.dropout;
   params.stream = u32(attrs.stream);
   return params;
@@ -93,6 +99,8 @@ AttentionParams params_of(const NodeView& node) {
 }
 
 bool is_ranged(const NodeView& node) { return node.has(attention_ranges); }
+// What divides the keys in parts has no walk over windows.
+bool has_grids(const NodeView& node) { return static_cast<bool>(node.attrs<AttentionAttrs>().grids); }
 bool is_paged(const NodeView& node) { return node.has(attention_pages); }
 
 // The shader of this node, and behind the operands that it has in any case those that its variant and a modification add.
@@ -111,6 +119,7 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, Attent
   const auto& attrs = node.attrs<AttentionAttrs>();
   AttentionParams params = params_of(node);
   params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(params.rows, rows_a_group)));
+  set_tile(spec, attrs.grids, rows_a_group);
   const LaunchOperand blocks =
       plan_blocks(plan, node, caps, attrs, ATTENTION_BACKWARD_QUERIES, rows_a_group, params, attention_buffers, spec);
   Launch& launch = plan.launches.emplace_back();
@@ -143,7 +152,7 @@ AttentionSpec row_spec(const NodeView& node, const DeviceCaps& caps) {
 // Of the loops of attention_row.comp.
 std::uint64_t row_iterations(const NodeView& node, const AttentionSpec& spec) {
   const AttentionShape shape(node);
-  const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(shape.Lk), spec.KEYS) + ATTENTION_BLOCK;
+  const std::uint64_t steps = steps_over_keys(node.attrs<AttentionAttrs>().grids, shape.Lk, spec.KEYS) + ATTENTION_BLOCK;
   const bool excludes = attention_excludes(node.attrs<AttentionAttrs>(), shape, node.has(3) || is_ranged(node)) || shape.Lk % spec.KEYS != 0;
   const std::uint64_t with_care = excludes ? spec.ROWS : 0;
   const std::uint64_t ranges = is_ranged(node) ? std::uint64_t{spec.WG} * spec.ROWS + 1 : 0;
@@ -206,7 +215,7 @@ AttentionSpec tile_spec(const NodeView& node, const DeviceCaps& caps) {
 bool supports_tile(const NodeView& node, const DeviceCaps& caps) {
   if (!supports_shape(node)) return false;
   const AttentionShape shape(node);
-  const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(shape.Lk), ATTENTION_TILE_KEYS);
+  const std::uint64_t steps = steps_over_keys(node.attrs<AttentionAttrs>().grids, shape.Lk, ATTENTION_TILE_KEYS);
   const std::uint64_t chunks = ceil_div(static_cast<std::uint64_t>(shape.D), 16);      // of 4 + 1 iterations each
   // Of 8 + 1, as the maximum; and where the mask forbids, that of values that are not finite, which ends at once.
   const std::uint64_t slices = ceil_div(static_cast<std::uint64_t>(shape.Dv), 32);
@@ -255,7 +264,7 @@ bool supports_matrix(const NodeView& node, const DeviceCaps& caps) {
   // Authors' texts are compiled by a library that may not know of matrices; without NORMALIZE a weight may pass f16's range.
   if (!supports_shape(node) || node.in(0).dtype != DType::f16 || attrs.mod || !attrs.normalize || is_paged(node) || attrs.quantized != Quantized::none) return false;
   if (caps.few_registers && shape.D + shape.Dv > 128) return false;
-  return matrix_spec(node, caps, exchange).MATRIX_M > 0 && loops_fit(caps, ceil_div(static_cast<std::uint64_t>(shape.Lk), matrix_side(caps)) * 4096);
+  return matrix_spec(node, caps, exchange).MATRIX_M > 0 && loops_fit(caps, steps_over_keys(attrs.grids, shape.Lk, matrix_side(caps)) * 4096);
 }
 
 template <Exchange exchange>
@@ -283,7 +292,7 @@ AttentionSpec parts_spec(const NodeView& node, const DeviceCaps& caps) {
 // A lane keeps a row of q and one of v: of a large head, more than a GPU's registers.
 bool supports_parts(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
-  if (!supports_shape(node) || (caps.type != DeviceType::cpu && shape.D + shape.Dv > 64)) return false;
+  if (!supports_shape(node) || has_grids(node) || (caps.type != DeviceType::cpu && shape.D + shape.Dv > 64)) return false;
   const AttentionSpec spec = parts_spec(node, caps);
   const double lanes = static_cast<double>(shape.B * shape.H * shape.Lq) * static_cast<double>(spec.PARTS) * static_cast<double>(shape.Dv + 4);
   return lanes < 0x1p32 && loops_fit(caps, ceil_div(static_cast<std::uint64_t>(shape.Lk), std::uint64_t{spec.KEYS} * spec.PARTS) + 2);
@@ -339,7 +348,7 @@ AttentionSpec split_spec(const NodeView& node, const DeviceCaps& caps) {
 
 bool supports_split(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
-  if (!supports_shape(node) || caps.subgroup_size == 0 || shape.B * shape.H * shape.Lq == 0) return false;
+  if (!supports_shape(node) || has_grids(node) || caps.subgroup_size == 0 || shape.B * shape.H * shape.Lq == 0) return false;
   const AttentionSpec spec = split_spec(node, caps);
   const double numbers = static_cast<double>(shape.B * shape.H * shape.Lq) * static_cast<double>(spec.PARTS) * static_cast<double>(shape.Dv + 4);
   const std::uint64_t steps = ceil_div(static_cast<std::uint64_t>(shape.Lk), std::uint64_t{spec.KEYS} * spec.PARTS);

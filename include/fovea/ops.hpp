@@ -9,6 +9,7 @@
 
 #include <fovea/attention_mod.hpp>
 #include <fovea/ops/index.hpp>
+#include <fovea/ops/neighbourhood.hpp>
 #include <fovea/ops/quantize.hpp>
 #include <fovea/ops/random.hpp>
 #include <fovea/ops/spatial.hpp>  // pooling, sampling, resizing
@@ -51,6 +52,9 @@ struct AttentionDesc {
   // are clamped to [0, Lk], and an empty range sees nothing. Read on the device at every run; blocks of keys outside of the ranges
   // of all rows of a workgroup are not walked. serving.hpp makes them of lengths and of packed sequences.
   Tensor key_ranges{};
+  // Queries and keys on grids, and of those a window around each query. Beside it causal, the windows, a mask and mod keep to the
+  // numbers i and j; neither key_ranges nor pages.
+  Neighbourhood neighbourhood{};
   // Keys in pages: i32 [B,M], of which page_table[b,n] is the page with the keys n·page up to (n+1)·page of item b. k and v are then
   // [P,Hk,page,D] and [P,Hk,page,Dv], pages of all items in any order, and Lk = M·page. Read at every run; a number that is no
   // page counts as the nearest, and key_ranges keep rows from what is not filled. Neither gradient nor dropout. (Kwon et al. 2023)
@@ -76,7 +80,7 @@ struct AttentionResult {
 // f16 operands may be multiplied by matrix units, summed in f32; the weights are then rounded to f16 before they meet v.
 // q [B,H,Lq,D], k [B,Hk,Lk,D], v [B,Hk,Lk,Dv]; Hk divides H and query head h reads key head h / (H/Hk).
 // A row that may attend to nothing gives zeros. (Vaswani et al. 2017, eq. 1; online form: Milakov & Gimelshein 2018)
-// A key that causal, the window, a range or a boolean mask excludes contributes nothing, whatever k and v hold. An additive -inf
+// A key that causal, a window, a range or a boolean mask excludes contributes nothing, whatever k and v hold. An additive -inf
 // excludes by IEEE: v may hold anything, and a score of NaN or +inf becomes NaN. A row with a score of NaN or +inf is NaN
 // in every result. (An infinity in v beside a weight that underflows to 0 may be taken or left.)
 // Gradients keep to that: what an excluded key or the query of a row holds reaches no gradient but its own rows', and what a row
@@ -84,7 +88,8 @@ struct AttentionResult {
 // Errors: ranks other than 4, extents that do not fit (the axis is named), a mask or ranges that do not broadcast,
 // window < -1, softcap < 0, a softcap or scale that is not finite, dropout outside [0, 1) or without a state, buffers that are
 // not what mod declares, return_lse without normalize, a table of another shape, no pages, dropout beside pages,
-// words that do not fit head sizes.
+// words that do not fit head sizes, grids of other than Lq queries and Lk keys, a radius below 0, a radius or an offset past 2^28,
+// a neighbourhood beside ranges or pages, a bias of another shape or beside a mask.
 AttentionResult attention_full(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc = {}, CallSite site = CallSite::here());
 // The first result alone.
 Tensor attention(Tensor q, Tensor k, Tensor v, const AttentionDesc& desc = {}, CallSite site = CallSite::here());

@@ -48,7 +48,7 @@ FOVEA_ROW_STORER(store_y, y, y4, DV)
 #endif
 
 // A forbidden key weighs 0, and 0 times a NaN or an infinity of its v would be NaN.
-const bool FORBIDS = MASK != ATTENTION_MASK_NONE || BAND != 0 || MOD_MASKS || RANGED;
+const bool FORBIDS = MASK != ATTENTION_MASK_NONE || BAND != 0 || MOD_MASKS || RANGED || NEIGHBOURS;
 bvec4 not_finite_each(vec4 x) { return greaterThanEqual(floatBitsToUint(x) & 0x7fffffffu, uvec4(0x7f800000u)); }
 bool not_finite(vec4 x) { return any(not_finite_each(x)); }
 vec4 finite_of(vec4 x) { return mix(x, vec4(0.0), not_finite_each(x)); }
@@ -79,6 +79,8 @@ float capped(float score) { return SOFTCAP != 0 ? p.softcap * tanh_safe(score / 
 
 float masked(float score, QueryRow row, uint key) {
   uint at = row.mask + key * p.mask_j;
+  // Outside of the window, whose keys are excluded, some other bias.
+  if (BIAS != 0) at = min(at + row.bias_line, (p.mask_h == 0 ? 1 : p.heads) * grid_of_bias().x * grid_of_bias().y - 1);
   if (MASK == ATTENTION_MASK_BOOLEAN) return mask_words[at] != 0u ? score : NEGATIVE_INFINITY;
   if (MASK == ATTENTION_MASK_F32) return score + uintBitsToFloat(mask_words[at]);
   if (MASK == ATTENTION_MASK_STORAGE) return score + LOAD(mask_storage, at);

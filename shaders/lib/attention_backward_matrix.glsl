@@ -39,11 +39,11 @@ f16vec4 noted(f16vec4 x, uint row, uint bit) {
 
 // The owned rows first..last of `count`, as matrices. They are the subgroup's from `base` on.
 #define LOAD_OWN(a, b, pair, count, first, last, base)                                                                            \
-  FILL_TILE(0, TILE_ROWS, D_PITCH, QUADS, first + row <= last, own_a(pair * count + first + row, quad))                           \
+  FILL_TILE(0, TILE_ROWS, D_PITCH, QUADS, first + row <= last, own_a(pair * count + placed(first + row), quad))                   \
   barrier();                                                                                                                      \
   [[unroll]] for (uint d = 0; d < D_STEPS; ++d) coopMatLoad(a[d], tile, base * D_PITCH + d * MATRIX_K / 4, D_PITCH, ROW_MAJOR);   \
   barrier();                                                                                                                      \
-  FILL_TILE(0, TILE_ROWS, V_PITCH, V_QUADS, first + row <= last, own_b(pair * count + first + row, quad))                         \
+  FILL_TILE(0, TILE_ROWS, V_PITCH, V_QUADS, first + row <= last, own_b(pair * count + placed(first + row), quad))                 \
   barrier();                                                                                                                      \
   [[unroll]] for (uint d = 0; d < V_STEPS; ++d) coopMatLoad(b[d], tile, base * V_PITCH + d * MATRIX_K / 4, V_PITCH, ROW_MAJOR);
 // The other rows from `at` on, in shared memory.

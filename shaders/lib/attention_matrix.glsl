@@ -54,7 +54,7 @@ float stain(uint row, uint column) {
 #define LOAD_QUERIES(q, pair, first, last)                                                                                       \
   EACH_TILE {                                                                                                                     \
     if (r > 0) barrier();                                                                                                         \
-    FILL_TILE(0, SUBGROUPS * MATRIX_M, D_PITCH, QUADS, first + tile_row(row, r) <= last, q16(pair * p.rows + first + tile_row(row, r), quad)) \
+    FILL_TILE(0, SUBGROUPS * MATRIX_M, D_PITCH, QUADS, first + tile_row(row, r) <= last, q16(pair * p.rows + placed(first + tile_row(row, r)), quad)) \
     barrier();                                                                                                                    \
     [[unroll]] for (uint d = 0; d < D_STEPS; ++d)                                                                                 \
       coopMatLoad(q[r * D_STEPS + d], tile, gl_SubgroupID * MATRIX_M * D_PITCH + d * MATRIX_K / 4, D_PITCH, ROW_MAJOR);           \

@@ -83,21 +83,31 @@ uint key_row(uint pair, uint key) {
 uint key_row(uint pair, uint key) { return pair * p.keys + key; }
 #endif
 
+#include "neighbourhood.glsl"
+
 // A row: its query, where its mask begins, and its number among all rows.
 struct QueryRow {
   uint query, mask, number;
   int batch, head;  // where MODIFIES
-  uvec2 range;      // where RANGED
+  uvec2 range;      // where RANGED; of a neighbourhood, what of the window lies in the line that is walked
+  Window window;    // where NEIGHBOURS
+  uint bias_line;   // where BIAS: what the line adds to the place of a bias
 };
 const bool MODIFIES = MOD_SCORES || MOD_MASKS || MOD_FACTORS;
-const QueryRow NO_ROW = QueryRow(0, 0, 0, 0, 0, uvec2(0));
+const Window NO_WINDOW = Window(uvec2(0), uvec2(0));
+const QueryRow NO_ROW = QueryRow(0, 0, 0, 0, 0, uvec2(0), NO_WINDOW, 0);
 QueryRow query_row(uint pair, uint row) {
-  QueryRow result = QueryRow(row % p.queries, 0, pair * p.rows + row, 0, 0, uvec2(0));
+  QueryRow result = QueryRow(row % p.queries, 0, pair * p.rows + row, 0, 0, uvec2(0), NO_WINDOW, 0);
   if (RANGED) result.range = row_range(pair, row);
+  if (NEIGHBOURS && !OF_KEYS) result.window = window_of(place_of_query(result.query));
   if (MASK != ATTENTION_MASK_NONE || MODIFIES) {
     uvec2 of = batch_and_head(pair, row);
     uint batch = of.x, head = of.y;
     result.mask = batch * p.mask_b + head * p.mask_h + result.query * p.mask_i;
+    if (BIAS != 0) {  // of the key at line and column 0
+      uvec2 from = grid_of_bias() / 2 - place_of_query(result.query) - uvec2(offset_of_grids());
+      result.mask = head * p.mask_h + from.x * grid_of_bias().y + from.y;
+    }
     result.batch = int(batch), result.head = int(head);
   }
   return result;
@@ -108,6 +118,7 @@ struct KeyRange {
   uint begin, end, all_begin, all_end;
 };
 KeyRange keys_in_band(uint first, uint last) {
+  if (NEIGHBOURS) return KeyRange(0, p.keys, 0, 0);
   if (BAND == 0) return KeyRange(0, p.keys, 0, p.keys);
   bool one_head = first / p.queries == last / p.queries;
   int low = one_head ? int(first % p.queries) : 0, high = one_head ? int(last % p.queries) : int(p.queries) - 1;
@@ -132,28 +143,74 @@ bool in_band(uint query, uint key) {
   return BAND == 0 || (int(key) >= int(query) + p.band_low && int(key) <= int(query) + p.band_high);
 }
 bool in_band(QueryRow row, uint key) {
-  return in_band(row.query, key) && (!RANGED || (key >= row.range.x && key < row.range.y));
+  bool in_range = (!RANGED && (!NEIGHBOURS || OF_KEYS)) || (key >= row.range.x && key < row.range.y);
+  return in_band(row.query, key) && in_range;
 }
 // A step of a list, which knows nothing of ranges, outside of the keys that some row may see.
 bool out_of_range(KeyRange keys, uint first, uint step) {
   return RANGED && BLOCKS != ATTENTION_BLOCKS_ALL && (first >= keys.end || first + step <= keys.begin);
 }
 
-// The steps in which an owner walks the rows begin..end of the other side, or those of the blocks that its list names.
+// The steps in which an owner walks the rows begin..end of the other side, those of the blocks that its list names, or the
+// windows of the rows that it owns: line by line, head by head.
 struct Walk {
   uint begin, list, steps;
+  Window window;
+  uint head_line, line, column;  // of the next step
+};
+struct Step {
+  uint at;            // the first row
+  bool whole;         // the author's mask is true for all of its block
+  uint line, column;  // of the first row, in a neighbourhood's grid
 };
 uint length_of_list(uint others) { return (others + ATTENTION_BLOCK - 1) / ATTENTION_BLOCK + 1; }  // their number, then each
-Walk walk_of(uint pair, uint owner, uint begin, uint end, uint others, uint step) {
-  if (BLOCKS == ATTENTION_BLOCKS_ALL) return Walk(begin, 0, begin < end ? (end - begin + step - 1) / step : 0);
+// first..last: the owned rows.
+Walk walk_of(uint pair, uint owner, uint first, uint last, uint begin, uint end, uint others, uint step) {
+  if (NEIGHBOURS) {
+    Window window = windows_of(first, last);
+    uvec2 size = uvec2(max(ivec2(window.end) - ivec2(window.begin), ivec2(0)));
+    uint steps = size.x * ((size.y + step - 1) / step) * (OF_KEYS ? p.heads / p.key_heads : 1);
+    return Walk(0, 0, steps, window, 0, window.begin.x, window.begin.y);
+  }
+  if (BLOCKS == ATTENTION_BLOCKS_ALL) return Walk(begin, 0, begin < end ? (end - begin + step - 1) / step : 0, NO_WINDOW, 0, 0, 0);
   uint list = ((BLOCKS == ATTENTION_BLOCKS_BY_PAIR ? pair * p.row_blocks : 0) + owner) * length_of_list(others);
-  return Walk(0, list + 1, BLOCK_WORD(list) * (ATTENTION_BLOCK / step));
+  return Walk(0, list + 1, BLOCK_WORD(list) * (ATTENTION_BLOCK / step), NO_WINDOW, 0, 0, 0);
 }
-// The first row of step n, and 1 where the author's mask is true for all of its block.
-uvec2 step_of(Walk walk, uint n, uint step) {
-  if (BLOCKS == ATTENTION_BLOCKS_ALL) return uvec2(walk.begin + n * step, 0);
+// Step n; they are asked for one after another.
+Step step_of(inout Walk walk, uint n, uint step) {
+  if (NEIGHBOURS) {
+    uvec2 grid = other_grid();
+    Step next = Step((walk.head_line + walk.line) * grid.y + walk.column, false, walk.line, walk.column);
+    walk.column += step;
+    if (walk.column >= walk.window.end.y) {
+      walk.column = walk.window.begin.y, ++walk.line;
+      if (walk.line == walk.window.end.x) walk.line = walk.window.begin.x, walk.head_line += grid.x;
+    }
+    return next;
+  }
+  if (BLOCKS == ATTENTION_BLOCKS_ALL) return Step(walk.begin + n * step, false, 0, 0);
   uint a_block = ATTENTION_BLOCK / step, word = BLOCK_WORD(walk.list + n / a_block);
-  return uvec2((word >> 1) * ATTENTION_BLOCK + n % a_block * step, word & 1u);
+  return Step((word >> 1) * ATTENTION_BLOCK + n % a_block * step, (word & 1u) != 0u, 0, 0);
 }
+
+// An owned row comes to a step, of which it sees the part in its window. Owning keys, `row` stands for the key, and its range is one of
+// queries.
+void enter(inout QueryRow row, Step step) {
+  if (!NEIGHBOURS) return;
+  bool inside = step.line >= row.window.begin.x && step.line < row.window.end.x;
+  row.range = inside ? step.at - step.column + uvec2(row.window.begin.y, row.window.end.y) : uvec2(0);
+  if (BIAS != 0 && !OF_KEYS) row.bias_line = step.line * (grid_of_bias().y - k_columns());
+}
+// What a key has of a neighbourhood, as an owned row.
+QueryRow key_place(uint key) {
+  QueryRow result = NO_ROW;
+  if (!NEIGHBOURS) return result;
+  uvec2 at = place_of_key(key);
+  result.window = window_of(at);
+  if (BIAS != 0) result.bias_line = at.x * (grid_of_bias().y - k_columns());
+  return result;
+}
+// Whether an owned key, which has entered a step, is in the window of the query of this row.
+bool is_neighbour(QueryRow own_key, uint row) { return !NEIGHBOURS || (row >= own_key.range.x && row < own_key.range.y); }
 
 #endif

@@ -38,6 +38,7 @@ const std::map<std::string, Names>& enumerations() {
       {"GruUpdate", names(GruUpdate::z_takes)},
       {"Interpolation", names(Interpolation::cubic)},
       {"KeySide", names(KeySide::after)},
+      {"NeighbourhoodEdge", names(NeighbourhoodEdge::shifted)},
       {"PadMode", names(PadMode::circular)},
       {"Pool", names(Pool::lp)},
       {"Quantized", names(Quantized::int4)},

@@ -42,6 +42,19 @@ TEST_CASE("attention: heads of 64 to 256, few and many queries, every kind of ma
     }
 }
 
+TEST_CASE("attention: neighbourhoods of heads of 64 and 128, with a bias and without") {
+  for (const std::int64_t D : {64, 128}) {
+    const Neighbourhood window{.queries = {24, 32}, .radius = {3, 3}};
+    const std::vector<Operand> qkv{zeros({1, 4, 768, D}), zeros({1, 2, 768, D}), zeros({1, 2, 768, D}), zeros({4, 7, 7})};
+    make("attention", {qkv.begin(), qkv.end() - 1}, [&](const std::vector<Tensor>& t) { return attention(t[0], t[1], t[2], {.neighbourhood = window}); }, "attention_backward");
+    make("attention", qkv, [&](const std::vector<Tensor>& t) {
+      Neighbourhood biased = window;
+      biased.bias = t[3];
+      return attention(t[0], t[1], t[2], {.neighbourhood = biased});
+    }, "attention_backward");
+  }
+}
+
 TEST_CASE("matmul: square, tall, wide, a vector, with bias and activation") {
   for (const auto& [M, N, K] : {std::array<std::int64_t, 3>{512, 512, 512}, {4096, 64, 64}, {16, 1024, 1024}, {1, 1024, 1024}, {64, 64, 8192}}) {
     make("matmul", {zeros({M, K}), zeros({K, N})}, [](const std::vector<Tensor>& t) { return matmul(t[0], t[1]); });

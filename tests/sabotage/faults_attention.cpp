@@ -41,7 +41,7 @@ constexpr Fault faults[] = {
     {"backward: the scale is forgotten", "attention_backward", "product[r][j] = found.d_score * found.slope * p.scale;", "product[r][j] = found.d_score * found.slope;", "op_sdpa/odd"},
     {"backward: the row past the end has a weight", "attention_backward", "at + j < others && in_band", "in_band", "op_sdpa/odd"},
     {"backward: a tile of rows is one longer", "attention_backward", "last = min(first + WG * ROWS, count) - 1;", "last = min(first + WG * ROWS, count);", "op_sdpa/odd"},
-    {"backward: what causal excludes has a gradient", "attention_backward", "at + j < others && in_band(query, key));", "at + j < others);", "op_sdpa/causal_wide"},
+    {"backward: what causal excludes has a gradient", "attention_backward", "at + j < others && in_band(query, key) && (", "at + j < others && (", "op_sdpa/causal_wide"},
     {"backward: the first query that sees a key is passed over", "attention_backward", "clamp(ivec2(int(first) - p.band_high, ", "clamp(ivec2(int(first) + 1 - p.band_high, ", "op_sdpa/causal_wide", "", "lib/attention_backward.glsl"},
     {"backward: the soft-cap has slope 1", "attention_backward", "slope = 1.0 - t * t;", "slope = 1.0;", "op_attention_variants/softcap", "", "lib/attention_backward.glsl"},
     {"backward: a mask's gradient is not summed over the batches that share it", "attention_backward_mask", "gradient_of(b + left, h", "gradient_of(b, h", "op_sdpa/float_bias_grad"},
