@@ -16,15 +16,14 @@ Tensor patches(Tensor picture, int radius) {
   return fovea::reshape(columns, {1, -1, picture.dim(2) - 2 * radius, picture.dim(3) - 2 * radius});
 }
 
-// [1,C,H,W] -> windows of `size` pixels a side, `stride` apart, as sequences: [windows, 1, size², C]. Channels go
-// innermost first, so that what is gathered lies together.
-Tensor windows(Tensor x, std::int64_t size, std::int64_t stride) {
-  const std::int64_t channels = x.dim(1);
-  const Tensor last = fovea::reshape(fovea::permute(x, {0, 2, 3, 1}), {1, 1, x.dim(2), x.dim(3) * channels});
-  const Tensor columns = fovea::unfold(last, {.kernel = {size, size * channels}, .stride = {stride, stride * channels}});
-  const Tensor sequences = fovea::permute(columns, {2, 0, 1});
-  return fovea::reshape(sequences, {sequences.dim(0), 1, size * size, channels});
+// Without `margin` pixels at each side.
+Tensor inside(Tensor picture, std::int64_t margin) {
+  for (const int axis : {2, 3}) picture = fovea::slice(picture, {.axis = axis, .start = margin, .stop = picture.dim(axis) - margin});
+  return picture;
 }
+
+// [1,C,H,W] -> its pixels, row by row, as a sequence: [1, 1, H·W, C].
+Tensor sequence(Tensor x) { return fovea::reshape(fovea::permute(x, {0, 2, 3, 1}), {1, 1, x.dim(2) * x.dim(3), x.dim(1)}); }
 
 // The similarity -|q - k|²/2h² is, but for a constant a query that softmax does not see, (q·k - |k|²/2)/h²: a dot product
 // with one more channel, 1 in the query and -|k|²/2 in the key. x [1,C,H,W] -> [1,C+1,H,W].
@@ -41,21 +40,13 @@ double squared_bandwidth(const Settings& settings) { return settings.bandwidth()
 
 float scale_of(const Settings& settings) { return static_cast<float>(1 / squared_bandwidth(settings)); }
 
-// What is added to the similarity of a tile's queries to the keys of its window, [1, 1, tile², window²]: nothing within
-// the search radius, -inf beyond it, and the pixel itself at its own distance.
-Tensor search_mask(Graph& graph, std::int64_t tile, const Settings& settings) {
-  const std::int64_t radius = settings.search_radius, window = tile + 2 * radius;
-  const auto self = static_cast<float>(-settings.self_distance() / (2 * squared_bandwidth(settings)));
-  std::vector<float> added;
-  for (std::int64_t qy = 0; qy < tile; ++qy)
-    for (std::int64_t qx = 0; qx < tile; ++qx)
-      for (std::int64_t ky = 0; ky < window; ++ky)
-        for (std::int64_t kx = 0; kx < window; ++kx) {
-          const std::int64_t dy = ky - radius - qy, dx = kx - radius - qx;
-          const bool seen = std::abs(dy) <= radius && std::abs(dx) <= radius;
-          added.push_back(dy == 0 && dx == 0 ? self : seen ? 0.0f : -HUGE_VALF);
-        }
-  return graph.constant({1, 1, tile * tile, window * window}, added);
+// Of `side` x `side` pixels, each sees those within the search radius, which stand in a larger square around them; and itself at its own
+// distance.
+fovea::Neighbourhood search_window(Graph& graph, std::int64_t side, const Settings& settings) {
+  const std::int64_t radius = settings.search_radius, around = side + 2 * radius, window = 2 * radius + 1;
+  std::vector<float> bias(static_cast<std::size_t>(window * window));
+  bias[bias.size() / 2] = static_cast<float>(-settings.self_distance() / (2 * squared_bandwidth(settings)));
+  return {.queries = {side, side}, .keys = {around, around}, .offset = {radius, radius}, .radius = {radius, radius}, .bias = graph.constant({window, window}, bias)};
 }
 
 std::span<const std::byte> bytes_of(const std::vector<float>& values) { return std::as_bytes(std::span(values)); }
@@ -75,21 +66,15 @@ std::vector<float> crop(const Image& picture, std::int64_t y, std::int64_t x, st
 
 fovea::Result<Denoiser> Denoiser::create(fovea::Context& context, const Settings& settings, double tune_seconds) {
   const int patch = settings.patch_radius, search = settings.search_radius;
-  const std::int64_t side = block + 2 * (patch + search), tiles = block / tile;
+  const std::int64_t side = block + 2 * (patch + search);
   Graph graph;
   // Values around 0 keep the squared norms small, and with them their rounding.
   const Tensor picture = graph.input("picture", {1, 3, side, side}) - 0.5f;
-  const Tensor around = patches(picture, patch);
-  const Tensor inner = fovea::slice(fovea::slice(around, {.axis = 2, .start = search, .stop = search + block}),
-                                    {.axis = 3, .start = search, .stop = search + block});
-  const Tensor pixels = fovea::slice(fovea::slice(picture, {.axis = 2, .start = patch, .stop = side - patch}),
-                                     {.axis = 3, .start = patch, .stop = side - patch});
-  const Tensor q = windows(extend_queries(graph, inner), tile, tile);
-  const Tensor k = windows(extend_keys(around), tile + 2 * search, tile);
-  const Tensor v = windows(pixels, tile + 2 * search, tile);
-  const Tensor out = fovea::attention(q, k, v, {.mask = search_mask(graph, tile, settings), .scale = scale_of(settings)});
-  const Tensor rows = fovea::reshape(out, {tiles, tiles, tile, tile, 3});
-  graph.output("denoised", fovea::reshape(fovea::permute(rows, {4, 0, 2, 1, 3}), {3, block, block}) + 0.5f);
+  const Tensor own = patches(inside(picture, search), patch), around = patches(picture, patch), pixels = inside(picture, patch);
+  const Tensor out = fovea::attention(sequence(extend_queries(graph, own)), sequence(extend_keys(around)), sequence(pixels),
+                                      {.scale = scale_of(settings), .neighbourhood = search_window(graph, block, settings)});
+  const Tensor rows = fovea::reshape(out, {block, block, 3});
+  graph.output("denoised", fovea::permute(rows, {2, 0, 1}) + 0.5f);
   fovea::TuneReport tuning;
   if (tune_seconds > 0) {
     auto tuned = context.tune(graph, {.seconds = tune_seconds});
@@ -137,12 +122,9 @@ fovea::Result<std::vector<float>> attention_map(fovea::Context& context, const I
   const std::int64_t side = 2 * (patch + search) + 1, window = 2 * search + 1;
   Graph graph;
   const Tensor picture = graph.input("picture", {1, 3, side, side}) - 0.5f;
-  const Tensor around = patches(picture, patch);  // [1, C, window, window]
-  const Tensor centre = fovea::slice(fovea::slice(around, {.axis = 2, .start = search, .stop = search + 1}),
-                                     {.axis = 3, .start = search, .stop = search + 1});
-  const Tensor k = windows(extend_keys(around), window, 1);  // [1, 1, window², C+1]
-  const auto result = fovea::attention_full(windows(extend_queries(graph, centre), 1, 1), k, k,
-                                            {.mask = search_mask(graph, 1, settings), .scale = scale_of(settings), .return_weights = true});
+  const Tensor own = patches(inside(picture, search), patch), k = sequence(extend_keys(patches(picture, patch)));
+  const auto result = fovea::attention_full(sequence(extend_queries(graph, own)), k, k,
+                                            {.scale = scale_of(settings), .neighbourhood = search_window(graph, 1, settings), .return_weights = true});
   graph.output("weights", result.weights);
   auto plan = context.compile(graph);
   if (!plan) return plan.error();

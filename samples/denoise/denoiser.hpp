@@ -36,7 +36,6 @@ struct Settings {
 // A picture is cut into square blocks, each one run of the same plan, so that any size fits any device.
 class Denoiser {
  public:
-  static constexpr std::int64_t tile = 8;     // pixels on a side whose queries share one window of keys
   static constexpr std::int64_t block = 128;  // pixels on a side of one run
 
   // tune_seconds: how long to measure kernels first; 0: take those that Fovea prefers.
