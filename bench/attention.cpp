@@ -12,6 +12,7 @@ struct Shape {
   bool causal = false, gradient = false;
   std::int64_t window = 0;  // a query sees itself and the keys before it, so many together; 0: all
   std::string mask{};       // an author's, in GLSL
+  std::int64_t side = 0;    // of a square that queries and keys fill, of which a query sees 21 x 21; 0: all
 
   std::string name() const {
     return "attention/" + joined(batch, heads, queries, keys, size) + (causal ? "/causal" : "") +
@@ -39,6 +40,7 @@ Way way(std::string name, const Shape& s, std::vector<std::string> forced = {}, 
     const std::vector<fovea::Tensor> in{graph.input("q", q), graph.input("k", k), graph.input("v", k)};
     fovea::AttentionDesc desc{.causal = s.causal};
     if (s.window > 0) desc.window_left = s.window - 1, desc.window_right = 0;
+    if (s.side > 0) desc.neighbourhood = {.queries = {s.side, s.side}, .radius = {10, 10}};
     if (!s.mask.empty()) desc.mod = fovea::glsl::compile({.mask_mod = s.mask}).value();
     put_out(graph, fovea::attention(in[0], in[1], in[2], desc), in, s.gradient);
   };
@@ -77,10 +79,19 @@ std::vector<Row> attention_rows() {
   // What a window leaves out should cost nothing.
   const Shape dense{1, 1, 8192, 8192, 64}, window{1, 1, 8192, 8192, 64, false, false, 256};
   rows.push_back({window.name(), {way("fovea", window), way("dense", dense)}, window.flops()});
-  Shape image{1, 1, 65536, 65536, 64};  // 64 times the pairs of `dense`
-  image.mask = "abs(i / 256 - j / 256) <= 10 && abs(i % 256 - j % 256) <= 10";
-  rows.push_back({"neighbourhood/21x21/256x256", {way("fovea", image), way("dense", dense, {}, 64)},
-                  4.0 * 65536 * 441 * 64});
+  for (const std::int64_t side : {128, 256}) {
+    const std::int64_t pixels = side * side;
+    Shape image{1, 1, pixels, pixels, 64}, masked = image, gradient_of_image = image;
+    image.side = gradient_of_image.side = side;
+    const std::string width = std::to_string(side);
+    masked.mask = "abs(i / " + width + " - j / " + width + ") <= 10 && abs(i % " + width + " - j % " + width + ") <= 10";
+    const auto times = static_cast<double>(pixels * pixels) / (8192.0 * 8192);  // the pairs of `dense`
+    const std::string name = "neighbourhood/21x21/" + width + "x" + width;
+    rows.push_back({name, {way("fovea", image), way("mask_mod", masked), way("dense", dense, {}, times)}, 4.0 * static_cast<double>(pixels) * 441 * 64});
+    if (side > 128) continue;
+    gradient_of_image.gradient = true;
+    rows.push_back({name + "/gradient", {way("fovea", gradient_of_image), way("forward", image)}, 14.0 * static_cast<double>(pixels) * 441 * 64});
+  }
 
   // Time grows with the square of the length: shorter ones, as often as the longest holds them.
   const Shape whole{1, 8, 8192, 8192, 64};
