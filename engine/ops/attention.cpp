@@ -240,8 +240,9 @@ AttentionResult attention_full(Tensor q, Tensor k, Tensor v, const AttentionDesc
   if (desc.scale) attrs.scale = *desc.scale;
   const Tensor bias = desc.neighbourhood.bias;
   if (desc.mask && bias) {
-    ops::refuse(desc.mask, site, "attention: a mask ", to_string(desc.mask.shape()), " and neighbourhood.bias ", to_string(bias.shape()), " are given, of which there is one");
-    return {};
+    const Tensor none = ops::refuse(desc.mask, site, "attention: a mask ", to_string(desc.mask.shape()), " and neighbourhood.bias ", to_string(bias.shape()),
+                                    " are given, of which there is one");
+    return {none, attrs.lse ? none : Tensor(), attrs.weights ? none : Tensor()};
   }
   std::vector<Tensor> in{q, k, v, bias ? bias : desc.mask, desc.dropout_state, desc.key_ranges, desc.page_table};
   for (Tensor buffer : desc.mod_buffers) in.push_back(buffer && ir::is_float(buffer.dtype()) ? cast(buffer, DType::f32, site) : buffer);
