@@ -200,7 +200,7 @@ void plan_row_address(const NodeView& node, const DeviceCaps& caps, KernelPlan& 
 }
 
 // Many rows share what a workgroup loads, few waste no lanes; a lane's part of the sum stays in registers, of which some
-// GPUs have 128. One of which a workgroup is all that a core holds shares them among its lanes, and 4 rows with a soft-cap take more.
+// GPUs have 128; windows take some, too. One of which a workgroup is all that a core holds shares them among its lanes, and 4 rows with a soft-cap take more.
 AttentionSpec tile_spec(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
   AttentionSpec spec = spec_of(node);
@@ -208,7 +208,7 @@ AttentionSpec tile_spec(const NodeView& node, const DeviceCaps& caps) {
   spec.WG = ATTENTION_TILE_LANES;
   spec.KEYS = ATTENTION_TILE_KEYS;
   const bool few_registers = caps.few_registers || caps.max_invocations <= ATTENTION_TILE_LANES;
-  spec.ROWS = rows <= 16 ? 1 : rows <= 32 || shape.Dv > 128 ? 2 : shape.Dv > 96 || few_registers ? 3 : 4;
+  spec.ROWS = rows <= 16 ? 1 : rows <= 32 || shape.Dv > 128 || has_grids(node) ? 2 : shape.Dv > 96 || few_registers ? 3 : 4;
   return spec;
 }
 
