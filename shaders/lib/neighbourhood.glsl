@@ -21,7 +21,8 @@ uvec2 other_grid() { return OF_KEYS ? grid_of_queries() : grid_of_keys(); }
 ivec2 offset_of_grids() { return ivec2(p.range_i, p.page); }
 ivec2 radius_of_window() { return ivec2(RADIUS_Y, RADIUS_X); }
 // Of the bias, which reaches as far as two rows that see each other lie apart.
-uvec2 grid_of_bias() { return (SHIFTS ? 4 : 2) * uvec2(RADIUS_Y, RADIUS_X) + 1; }
+const uint RADII = SHIFTS ? 4 : 2;
+uvec2 grid_of_bias() { return uvec2(RADII * RADIUS_Y + 1, RADII * RADIUS_X + 1); }
 
 // Where the window of the owned row at `at` begins and ends, each {line, column}. Both grow with `at`.
 struct Window {

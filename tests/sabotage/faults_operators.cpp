@@ -10,6 +10,8 @@ constexpr const char* features = "ops/feature_attention.cpp: feature_attention: 
 constexpr const char* matrix_rows = "ops/attention.cpp: lengths of one, odd, past every tile, and none";
 constexpr const char* matrix_backward = "ops/attention_backward.cpp: attention backward: lengths and head sizes off every block";
 
+constexpr const char* nearest = "ops/bfloat.cpp: an f32 becomes the nearest bf16: ties, overflow, denormals, payloads";
+
 constexpr Fault operators[] = {
     {"attention: masks of grouped heads: the group is forgotten", "attention_row", "pair % p.key_heads * (p.heads / p.key_heads) + row", "pair % p.key_heads + row", "ops/attention.cpp: masks a head and a batch under grouped queries", "", "lib/attention_rows.glsl"},
     {"attention: a row that sees nothing is divided by zero", "attention_row", "nothing_seen(state) ? vec4(0.0) : sum * (1.0 / state.l)", "sum * (1.0 / state.l)", "ops/attention.cpp: a fully masked row yields zeros, not NaN, and the log-sum-exp of nothing", "", "lib/online_softmax.glsl"},
@@ -26,9 +28,9 @@ constexpr Fault operators[] = {
     {"matrix units 2: the sums are not rescaled", "attention_matrix2", "sum[r * V_TILES + t] = sum[r * V_TILES + t] * keep;", ";", matrix_rows},
     {"matrix units 2: keys past the end are seen", "attention_matrix2", "return key < p.keys && in_band", "return in_band", matrix_rows},
     {"matrix units 2: the maximum is that of each column", "attention_matrix2", "coopMatReduceNV(to, largest, gl_CooperativeMatrixReduceRowNV, larger);", "to = largest;", matrix_rows},
-    {"matrix units 2: the second tile of keys has the first one's number", "attention_matrix2", "first + own[r], last, j0 + t * MATRIX_N);\n        coopMatPerElementNV(largest", "first + own[r], last, j0);\n        coopMatPerElementNV(largest", matrix_rows},
+    {"matrix units 2: the second tile of keys has the first one's number", "attention_matrix2", "score_of, pair, first + own[r], last, t * MATRIX_N, j0", "score_of, pair, first + own[r], last, 0u, j0", matrix_rows},
     {"matrix units 2: infinities that a row sees are lost", "attention_matrix2", "FORBIDS ? result + stain(own + row, j + column) : result", "result", "ops/attention.cpp: a key that causal, a window or a mask excludes contributes nothing, whatever it holds"},
-    {"matrix units 2, backward: the row past the end has a weight", "attention_backward_matrix2", "at + column < others && in_band", "in_band", matrix_backward},
+    {"matrix units 2, backward: the row past the end has a weight", "attention_backward_matrix2", "other < others && in_band", "in_band", matrix_backward},
     {"matrix units 2, backward: the weights are summed over a column alone", "attention_backward_matrix2", "coopMatReduceNV(all_weights, weights, gl_CooperativeMatrixReduceRowNV, added_up);", "all_weights = weights;", matrix_backward},
     {"matmul on matrix units: columns past the end belong to the next row", "matmul_matrix", "if (column < columns) {", "{", "ops/matmul.cpp: matmul: every layout, with fast axes that are and are not multiples of four, lanes along either side"},
     {"matmul on matrix units: every subgroup makes the first one's columns", "matmul_matrix", "own_n = gl_SubgroupID % SN * (TN * MATRIX_N)", "own_n = 0u", "ops/matmul.cpp: matmul: sizes past one workgroup on every axis"},
@@ -55,6 +57,11 @@ constexpr Fault operators[] = {
     {"feature attention backward: the mean is not subtracted", "feature_attention_backward", "* (key.x - query.y) *", "* key.x *", "ops/feature_attention.cpp: feature_attention backward: both sides, lengths off every block, none and one"},
     {"elementwise: division rounds down, not to zero", "elementwise", "uint(i / j);", "uint((i - mod_floor(i, j)) / j);", "ops/elementwise.cpp: i32: every operation it has"},
     {"elementwise: halves are rounded up, not to even", "elementwise", "float_result(roundEven(x))", "float_result(floor(x + 0.5))", "ops/elementwise.cpp: rounding takes halves to even"},
+    {"bf16: ties are rounded up, not to even", "elementwise", "0x7fffu + (bits >> 16 & 1u)", "0x8000u", nearest, "", "lib/bfloat.glsl"},
+    {"bf16: a NaN of a low payload becomes infinity", "elementwise", "return bits >> 16 | 0x40u", "return bits >> 16", nearest, "", "lib/bfloat.glsl"},
+    {"bf16: what a kernel stores is cut off", "matmul_tile", "(bits + 0x7fffu + (bits >> 16 & 1u)) >> 16", "bits >> 16", "ops/bfloat.cpp: products round to the nearest bf16 in every kernel", "", "lib/bfloat.glsl"},
+    {"bf16: the second of a word is the first", "attention_row", "bits.y & 0xffff0000u", "bits.y << 16", "ops/attention.cpp: lengths of one, odd, past every tile, and none", "", "lib/bfloat.glsl"},
+    {"sort: infinities of bf16 are NaN", "sort", "? 0x7f80u", "? 0x7f00u", "ops/bfloat.cpp: a bf16 is padded, copied and sorted as it is"},
     {"gather: indices from the end are taken as they are", "gather", "wanted < 0 ? wanted + int(p.extent) : wanted", "wanted", "ops/gather.cpp: index_select: every axis, indices of every rank, from the end and out of range"},
     {"gather: the index one past the end is read", "gather", "if (at < p.extent)", "if (at <= p.extent)", "ops/gather.cpp: index_select: every axis, indices of every rank, from the end and out of range"},
     {"scatter: what was there is forgotten", "scatter", "if (ONTO != 0) sum = LOAD(x, i);", "", "ops/scatter.cpp: scatter_add and scatter along every axis, short and long, from the end and out of range"},
