@@ -60,6 +60,7 @@ constexpr Fault operators[] = {
     {"bf16: ties are rounded up, not to even", "elementwise", "0x7fffu + (bits >> 16 & 1u)", "0x8000u", nearest, "", "lib/bfloat.glsl"},
     {"bf16: a NaN of a low payload becomes infinity", "elementwise", "return bits >> 16 | 0x40u", "return bits >> 16", nearest, "", "lib/bfloat.glsl"},
     {"bf16: what a kernel stores is cut off", "matmul_tile", "(bits + 0x7fffu + (bits >> 16 & 1u)) >> 16", "bits >> 16", "ops/bfloat.cpp: products round to the nearest bf16 in every kernel", "", "lib/bfloat.glsl"},
+    {"bf16: the second of a word is the first", "softmax", "bits.y & 0xffff0000u", "bits.y << 16", "ops/softmax.cpp: log_softmax along every axis", "", "lib/bfloat.glsl"},
     {"sort: infinities of bf16 are NaN", "sort", "? 0x7f80u", "? 0x7f00u", "ops/bfloat.cpp: a bf16 is padded, copied and sorted as it is"},
     {"gather: indices from the end are taken as they are", "gather", "wanted < 0 ? wanted + int(p.extent) : wanted", "wanted", "ops/gather.cpp: index_select: every axis, indices of every rank, from the end and out of range"},
     {"gather: the index one past the end is read", "gather", "if (at < p.extent)", "if (at <= p.extent)", "ops/gather.cpp: index_select: every axis, indices of every rank, from the end and out of range"},
