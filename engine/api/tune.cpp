@@ -47,8 +47,9 @@ struct Tuner {
     for (int run = 0; run < most_runs && (run < 3 || seconds_since(began) < enough); ++run) {
       if (!has_time()) return no_time();
       const Result<double> time = time_run(plan, bindings);
-      if (!time || (best > 0 && *time > far_behind * best)) return time;
+      if (!time) return time;
       least = std::min(least, *time);
+      if (best > 0 && least > far_behind * best) break;
     }
     return least;
   }
