@@ -118,6 +118,7 @@ Grids grids_of(const Neighbourhood& neighbourhood);
 // What is wrong with one of so many queries and keys, and with a bias; empty: nothing.
 std::string neighbourhood_fault(const Grids& grids, std::int64_t queries, std::int64_t keys);
 std::string bias_fault(const Grids& grids, const Shape& bias, std::int64_t heads);
+inline std::int64_t tables_of(const Shape& bias) { return bias.rank() == 3 ? bias[0] : 1; }  // one for all heads, or one a head
 double pairs_of_neighbours(const Grids& grids);  // of one head
 
 // Steps in which a workgroup walks the keys, or the rows that share a key head: at most as many.

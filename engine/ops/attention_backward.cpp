@@ -53,9 +53,9 @@ std::vector<PairSum> pair_sums(const NodeView& node) {
   if (attrs.d_mask && grids.biased) {
     // Of [B,H,Lq,T], by the elements of the table.
     const Shape& bias = node.in(3).shape;
-    const std::int64_t table = bias.at(-2) * bias.at(-1), heads = bias.rank() == 3 ? bias[0] : 1;
-    const auto readers = static_cast<std::uint64_t>(shape.B * shape.H * shape.Lq / std::max<std::int64_t>(heads, 1));
-    sums.push_back({heads == shape.H ? 10u : 8u, 0, static_cast<std::uint64_t>(heads * table), readers});
+    const std::int64_t tables = tables_of(bias);
+    const auto readers = static_cast<std::uint64_t>(shape.B * shape.H * shape.Lq / std::max<std::int64_t>(tables, 1));
+    sums.push_back({tables == shape.H ? 10u : 8u, 0, static_cast<std::uint64_t>(bias.elements()), readers});
   } else if (attrs.d_mask) {
     add(full_axes(node.in(3).shape, scores), 0, node.in(3).shape);
   }

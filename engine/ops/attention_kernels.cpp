@@ -61,7 +61,7 @@ AttentionParams attention_params(const NodeView& node, const AttentionAttrs& att
   params.band_high = static_cast<std::int32_t>(band.high);
   if (node.has(3) && attrs.grids.biased) {
     const Shape& bias = node.in(3).shape;
-    if (bias.rank() == 3 && bias[0] > 1) params.mask_h = u32(bias[1] * bias[2]);
+    if (tables_of(bias) > 1) params.mask_h = u32(bias.at(-2) * bias.at(-1));
     params.mask_j = 1;
   } else if (node.has(3)) {
     const auto strides = ir::broadcast_strides(node.in(3).shape, {shape.B, shape.H, shape.Lq, shape.Lk});

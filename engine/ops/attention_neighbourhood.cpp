@@ -148,7 +148,10 @@ Tensor neighbourhood_mask(ir::Graph& graph, const Grids& grids, CallSite site) {
   const auto [Qy, Qx] = grids.queries;
   const auto [Ky, Kx] = grids.keys;
   const auto sees = [&](std::size_t axis, const Shape& shape) {
-    const auto value = [&](std::int64_t n, std::int64_t key) { return key >= seen_from(grids, axis, n)[0] && key < seen_from(grids, axis, n)[1]; };
+    const auto value = [&](std::int64_t n, std::int64_t key) {
+      const Keys seen = seen_from(grids, axis, n);
+      return key >= seen[0] && key < seen[1];
+    };
     return binary(Binary::greater, table_along(graph, grids, axis, shape, value, site), constant_i32(graph, 0), site);
   };
   const Tensor both = binary(Binary::logical_and, sees(0, {Qy, 1, Ky, 1}), sees(1, {1, Qx, 1, Kx}), site);
@@ -159,7 +162,7 @@ Tensor bias_of_pairs(Tensor bias, const Grids& grids, CallSite site) {
   ir::Graph& graph = *bias.graph();
   const auto [Qy, Qx] = grids.queries;
   const auto [Ky, Kx] = grids.keys;
-  const std::int64_t heads = bias.shape().rank() == 3 ? bias.dim(0) : 1;
+  const std::int64_t heads = tables_of(bias.shape());
   const auto [rows, columns] = grids.bias_extents();
   const Tensor along_y = index_select(reshape(bias, {heads, rows, columns}, site), bias_index(graph, grids, 0, site), 1, site);
   const Tensor both = index_select(along_y, bias_index(graph, grids, 1, site), 2, site);
@@ -170,7 +173,7 @@ Tensor bias_gradient(Tensor d_scores, const Shape& bias, const Grids& grids, Cal
   ir::Graph& graph = *d_scores.graph();
   const auto [Qy, Qx] = grids.queries;
   const auto [Ky, Kx] = grids.keys;
-  const std::int64_t heads = bias.rank() == 3 ? bias[0] : 1;
+  const std::int64_t heads = tables_of(bias);
   const auto [rows, columns] = grids.bias_extents();
   const Tensor sum = sum_to(d_scores, {1, heads, Qy * Qx, Ky * Kx}, site);
   const Tensor apart = permute(reshape(sum, {heads, Qy, Qx, Ky, Kx}, site), {0, 1, 3, 2, 4}, site);

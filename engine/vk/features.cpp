@@ -80,7 +80,7 @@ bool is_accepted(const Origin& origin, std::uint32_t api_version, const Extensio
 }
 
 // SPIR-V has no cooperative matrices without the Vulkan memory model, and without those nothing to be done with them.
-void require_memory_model(Features& features) {
+void keep_usable_matrices(Features& features) {
   features.cooperative_matrix = features.cooperative_matrix && features.memory_model;
   for (bool Features::*more : {&Features::matrix_reductions, &Features::matrix_conversions, &Features::matrix_functions})
     features.*more = features.*more && features.cooperative_matrix;
@@ -172,7 +172,7 @@ Features read_features(const void* chain) {
   for (auto* at = static_cast<const VkBaseInStructure*>(chain); at; at = at->pNext)
     for (const Row& row : rows)
       if (row.type == at->sType && read_bit(at, row.offset)) features.*row.feature = true;
-  require_memory_model(features);
+  keep_usable_matrices(features);
   return features;
 }
 
@@ -180,7 +180,7 @@ Features keep_enabled(Features features, std::uint32_t api_version, const Extens
   for (const Origin& origin : origins)
     for (const Row& row : rows)
       if (row.type == origin.type && !is_accepted(origin, api_version, enabled)) features.*row.feature = false;
-  require_memory_model(features);
+  keep_usable_matrices(features);
   return features;
 }
 

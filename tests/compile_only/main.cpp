@@ -5,6 +5,7 @@
 #include "tests/compile_only/pipelines.hpp"
 #include "tests/support/check.hpp"
 #include "tests/support/everything.hpp"
+#include "tests/support/kernels.hpp"
 #include "tests/support/run.hpp"
 
 #include "compile/compiler.hpp"
@@ -57,7 +58,7 @@ void note(Plan& plan) {
   for (std::size_t i = 0; i < program.dispatches.size(); ++i) {
     const compile::Dispatch& dispatch = program.dispatches[i];
     if (!run::has_work(dispatch)) continue;
-    pipelines.kernels.insert(dispatch.label.substr(0, dispatch.label.find(' ')) + '=' + dispatch.kernel);
+    pipelines.kernels.insert(kernel_of(dispatch));
     const PipelineKind kind{dispatch.shader->name, dispatch.kernel};
     if (!pipelines.made[kind].insert(dispatch.constants).second) continue;
     const PipelineStatistics one = executor.statistics(i);

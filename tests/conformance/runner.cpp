@@ -7,6 +7,7 @@
 #include "tests/conformance/compare.hpp"
 #include "tests/support/guarded.hpp"
 #include "tests/support/hazards.hpp"
+#include "tests/support/kernels.hpp"
 #include <fovea/plan.hpp>
 
 #include <algorithm>
@@ -20,10 +21,6 @@ namespace {
 
 double milliseconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-}
-
-std::string operator_of(const DispatchReport& dispatch) {
-  return dispatch.label.substr(0, dispatch.label.find(' '));
 }
 
 // A case whose graph is built, in all the choices of kernels that are asked for.
@@ -87,7 +84,7 @@ class CaseRun {
     if (!options_.all_variants) return;
 
     std::set<std::string> programs{plan->program_text()}, operators;
-    for (const DispatchReport& dispatch : plan->report().dispatches) operators.insert(operator_of(dispatch));
+    for (const DispatchReport& dispatch : plan->report().dispatches) operators.insert(test::operator_of(dispatch));
     for (const std::string& name : operators) {
       const ops::OpDef* op = ops::find_op(name);
       if (op == nullptr) continue;  // none: labels begin with an operator's name
@@ -127,7 +124,7 @@ class CaseRun {
     }
     const fovea::Report report = plan.report();
     return std::any_of(report.dispatches.begin(), report.dispatches.end(), [&](const DispatchReport& dispatch) {
-      return dispatch.kernel == kernel && operator_of(dispatch) == name;
+      return dispatch.kernel == kernel && test::operator_of(dispatch) == name;
     });
   }
 

@@ -8,6 +8,7 @@
 #include "ops/attention.hpp"
 #include "tests/support/everything.hpp"
 #include "tests/support/hazards.hpp"
+#include "tests/support/kernels.hpp"
 #include "tests/support/run.hpp"
 
 #include <fovea/fovea.hpp>
@@ -77,9 +78,8 @@ void note_compared(const Graph& graph, const CompileOptions& options) {
     taken = true;
     hold_barriers(*program);
     for (const compile::Dispatch& dispatch : program->dispatches) {
-      const std::string op = dispatch.label.substr(0, dispatch.label.find(' '));
-      compared_operators.insert(op);
-      compared_kernels.insert(op + '=' + dispatch.kernel);
+      compared_operators.insert(operator_of(dispatch));
+      compared_kernels.insert(kernel_of(dispatch));
       compared_shaders.insert(dispatch.shader->name);
     }
   }

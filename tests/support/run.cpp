@@ -6,6 +6,7 @@
 #include "compile/compiler.hpp"
 #include "engine/api/internal.hpp"
 #include "tests/support/check.hpp"
+#include "tests/support/kernels.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -63,15 +64,13 @@ Array<double> decode(const Bytes& bytes, const Shape& shape, DType dtype) {
   return array;
 }
 
-}  // namespace
-
 // Writes FOVEA_TEST_EXECUTED when the process ends.
 class Executed {
  public:
   void add(const Plan& plan) {
     if (path_ == nullptr) return;
     for (const compile::Dispatch& dispatch : plan.impl().core->executor->program().dispatches)
-      kernels_.insert(dispatch.label.substr(0, dispatch.label.find(' ')) + '=' + dispatch.kernel);
+      kernels_.insert(kernel_of(dispatch));
   }
   ~Executed() {
     if (kernels_.empty()) return;
@@ -83,6 +82,8 @@ class Executed {
   const char* path_ = std::getenv("FOVEA_TEST_EXECUTED");
   std::set<std::string> kernels_;
 };
+
+}  // namespace
 
 Run run_guarded(Plan& plan, const std::vector<Bytes>& inputs) {
   static Executed executed;

@@ -29,7 +29,7 @@ struct Neighbourhood {
   std::array<std::int64_t, 2> radius{};  // 0: the row, the column of that key alone
   NeighbourhoodEdge edge = NeighbourhoodEdge::clipped;
   // [Ty,Tx], or a table a head, [1 or H,Ty,Tx]: what AttentionDesc::mask is to pairs, by the key's distance from the key at which the
-  // query stands, row dy + Ty/2 and column dx + Tx/2. f32 or f16 added to the scaled score (NATTEN's relative positional bias),
+  // query stands, row dy + Ty/2 and column dx + Tx/2. f32, or as q: added to the scaled score (NATTEN's relative positional bias),
   // learnable; boolean: a window of another shape. T is 2·radius + 1, with shifted edges 4·radius + 1. No mask beside it.
   Tensor bias{};
 };
