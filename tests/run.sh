@@ -6,7 +6,7 @@
 #                       tests/drivers.sh list names them all)
 #   FOVEA_TEST_WIDTHS   a driver in several widths of vectors, on which a part of the tests runs, in f32 (default lavapipe 25
 #                       in subgroups of 4, 8 and 16; an empty list: none); docs/drivers.md
-#   FOVEA_TEST_SHARES=OFF  every driver runs every graph of the operators' tests (by default each runs the first three with each
+#   FOVEA_TEST_SHARES=OFF  every driver runs every graph of the operators' tests (by default each runs the first with each
 #                       choice of kernels, and a part of the others: docs/architecture.md, "Tests")
 #   FOVEA_TEST_COMPILERS  drivers that only compile, likewise (default radv:navi31;nvk:172;turnip:740;honeykrisp;
 #                       an empty list: none); docs/drivers.md

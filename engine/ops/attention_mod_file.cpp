@@ -28,10 +28,15 @@ std::vector<std::string> variants() {
   return names;
 }
 
-std::uint64_t hash_of_engine(std::uint64_t hash) {
-  for (const std::string& name : variants())
-    if (const ShaderInfo* shader = find_shader(name)) hash = hash_bytes(std::as_bytes(shader->code), hash);
-  return hash;
+// Of a file's body and of what the mod stands in for, which stays the same while the process runs.
+std::uint64_t hash_of(std::span<const std::byte> body) {
+  static const std::uint64_t engine = [] {
+    std::uint64_t hash = hash_bytes({});
+    for (const std::string& name : variants())
+      if (const ShaderInfo* shader = find_shader(name)) hash = hash_bytes(std::as_bytes(shader->code), hash);
+    return hash;
+  }();
+  return hash_bytes(body, engine);
 }
 
 class Writer {
@@ -150,7 +155,7 @@ std::vector<std::byte> AttentionMod::save() const {
     }
   ops::Writer file;
   for (char c : ops::magic) file.out.push_back(static_cast<std::byte>(c));
-  const std::uint64_t hash = ops::hash_of_engine(hash_bytes(body.out));
+  const std::uint64_t hash = ops::hash_of(body.out);
   file.number(static_cast<std::uint32_t>(hash)), file.number(static_cast<std::uint32_t>(hash >> 32));
   file.out.insert(file.out.end(), body.out.begin(), body.out.end());
   return std::move(file.out);
@@ -162,7 +167,7 @@ Result<AttentionMod> AttentionMod::load(std::span<const std::byte> bytes) {
   if (bytes.size() < head || std::memcmp(bytes.data(), ops::magic.data(), ops::magic.size()) != 0) return refuse("these bytes are no saved modification");
   ops::Reader reader(bytes.subspan(ops::magic.size()));
   const std::uint64_t low = reader.number(), hash = low | std::uint64_t{reader.number()} << 32;
-  if (hash != ops::hash_of_engine(hash_bytes(bytes.subspan(head))))
+  if (hash != ops::hash_of(bytes.subspan(head)))
     return refuse("the saved modification is damaged, or of another version of Fovea: compile the texts again");
   ops::ModFacts facts = ops::read_facts(reader);
   ops::LoadedMod::Shaders shaders;

@@ -47,18 +47,29 @@ void record(Plan& plan) {
   plan.wait().value();
 }
 
-void note(Plan& plan) {
-  static std::set<std::string> recorded;
+// A graph that no kernel takes is: the context tells why.
+bool is_wanted(const Graph& graph, const CompileOptions& options) {
   if (device.empty()) device = device_text();
+  const Result<compile::Program> program = compile::compile(graph.ir(), caps_of(context()), options);
+  if (!program) return true;
   ++pipelines.graphs;
-  if (!recorded.insert(plan.program_text()).second) return;
+  bool wanted = false;
+  for (const compile::Dispatch& dispatch : program->dispatches) {
+    if (!run::has_work(dispatch)) continue;
+    pipelines.kernels.insert(kernel_of(dispatch));
+    const auto made = pipelines.made.find({dispatch.shader->name, dispatch.kernel});
+    wanted = wanted || made == pipelines.made.end() || !made->second.contains(dispatch.constants);
+  }
+  return wanted;
+}
+
+void note(Plan& plan) {
   record(plan);
   const run::Executor& executor = *plan.impl().core->executor;
   const compile::Program& program = executor.program();
   for (std::size_t i = 0; i < program.dispatches.size(); ++i) {
     const compile::Dispatch& dispatch = program.dispatches[i];
     if (!run::has_work(dispatch)) continue;
-    pipelines.kernels.insert(kernel_of(dispatch));
     const PipelineKind kind{dispatch.shader->name, dispatch.kernel};
     if (!pipelines.made[kind].insert(dispatch.constants).second) continue;
     const PipelineStatistics one = executor.statistics(i);
@@ -83,7 +94,7 @@ void note_refusal(const Graph& graph, const CompileOptions& options) {
     }
 }
 
-constexpr CompileOnly hooks{note, note_refusal};
+constexpr CompileOnly hooks{is_wanted, note, note_refusal};
 
 }  // namespace
 

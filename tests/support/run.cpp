@@ -107,35 +107,41 @@ std::vector<DType> storages_to_run(bool halves) {
 
 bool takes_turn(const Share& share, int number, DType storage) {
   const int halve = storage == DType::f32 ? 1 : 2;
-  return number < share.first / halve || number % (share.drivers * halve) == share.turn;
+  return number < (share.first + halve - 1) / halve || number % (share.drivers * halve) == share.turn;
 }
 
 namespace {
 
-bool launches_few_times_run(const Graph& graph, const CompileOptions& options, const char* what) {
+// Whether one of its shaders has been launched less than `few` times with this choice of kernels.
+bool launches_few_times_run(const Graph& graph, const CompileOptions& options, const char* what, int few) {
   const auto program = compile::compile(graph.ir(), caps_of(context()), options);
   if (!program) return true;
   static std::map<std::tuple<std::vector<std::string>, std::string, std::string_view>, int> counts;
   std::set<std::string> shaders;
   for (const compile::Dispatch& dispatch : program->dispatches) shaders.insert(dispatch.shader->name);
   const auto count_of = [&](const std::string& shader) -> int& { return counts[{options.force_kernel, shader, what}]; };
-  if (!shaders.empty() && std::ranges::none_of(shaders, [&](const std::string& shader) { return count_of(shader) < 3; })) return false;
+  if (!shaders.empty() && std::ranges::none_of(shaders, [&](const std::string& shader) { return count_of(shader) < few; })) return false;
   for (const std::string& shader : shaders) ++count_of(shader);
   return true;
+}
+
+bool is_of_share(const Graph& graph, const CompileOptions& options, DType storage, const char* what) {
+  static const char* text = std::getenv("FOVEA_TEST_SHARE");
+  static Share share{3, 0, 1};
+  if (static bool read = false; text != nullptr && !read)
+    REQUIRE((read = std::sscanf(text, "%d,%d,%d", &share.first, &share.turn, &share.drivers) == 3));
+  if (storage == DType::bf16) return launches_few_times_run(graph, options, what, share.first);
+  if (text == nullptr) return true;
+  if (!compile::compile(graph.ir(), caps_of(context()), options)) return true;
+  static std::map<std::tuple<std::vector<std::string>, DType, std::string_view>, int> counts;
+  const int number = counts[{options.force_kernel, storage, what}]++;
+  return takes_turn(share, number, storage);
 }
 
 }  // namespace
 
 bool has_turn(const Graph& graph, const CompileOptions& options, DType storage, const char* what) {
-  if (storage == DType::bf16 && has_device()) return launches_few_times_run(graph, options, what);
-  static const char* text = std::getenv("FOVEA_TEST_SHARE");
-  if (text == nullptr || !has_device()) return true;
-  static Share share{0, 0, 0};
-  if (share.drivers == 0) REQUIRE(std::sscanf(text, "%d,%d,%d", &share.first, &share.turn, &share.drivers) == 3);
-  if (!compile::compile(graph.ir(), caps_of(context()), options)) return true;
-  static std::map<std::tuple<std::vector<std::string>, DType, std::string_view>, int> counts;
-  const int number = counts[{options.force_kernel, storage, what}]++;
-  return takes_turn(share, number, storage);
+  return is_of_share(graph, options, storage, what) && (!compiles_only() || compile_only->wanted(graph, options));
 }
 
 void check_shared_memory(const Graph& graph, CompileOptions options, const std::vector<Bytes>& inputs, const Plan& plan, const Run& plain) {

@@ -16,6 +16,7 @@ Bytes encode(const Array<double>& array, DType dtype);
 // TEST_CASE("..." * doctest::skip(compiles_only())).
 struct CompileOnly {
   // On a driver that only compiles.
+  bool (*wanted)(const Graph& graph, const CompileOptions& options) = nullptr;  // whether it makes a pipeline that no graph has made
   void (*made)(Plan& plan) = nullptr;  // instead of running it
   void (*refused)(const Graph& graph, const CompileOptions& options) = nullptr;  // no kernel takes it on this device
   // Without any device, instead of compiling for it.
@@ -41,16 +42,15 @@ Run run_guarded(Plan& plan, const std::vector<Bytes>& inputs);
 // What a graph is run in: f32 and, where they are asked for and the device stores them, f16 and bf16.
 std::vector<DType> storages_to_run(bool halves);
 // Drivers may share what takes them long: of the graphs of one choice of kernels a driver runs the first, and of the others each
-// `drivers`-th, from `turn` on; of those stored in f16 half as many.
+// `drivers`-th, from `turn` on; of those stored in f16 half as many, but the first one always.
 struct Share {
   int first, turn, drivers;
 };
 bool takes_turn(const Share& share, int number, DType storage);
 // As FOVEA_TEST_SHARE=FIRST,TURN,DRIVERS says for the graphs of this process; without it each has its turn. Results and gradients
 // (`what`) are counted apart, and graphs that the device refuses with these kernels not at all.
-// bf16 differs from f16 in loading and storing alone, so that each shader has shown with a few graphs what it can get wrong: on every
-// driver, and whatever the share, one has its turn where it is among the first three to launch one of its shaders with this choice of
-// kernels.
+// bf16 differs from f16 in loading and storing alone, so that each shader has shown with a few graphs what it can get wrong: a graph
+// has its turn where it is among the first (the share's, or three) to launch one of its shaders with this choice of kernels.
 bool has_turn(const Graph& graph, const CompileOptions& options, DType storage, const char* what);
 // Where a shader of `plan` has shared memory: checks that NaN in it changes nothing of what `plain` gave (a NaN may
 // become another one: an invocation that adds its operands in another order gives the other's payload).
