@@ -1,5 +1,6 @@
 // Choosing kernels, and rewriting what none of them takes.
 
+#include "base/closest.hpp"
 #include "compile/passes.hpp"
 
 #include <algorithm>
@@ -97,6 +98,11 @@ Failure check_forced(const CompileOptions& options) {
       for (const ops::Kernel& kernel : op->kernels) known = known || pair.substr(equals + 1) == kernel.name;
     if (known) continue;
     std::string choice = op ? "" : "no operator has that name";
+    if (!op) {
+      std::vector<std::string> names;
+      for (const ops::OpDef* one : ops::all_ops()) names.emplace_back(one->name);
+      if (const std::string meant = closest(pair.substr(0, equals), names); !meant.empty()) choice += cat("; did you mean ", meant, "?");
+    }
     if (op)
       for (const ops::Kernel& kernel : op->kernels) choice += cat(choice.empty() ? "" : ", ", op->name, '=', kernel.name);
     if (op && op->decompose) choice += cat(choice.empty() ? "" : ", ", op->name, "=decompose");

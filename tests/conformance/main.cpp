@@ -1,6 +1,7 @@
 // fovea-conformance: runs the cases of the conformance corpus on a device, and reports (docs/conformance.md).
 // Exit status: 0 some cases passed and none failed, 1 some failed, 2 wrong usage, no device, no case, or all skipped.
 
+#include "base/closest.hpp"
 #include "io/file.hpp"
 #include "tests/conformance/adapter.hpp"
 #include "tests/conformance/device_run.hpp"
@@ -10,6 +11,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <map>
 #include <set>
@@ -52,6 +54,30 @@ void print_result(const CaseResult& result, bool verbose) {
   }
 }
 
+// Tells what is begun: with --verbose everything (a driver that takes the program down took it with what was named last), else
+// every ten seconds where the run is.
+class Progress {
+ public:
+  // `all`: how many will begin on a device; 0: nobody knows.
+  Progress(bool verbose, std::size_t all) : verbose_(verbose), all_(all) {}
+  void restart() { begun_ = 0, told_ = start_ = Clock::now(); }
+  void begin(const std::string& title) {
+    ++begun_;
+    if (verbose_) return fmt::print("running {}\n", title);
+    const Clock::time_point now = Clock::now();
+    if (now - told_ < std::chrono::seconds(10)) return;
+    told_ = now;
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - start_).count();
+    fmt::print("... {} s: {}{}, {}\n", seconds, begun_, all_ > 0 ? fmt::format(" of {}", all_) : "", title);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  bool verbose_;
+  std::size_t all_, begun_ = 0;
+  Clock::time_point start_ = Clock::now(), told_ = start_;
+};
+
 void print_begin(const DeviceReport& device) {
   if (!device.absent.empty()) {
     fmt::print("absent: {}: {}\n", device.label(), device.absent);
@@ -84,7 +110,7 @@ void print_table(const DeviceReport& device) {
   std::size_t gradients = 0;
   for (const CaseResult& result : device.results) {
     Row& row = groups[result.group];
-    ++(result.status == Status::passed ? row.passed : result.status == Status::failed ? row.failed : row.skipped);
+    (result.status == Status::passed ? row.passed : result.status == Status::failed ? row.failed : row.skipped) += result.count;
     row.error = std::max(row.error, result.error.value);
     for (const TensorResult& tensor : result.tensors) gradients += tensor.name.starts_with("grad.");
   }
@@ -130,25 +156,35 @@ int merge_reports(const Options& options) {
   }
   const Report whole = merge(std::move(reports));
   if (Result<void> written = write_reports(whole, options); !written) return fail(written.error().message);
-  for (const DeviceReport& device : whole.devices) {
+  const std::vector<std::string> names = headings(whole);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const DeviceReport& device = whole.devices[i];
     if (!device.absent.empty()) print_begin(device);
-    else fmt::print("{}: {} passed, {} failed, {} skipped\n", device.label(), device.count(Status::passed),
-                    device.failures(), device.count(Status::skipped));
+    else fmt::print("{}: {} passed, {} failed, {} skipped\n", names[i], device.count(Status::passed), device.failures(),
+                    device.count(Status::skipped));
   }
   return status_of(whole);
 }
 
-int run_on_devices(const Work& work, const Options& options, Report report = {}) {
+int run_on_devices(const Work& work, const Options& options, Progress& progress, Report report = {}) {
   report.fovea = FOVEA_VERSION;
   report.started = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
-  report.devices = run_devices(work, options, {print_begin, [&](const CaseResult& r) { print_result(r, options.verbose); }});
+  const auto begin = [&](const DeviceReport& device) {
+    print_begin(device);
+    progress.restart();
+  };
+  report.devices = run_devices(work, options, {begin, [&](const CaseResult& r) { print_result(r, options.verbose); }});
   for (const DeviceReport& device : report.devices)
     if (device.absent.empty()) print_table(device);
   if (Result<void> written = write_reports(report, options); !written) return fail(written.error().message);
   return status_of(report);
 }
 
-int run_graph_files(const Options& options, const Begin& begin) {
+Begin begin_by(Progress& progress) {
+  return [&](const std::string& title) { progress.begin(title); };
+}
+
+int run_graph_files(const Options& options) {
   std::vector<std::pair<std::string, Recipe>> graphs;
   for (const std::filesystem::path& path : options.graphs) {
     const Result<io::MappedFile> file = io::MappedFile::open(path);
@@ -157,15 +193,17 @@ int run_graph_files(const Options& options, const Begin& begin) {
     if (!recipe) return fail(fmt::format("--graph {}: {}", path.string(), recipe.error().message));
     graphs.emplace_back(path.stem().string(), std::move(*recipe));
   }
-  return run_on_devices(run_graphs(std::move(graphs), options, begin), options);
+  Progress progress(options.verbose, graphs.size());
+  return run_on_devices(run_graphs(std::move(graphs), options, begin_by(progress)), options, progress);
 }
 
 int run(const Options& options) {
   if (!options.merge.empty()) return merge_reports(options);
-  // A driver that takes the program down took it with what was named last.
-  const auto name = [&](const std::string& title) { if (options.verbose) fmt::print("running {}\n", title); };
-  if (options.fuzz) return run_on_devices(run_random_graphs(options, name), options);
-  if (!options.graphs.empty()) return run_graph_files(options, name);
+  if (options.fuzz) {
+    Progress progress(options.verbose, 0);
+    return run_on_devices(run_random_graphs(options, begin_by(progress)), options, progress);
+  }
+  if (!options.graphs.empty()) return run_graph_files(options);
   std::vector<CaseFile> files;
   std::set<std::string> seen;
   for (const std::string& corpus : options.corpora) {
@@ -180,10 +218,17 @@ int run(const Options& options) {
   report.corpora = options.corpora;
   report.absent_groups = absent_groups(files);
   std::erase_if(report.absent_groups, [&](const std::string& group) { return !can_match(options.pattern, group + "/"); });
+  std::vector<std::string> ids;
+  for (const CaseFile& file : files) ids.push_back(file.id());
   std::erase_if(files, [&](const CaseFile& file) { return !matches(options.pattern, file.id()); });
-  if (files.empty()) return fail("no case matches '" + options.pattern + "'");
+  if (files.empty()) {
+    const std::string meant = closest(options.pattern, ids);
+    return fail(fmt::format("no case matches '{}'{}", options.pattern, meant.empty() ? "; --list names them" : "; did you mean " + meant + "?"));
+  }
   if (!report.absent_groups.empty()) fmt::print("absent groups: {}\n", fmt::join(report.absent_groups, " "));
-  return options.list ? list_cases(files) : run_on_devices(run_files(std::move(files), name), options, std::move(report));
+  if (options.list) return list_cases(files);
+  Progress progress(options.verbose, files.size());
+  return run_on_devices(run_files(std::move(files), begin_by(progress)), options, progress, std::move(report));
 }
 
 }  // namespace

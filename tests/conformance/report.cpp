@@ -25,7 +25,7 @@ static void from_json(const Json& json, Measure& measure) {
 }
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TensorResult, name, error, mean, tile, magnitude)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CaseResult, group, name, op, variant, status, lines, error, tensors, kernels, runs,
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CaseResult, group, name, op, variant, status, count, lines, error, tensors, kernels, runs,
                                    compile_ms, run_ms, device_ms)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DeviceReport, device, driver, version, type, vulkan, device_uuid, driver_uuid, vendor_id,
                                    device_id, driver_version, features, capabilities, limits, emulated, validation, absent, seconds,
@@ -33,8 +33,10 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DeviceReport, device, driver, version, type, 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Report, schema, schema_version, fovea, started, corpora, absent_groups, devices)
 
 int DeviceReport::count(Status status) const {
-  return static_cast<int>(
-      std::count_if(results.begin(), results.end(), [&](const CaseResult& r) { return r.status == status; }));
+  int sum = 0;
+  for (const CaseResult& result : results)
+    if (result.status == status) sum += result.count;
+  return sum;
 }
 
 int DeviceReport::failures() const {
@@ -79,6 +81,20 @@ Result<Report> read_report(const std::filesystem::path& path) {
 static void unite(std::vector<std::string>& whole, const std::vector<std::string>& next) {
   for (const std::string& text : next)
     if (std::find(whole.begin(), whole.end(), text) == whole.end()) whole.push_back(text);
+}
+
+std::vector<std::string> headings(const Report& report) {
+  const auto same = [](const DeviceReport& a, const DeviceReport& b) {
+    return a.label() == b.label() && a.device == b.device && a.emulated == b.emulated && a.absent == b.absent;
+  };
+  std::vector<std::string> names;
+  for (auto device = report.devices.begin(); device != report.devices.end(); ++device) {
+    const auto is_same = [&](const DeviceReport& other) { return same(*device, other); };
+    const auto runs = std::count_if(report.devices.begin(), report.devices.end(), is_same);
+    names.push_back(device->label());
+    if (runs > 1) names.back() += fmt::format(", run {}", std::count_if(report.devices.begin(), device + 1, is_same));
+  }
+  return names;
 }
 
 Report merge(std::vector<Report> reports) {

@@ -28,6 +28,7 @@ struct CaseResult {
   std::string group, name, op;
   std::string variant;  // "attention=attention_row" where a kernel was forced; "" as the device chooses
   Status status = Status::passed;
+  int count = 1;  // of cases: one result may sum up many random graphs
   // Why it was skipped, or one line a failure: "out.y[0,2]: got 1.5, expected 1.25, bound 1e-05 (3 of 24 outside)".
   std::vector<std::string> lines{};
   Measure error{};  // the largest of its tensors'
@@ -57,15 +58,15 @@ struct DeviceReport {
   std::vector<CaseResult> results{};
   std::vector<std::string> messages{};  // of the validation layer after the last case: failures of no case's
 
-  int count(Status status) const;
-  int failures() const;           // failed cases, and messages
+  int count(Status status) const;  // cases
+  int failures() const;            // failed cases, and messages
   std::string label() const;      // "llvmpipe Mesa 22.3.6 (LLVM 15.0.6)"
   std::string limits_label() const;  // "max_invocations 128, subgroup_size 0"; empty when whole
 };
 
 struct Report {
   std::string schema = "fovea-conformance";
-  int schema_version = 1;
+  int schema_version = 2;
   std::string fovea{};    // the version of the program that ran
   std::string started{};  // "2026-11-27T09:30:00Z"; of merged reports the first
   std::vector<std::string> corpora{};
@@ -76,6 +77,8 @@ struct Report {
 std::string to_json(const Report& report);
 // Errors: io's, and what is no report of this schema version; the message names the file.
 Result<Report> read_report(const std::filesystem::path& path);
+// What each device is called: its label and, of several runs that nothing else tells apart, "run 2".
+std::vector<std::string> headings(const Report& report);
 // The devices of all, in their order.
 Report merge(std::vector<Report> reports);
 

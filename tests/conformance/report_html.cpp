@@ -111,13 +111,13 @@ std::string device_details(const DeviceReport& device) {
          opened("features and limits", limits + "</ul>");
 }
 
-std::string device_card(const DeviceReport& device) {
+std::string device_card(const DeviceReport& device, const std::string& name) {
   if (!device.absent.empty())
-    return fmt::format("<div class=\"device absent\"><h3>{}</h3><p><b>absent</b>: {}</p></div>\n", text(device.label()),
+    return fmt::format("<div class=\"device absent\"><h3>{}</h3><p><b>absent</b>: {}</p></div>\n", text(name),
                        text(device.absent));
   std::string card = fmt::format(
       "<div class=\"device\"><h3>{}</h3><p>{} · {} · Vulkan {}</p><p><small>driver <code>{}</code></small></p>",
-      text(device.label()), text(device.device), text(device.type), text(device.vulkan), text(device.driver_uuid));
+      text(name), text(device.device), text(device.type), text(device.vulkan), text(device.driver_uuid));
   if (const std::string limits = device.limits_label(); !limits.empty())
     card += fmt::format("<p>emulating <code>{}</code></p>", text(limits));
   card += fmt::format("<p><span class=\"good\">{} passed</span>, <span class=\"{}\">{} failed</span>, {} skipped "
@@ -140,7 +140,10 @@ struct Operator {
 };
 
 int count(const Results& results, Status status) {
-  return static_cast<int>(std::count_if(results.begin(), results.end(), [&](auto* r) { return r->status == status; }));
+  int sum = 0;
+  for (const CaseResult* result : results)
+    if (result->status == status) sum += result->count;
+  return sum;
 }
 int count(const std::vector<Results>& devices, Status status) {
   int sum = 0;
@@ -223,9 +226,11 @@ std::string operator_row(const Operator& op, const Report& report) {
 
 std::string table(const Report& report) {
   std::string rows = "<div class=\"row head\"><div>operator</div>";
-  for (const DeviceReport& device : report.devices) {
+  const std::vector<std::string> names = headings(report);
+  for (std::size_t d = 0; d < names.size(); ++d) {
+    const DeviceReport& device = report.devices[d];
     const std::string limits = device.limits_label();
-    rows += fmt::format("<div>{}<br><small>{}</small></div>", text(device.label()),
+    rows += fmt::format("<div>{}<br><small>{}</small></div>", text(names[d]),
                         text(!device.absent.empty() ? "absent" : limits.empty() ? device.device : "emulating " + limits));
   }
   rows += "</div>\n";
@@ -238,7 +243,8 @@ std::string table(const Report& report) {
 
 std::string to_html(const Report& report) {
   std::string devices;
-  for (const DeviceReport& device : report.devices) devices += device_card(device);
+  const std::vector<std::string> names = headings(report);
+  for (std::size_t d = 0; d < names.size(); ++d) devices += device_card(report.devices[d], names[d]);
   std::string absent;
   if (!report.absent_groups.empty())
     absent = fmt::format("<p class=\"soft\">Groups of the corpus that were not there: {}.</p>",

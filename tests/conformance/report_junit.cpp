@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 namespace fovea::conformance {
 namespace {
 
@@ -21,7 +23,7 @@ std::string test_case(const CaseResult& result) {
                      (result.compile_ms + result.run_ms) / 1000, inner);
 }
 
-std::string suite(const DeviceReport& device) {
+std::string suite(const DeviceReport& device, const std::string& name) {
   const std::string limits = device.limits_label();
   std::string cases;
   // Neither absence nor a message of no case's passes for nothing.
@@ -33,6 +35,7 @@ std::string suite(const DeviceReport& device) {
     cases += fmt::format("    <testcase classname=\"device\" name=\"after the last case\"><failure message=\"{}\"/></testcase>\n",
                          escape_markup(message));
   const std::size_t tests = device.results.size() + device.messages.size() + !device.absent.empty();
+  const auto skipped = std::ranges::count(device.results, Status::skipped, &CaseResult::status) + !device.absent.empty();
   std::string properties;
   const auto property = [&](const char* name, const std::string& value) {
     properties += fmt::format("      <property name=\"{}\" value=\"{}\"/>\n", name, escape_markup(value));
@@ -45,15 +48,16 @@ std::string suite(const DeviceReport& device) {
   return fmt::format(
       "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"{}\" time=\"{:.3f}\">\n"
       "    <properties>\n{}    </properties>\n{}  </testsuite>\n",
-      escape_markup(limits.empty() ? device.label() : device.label() + " (" + limits + ")"), tests, device.failures(),
-      device.count(Status::skipped) + !device.absent.empty(), device.seconds, properties, cases);
+      escape_markup(limits.empty() ? name : name + " (" + limits + ")"), tests, device.failures(),
+      skipped, device.seconds, properties, cases);
 }
 
 }  // namespace
 
 std::string to_junit(const Report& report) {
   std::string suites;
-  for (const DeviceReport& device : report.devices) suites += suite(device);
+  const std::vector<std::string> names = headings(report);
+  for (std::size_t d = 0; d < names.size(); ++d) suites += suite(report.devices[d], names[d]);
   return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"fovea-conformance\">\n" + suites +
          "</testsuites>\n";
 }

@@ -99,7 +99,7 @@ TEST_CASE("the JSON reads back whole, an infinite error as null") {
   const test::Folder folder;
   const Report report = sample();
   const std::string json = to_json(report);
-  CHECK(contains(json, "\"schema_version\": 1"));
+  CHECK(contains(json, "\"schema_version\": 2"));
   test::write_bytes(folder / "a.json", json);
   const Result<Report> read = read_report(folder / "a.json");
   REQUIRE_MESSAGE(read, (read ? "" : read.error().message));
@@ -120,8 +120,8 @@ TEST_CASE("what is no report is an error with its file") {
   refused("{", {"a.json", "not JSON"});
   refused("[]", {"a.json", "is no report"});
   refused("{}", {"a.json", "is no report"});
-  refused(R"({"schema": "fovea-conformance", "schema_version": 2})", {"a.json", "schema version 2", "reads 1"});
-  refused(R"({"schema": "fovea-conformance", "schema_version": 1})", {"a.json", "'fovea' not found"});
+  refused(R"({"schema": "fovea-conformance", "schema_version": 1})", {"a.json", "schema version 1", "reads 2"});
+  refused(R"({"schema": "fovea-conformance", "schema_version": 2})", {"a.json", "'fovea' not found"});
   std::string cut = to_json(sample());
   cut.replace(cut.find("\"runs\""), 6, "\"RUNS\"");
   refused(cut, {"a.json", "'runs' not found"});
@@ -144,6 +144,30 @@ TEST_CASE("merged reports keep every device, and say each thing once") {
   CHECK(whole.started == "2026-11-27T09:30:00Z");
   CHECK(whole.corpora == std::vector<std::string>{"tests/corpus", "more"});
   CHECK(whole.fovea == "0.1.0");
+}
+
+TEST_CASE("runs of one device are told apart, and a device under lowered limits from itself by those alone") {
+  Report lowered = sample();
+  lowered.devices[0].emulated = {{"max_invocations", 64}};
+  const Report whole = merge({sample(), lowered, sample()});
+  const std::string name = sample().devices[0].label();
+  CHECK(headings(whole) == std::vector<std::string>{name + ", run 1", "gone, run 1", name, "gone, run 2", name + ", run 2", "gone, run 3"});
+  for (const std::string& text : {to_html(whole), to_junit(whole)}) {
+    CHECK(contains(text, "Mesa 22.3.6, run 2"));
+    CHECK_FALSE(contains(text, "Mesa 22.3.6, run 3"));
+  }
+  CHECK(headings(sample()) == std::vector<std::string>{name, "gone"});
+}
+
+TEST_CASE("a result that sums up many counts as many, and is one of JUnit's test cases") {
+  Report report = sample();
+  report.devices[0].results[0].count = 20;
+  report.devices[0].results[2].count = 7;
+  CHECK(report.devices[0].count(Status::passed) == 20);
+  CHECK(report.devices[0].count(Status::skipped) == 7);
+  CHECK(contains(to_html(report), "20 passed"));
+  CHECK(contains(to_html(report), "✓ 20"));
+  CHECK(contains(to_junit(report), "tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"1\""));
 }
 
 TEST_CASE("the JUnit XML is well formed whatever the messages hold, and counts what it lists") {

@@ -160,9 +160,12 @@ void fuzz(const FuzzOptions& options, const RunOptions& run_options, const RunCa
   const std::string seeds = fmt::format("seeds {} to {}", options.seed, seed - 1);
   CaseResult whole = passed.whole(seeds);
   whole.status = passed.count() > 0 ? Status::passed : Status::skipped;
+  whole.count = std::max(passed.count(), 1);
   whole.lines.push_back(fmt::format("{} graphs; of their runs {} passed, {} failed, {} were skipped", graphs, passed.count(),
                                     failures.count(), skipped.size()));
-  if (!skipped.empty()) whole.lines.push_back("the first that was skipped is " + skipped[0]);
+  if (!skipped.empty())
+    emit({.group = "fuzz", .name = seeds, .op = "random graph", .variant = "", .status = Status::skipped, .count = static_cast<int>(skipped.size()),
+          .lines = {"the first that was skipped is " + skipped[0]}});
   emit(whole);
 }
 

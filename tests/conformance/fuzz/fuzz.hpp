@@ -28,7 +28,8 @@ using RunCase = std::function<std::vector<CaseResult>(const Case&, const RunOpti
 using Emit = std::function<void(const CaseResult&)>;
 
 // Emits each failure, a result a seed and choice of kernels; the first of a seed has the graph among its lines. Then one
-// result for all that passed, of group "fuzz" and named after the seeds, with the tensors nearest to their bounds.
+// result for all that were skipped, if any, and one for all that passed, which counts them, of group "fuzz" and named after the seeds,
+// with the tensors nearest to their bounds.
 void fuzz(const FuzzOptions& options, const RunOptions& run_options, const RunCase& run, const Emit& emit);
 
 // One graph, "graph/<name>", and its failures likewise; `options.shrink` and `save` hold here too.

@@ -58,6 +58,7 @@ TEST_CASE("seeds follow one another until the time is over, and the summary name
   const std::string n = std::to_string(names.size());
   CHECK(results[0].id() == "fuzz/seeds 41 to " + std::to_string(40 + names.size()));
   CHECK(results[0].status == Status::passed);
+  CHECK(results[0].count == static_cast<int>(names.size()));
   CHECK(results[0].error.value == 0.25);
   CHECK(results[0].lines == std::vector<std::string>{n + " graphs; of their runs " + n + " passed, 0 failed, 0 were skipped"});
   CHECK(results[0].tensors.size() == std::min<std::size_t>(names.size(), 8));
