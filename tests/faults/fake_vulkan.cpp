@@ -227,7 +227,22 @@ FAKE(VkResult, AllocateDescriptorSets)(VkDevice, const VkDescriptorSetAllocateIn
 }
 FAKE(void, UpdateDescriptorSets)(VkDevice, std::uint32_t, const VkWriteDescriptorSet*, std::uint32_t, const VkCopyDescriptorSet*) {}
 FAKE(VkResult, AllocateCommandBuffers)(VkDevice, const VkCommandBufferAllocateInfo*, VkCommandBuffer* out) { return make(out); }
-FAKE(VkResult, BeginCommandBuffer)(VkCommandBuffer, const VkCommandBufferBeginInfo*) { return VK_SUCCESS; }
+FAKE(VkResult, BeginCommandBuffer)(VkCommandBuffer, const VkCommandBufferBeginInfo*) {
+  state.what.commands.push_back(FakeVulkan::Command::begin);
+  return VK_SUCCESS;
+}
+FAKE(void, CmdDispatch)(VkCommandBuffer, std::uint32_t, std::uint32_t, std::uint32_t) {
+  state.what.commands.push_back(FakeVulkan::Command::dispatch);
+}
+FAKE(void, CmdPipelineBarrier)(VkCommandBuffer, VkPipelineStageFlags from, VkPipelineStageFlags to, VkDependencyFlags, std::uint32_t count,
+                               const VkMemoryBarrier* memory, std::uint32_t, const VkBufferMemoryBarrier*, std::uint32_t,
+                               const VkImageMemoryBarrier*) {
+  constexpr VkPipelineStageFlags compute = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
+  constexpr VkAccessFlags both = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT;
+  const bool for_compute = (from & compute) && (to & compute) && count == 1 && (memory->srcAccessMask & VK_ACCESS_SHADER_WRITE_BIT) &&
+                           (memory->dstAccessMask & both) == both;
+  state.what.commands.push_back(for_compute ? FakeVulkan::Command::barrier_for_compute : FakeVulkan::Command::other_barrier);
+}
 FAKE(VkResult, EndCommandBuffer)(VkCommandBuffer) { return VK_SUCCESS; }
 FAKE(VkResult, SetDebugUtilsObjectNameEXT)(VkDevice, const VkDebugUtilsObjectNameInfoEXT*) { return VK_SUCCESS; }
 
@@ -248,8 +263,8 @@ FOVEA_PLAIN(CreateDescriptorSetLayout) FOVEA_PLAIN(CreateDescriptorPool) FOVEA_P
 FOVEA_PLAIN(DestroyFence) FOVEA_PLAIN(DestroySemaphore) FOVEA_PLAIN(DestroyQueryPool) FOVEA_PLAIN(DestroyShaderModule)
 FOVEA_PLAIN(DestroyPipelineCache) FOVEA_PLAIN(DestroyPipeline) FOVEA_PLAIN(DestroyPipelineLayout) FOVEA_PLAIN(DestroyDescriptorSetLayout)
 FOVEA_PLAIN(DestroyDescriptorPool) FOVEA_PLAIN(DestroyCommandPool) FOVEA_PLAIN(ResetQueryPool)
-FOVEA_PLAIN(CmdBindPipeline) FOVEA_PLAIN(CmdBindDescriptorSets) FOVEA_PLAIN(CmdPushConstants) FOVEA_PLAIN(CmdDispatch)
-FOVEA_PLAIN(CmdPipelineBarrier) FOVEA_PLAIN(CmdCopyBuffer) FOVEA_PLAIN(CmdFillBuffer) FOVEA_PLAIN(CmdResetQueryPool)
+FOVEA_PLAIN(CmdBindPipeline) FOVEA_PLAIN(CmdBindDescriptorSets) FOVEA_PLAIN(CmdPushConstants)
+FOVEA_PLAIN(CmdCopyBuffer) FOVEA_PLAIN(CmdFillBuffer) FOVEA_PLAIN(CmdResetQueryPool)
 FOVEA_PLAIN(CmdWriteTimestamp) FOVEA_PLAIN(CmdBeginDebugUtilsLabelEXT) FOVEA_PLAIN(CmdEndDebugUtilsLabelEXT)
 #undef FOVEA_PLAIN
 constexpr PFN_vkGetPipelineExecutablePropertiesKHR GetPipelineExecutablePropertiesKHR = nullptr;

@@ -19,6 +19,9 @@ struct FakeVulkan {
   VkShaderStageFlags stages_that_ask = VK_SHADER_STAGE_COMPUTE_BIT;
   std::vector<std::uint32_t> subgroups_asked{};  // by each pipeline made, 0: any size
   bool full_subgroups = true;                    // whether all of those that asked for a size asked for full ones, too
+  // Of all command buffers, in order: that one begins, its dispatches, and its barriers.
+  enum class Command { begin, dispatch, barrier_for_compute, other_barrier };  // the first barrier: from compute's writes to its reads and writes
+  std::vector<Command> commands{};
   std::size_t submitted = 0;  // submissions so far
   std::size_t runs = SIZE_MAX;  // of which so many ever finish; raise it with release()
 };

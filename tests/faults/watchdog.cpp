@@ -62,6 +62,16 @@ TEST_CASE("a dispatch over its budget is named, nothing behind it is submitted, 
   }
 }
 
+TEST_CASE("dispatches that are watched are submitted one by one, each behind what the ones before it wrote") {
+  using enum FakeVulkan::Command;
+  Work work(true, SIZE_MAX);
+  fake_vulkan().commands.clear();
+  work.plan->run_watched(*work.bindings, 1000).value();
+  CHECK(fake_vulkan().commands == std::vector{begin, barrier_for_compute, dispatch, other_barrier,    // and to the host, which reads
+                                              begin, barrier_for_compute, dispatch, other_barrier});
+  CHECK(fake_vulkan().submitted == 2);
+}
+
 TEST_CASE("a device that is lost under a dispatch that never ends is left without waiting") {
   for (const bool timeline : {true, false}) {
     {

@@ -33,6 +33,13 @@ void check_doubled(double off, double odd = 0) {
       {.f16 = false});
 }
 
+void run_sums(compile::Program program) {
+  Plan plan = plan_from_program(context(), std::move(program)).value();
+  const std::vector<float> a = numbers(100, 1), b = numbers(100, 2);
+  const auto bytes = [](const std::vector<float>& values) { return Bytes(std::as_bytes(std::span(values)).begin(), std::as_bytes(std::span(values)).end()); };
+  run_guarded(plan, {bytes(a), bytes(b)});
+}
+
 // x², whose slope the reference has `off` times too large.
 void check_squared(double off) {
   check_gradient(
@@ -81,10 +88,15 @@ TEST_CASE("a gradient of NaN fails" * doctest::should_fail()) {
 TEST_CASE("an input that is written to fails" * doctest::should_fail()) {
   compile::Program program = two_sums(100);
   program.dispatches[1].bindings[2].range = external_range(0, 100);  // y goes to a
-  Plan plan = plan_from_program(context(), std::move(program)).value();
-  const std::vector<float> a = numbers(100, 1), b = numbers(100, 2);
-  const auto bytes = [](const std::vector<float>& values) { return Bytes(std::as_bytes(std::span(values)).begin(), std::as_bytes(std::span(values)).end()); };
-  run_guarded(plan, {bytes(a), bytes(b)});
+  run_sums(std::move(program));
+}
+TEST_CASE("a result that ends where it should passes") { run_sums(two_sums(100)); }
+// Also where a driver leaves out what passes the end of a binding: ports are bound with their sentinels.
+TEST_CASE("an element written past the end of an output fails" * doctest::should_fail()) {
+  compile::Program program = two_sums(100);
+  const std::uint32_t too_many = 101;
+  std::memcpy(program.dispatches[1].push.data(), &too_many, sizeof(too_many));
+  run_sums(std::move(program));
 }
 
 TEST_CASE("drivers that share graphs run each of them, those in f16 by halves, and each driver a part") {
