@@ -1,8 +1,8 @@
 // fovea-test-coverage: goes through tests/ops and tests/nn without a device and notes the graphs that they compare on one.
-// Fails for an operator or a kernel whose results no test compares with a reference, for a shader that some do in f16 and none in
-// bf16, for an operator with a gradient that no test compares with finite differences, and for a graph's Program with a barrier too
+// Fails for an operator, a kernel or a shader whose results no test compares with a reference, for an operator with a gradient that no test compares with finite differences, and for a graph's Program with a barrier too
 // few or one too many.
-// `fovea-test-coverage --executed FILE...`: of what tests on drivers wrote (FOVEA_TEST_EXECUTED), fails for a kernel that ran on none.
+// `fovea-test-coverage --executed FILE...`: of what tests on drivers wrote (FOVEA_TEST_EXECUTED), fails for a kernel and for a shader that
+// ran on none.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include "compile/compiler.hpp"
 #include "ops/attention.hpp"
@@ -32,7 +32,8 @@ std::set<std::string> compared_operators, compared_kernels, compared_shaders, di
 std::size_t programs = 0, barriers = 0;
 std::set<std::string> races;
 
-// Between them they take every kernel: all features, the limits of common devices, and a processor beside a graphics card.
+// Between them they take every kernel: all features, the limits of common devices, and beside a graphics card a processor, and one
+// whose shuffles are costly.
 std::vector<DeviceCaps> devices() {
   DeviceCaps caps;
   give_everything(caps);
@@ -43,6 +44,8 @@ std::vector<DeviceCaps> devices() {
     caps.subgroup_size = caps.min_subgroup_size = caps.max_subgroup_size = size;
     all.push_back(caps);
   }
+  caps.costly_shuffles = true;
+  all.push_back(caps);
   return all;
 }
 
@@ -150,11 +153,8 @@ std::vector<std::string> faults() {
     if (!op->no_gradient && !differentiated_operators.contains(name))
       all.push_back(name + ": no test compares its gradient with finite differences");
   }
-  for (const std::string& shader : compared_shaders) {
-    if (!shader.ends_with(".f16")) continue;
-    const std::string other = shader.substr(0, shader.size() - 4) + ".bf16";
-    if (find_shader(other) && !compared_shaders.contains(other)) all.push_back(other + ": no test compares what this shader makes, and one does in f16");
-  }
+  for (const ShaderInfo& shader : shader_table())
+    if (!compared_shaders.contains(shader.name)) all.push_back(std::string(shader.name) + ": no test compares what this shader makes");
   return all;
 }
 
@@ -162,18 +162,21 @@ int report_executed(std::span<char* const> files) {
   std::set<std::string> executed;
   for (const char* path : files) {
     std::ifstream file(path);
-    for (std::string kernel; std::getline(file, kernel);) executed.insert(kernel);
+    for (std::string line; std::getline(file, line);) executed.insert(line);
   }
-  int missing = 0, all = 0;
-  for (const ops::OpDef* op : ops::all_ops())
-    for (const ops::Kernel& kernel : op->kernels) {
-      const std::string name = std::string(op->name) + '=' + kernel.name;
-      ++all;
-      if (executed.contains(name)) continue;
-      ++missing;
-      std::printf("FAILED %s has run on no driver\n", name.c_str());
-    }
-  std::printf("%d of %d kernels have run\n", all - missing, all);
+  int missing = 0;
+  const auto demand = [&](const std::string& line) {
+    if (executed.contains(line)) return;
+    ++missing;
+    std::printf("FAILED %s has run on no driver\n", line.c_str());
+  };
+  std::size_t kernels = 0;
+  for (const ops::OpDef* op : ops::all_ops()) {
+    kernels += op->kernels.size();
+    for (const ops::Kernel& kernel : op->kernels) demand(std::string(op->name) + '=' + kernel.name);
+  }
+  for (const ShaderInfo& shader : shader_table()) demand(std::string("shader ") + shader.name);
+  std::printf("of %zu kernels and %zu shaders %d have not run\n", kernels, shader_table().size(), missing);
   return missing != 0;
 }
 

@@ -69,18 +69,20 @@ class Executed {
  public:
   void add(const Plan& plan) {
     if (path_ == nullptr) return;
-    for (const compile::Dispatch& dispatch : plan.impl().core->executor->program().dispatches)
-      kernels_.insert(kernel_of(dispatch));
+    for (const compile::Dispatch& dispatch : plan.impl().core->executor->program().dispatches) {
+      lines_.insert(kernel_of(dispatch));
+      if (find_shader(dispatch.shader->name) == dispatch.shader) lines_.insert(std::string("shader ") + dispatch.shader->name);
+    }
   }
   ~Executed() {
-    if (kernels_.empty()) return;
+    if (lines_.empty()) return;
     std::ofstream file(path_);
-    for (const std::string& kernel : kernels_) file << kernel << '\n';
+    for (const std::string& line : lines_) file << line << '\n';
   }
 
  private:
   const char* path_ = std::getenv("FOVEA_TEST_EXECUTED");
-  std::set<std::string> kernels_;
+  std::set<std::string> lines_;
 };
 
 }  // namespace

@@ -37,7 +37,8 @@ struct Run {
 };
 // The bytes of the inputs and parameters, in the order of the ports. Checks that nothing outside the outputs' ranges
 // was written, and that both runs agree bit for bit.
-// FOVEA_TEST_EXECUTED=FILE: when the process ends, "operator=kernel" of every launch that has run so, a line each.
+// FOVEA_TEST_EXECUTED=FILE: when the process ends, of every launch that has run so, "operator=kernel" and "shader NAME", a line each (an
+// author's GLSL makes shaders that are not named).
 Run run_guarded(Plan& plan, const std::vector<Bytes>& inputs);
 // What a graph is run in: f32 and, where they are asked for and the device stores them, f16 and bf16.
 std::vector<DType> storages_to_run(bool halves);
