@@ -1,8 +1,10 @@
 // Fusion. A product takes in the addition and the activation that alone follow it; an elementwise node takes in each
 // elementwise producer that it alone uses, as long as one launch can hold the merged program. What was taken in is dead.
+// Last, normalised rows take in the addition that makes them.
 
 #include "compile/passes.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/normalize_rows.hpp"
 
 #include <algorithm>
 
@@ -121,13 +123,68 @@ std::optional<Tensor> absorbed(const ops::NodeView& node, std::span<const Tensor
   return ops::append(*producer.op, operands, attrs, producer.site)[0];
 }
 
+// Whether this node is the sum of two tensors of the result's type, and nothing else.
+bool is_plain_sum(const ir::Graph& graph, const ir::Node& node) {
+  if (!is_elementwise(node) || node.inputs.size() != 2) return false;
+  const auto& attrs = node.attrs.as<ElementwiseAttrs>();
+  const ir::Type& type = graph.value(node.outputs[0]).type;
+  return attrs.steps.size() == 1 && attrs.scalars.empty() && attrs.steps[0].code == shader::CODE_ADD &&
+         attrs.steps[0].operands[0] != attrs.steps[0].operands[1] && graph.value(node.inputs[0]).type == type &&
+         graph.value(node.inputs[1]).type == type;
+}
+
+bool reads(const ir::Node& node, ir::ValueId value) {
+  return node.after == value || std::find(node.inputs.begin(), node.inputs.end(), value) != node.inputs.end();
+}
+
+// A residual connection, norm(x + r), is one launch; where others read the sum, too, it gives that as well, to those behind it.
+// What made the sum is dead then.
+ir::Graph take_residuals(ir::Graph graph) {
+  const auto live = live_nodes(graph);
+  const auto uses = use_counts(graph);
+  bool changed = false;
+  for (ir::NodeId n = 0; n < graph.nodes.size(); ++n) {
+    ir::Node& node = graph.nodes[n];
+    if (!live[n] || node.op != &ops::normalize_rows_op) continue;
+    const ir::ValueId sum = node.inputs[ops::normalize_x];
+    if (graph.value(sum).kind != ir::ValueKind::result || node.inputs[ops::normalize_residual] != ir::none) continue;
+    const ir::NodeId producer = graph.value(sum).producer;
+    if (!is_plain_sum(graph, graph.nodes[producer])) continue;
+    bool read_before = false;
+    for (ir::NodeId between = producer + 1; between < n; ++between)
+      read_before = read_before || (live[between] && reads(graph.nodes[between], sum));
+    if (read_before) continue;
+    node.inputs[ops::normalize_x] = graph.nodes[producer].inputs[0];
+    node.inputs[ops::normalize_residual] = graph.nodes[producer].inputs[1];
+    changed = true;
+    if (uses[sum] == 1) continue;
+    auto attrs = node.attrs.as<ops::NormalizeRowsAttrs>();
+    attrs.sum = true;
+    node.attrs = ir::Attrs::of(attrs);
+    ir::Value added;
+    added.type = graph.value(sum).type, added.producer = n;
+    const ir::ValueId given = graph.add_value(std::move(added));
+    node.outputs.insert(node.outputs.begin() + 1, given);
+    for (std::size_t slot = 1; slot < node.outputs.size(); ++slot)
+      graph.value(node.outputs[slot]).slot = static_cast<std::uint32_t>(slot);
+    for (ir::NodeId later = n + 1; later < graph.nodes.size(); ++later) {
+      std::replace(graph.nodes[later].inputs.begin(), graph.nodes[later].inputs.end(), sum, given);
+      if (graph.nodes[later].after == sum) graph.nodes[later].after = given;
+    }
+    for (ir::Output& output : graph.outputs)
+      if (output.value == sum) output.value = given;
+  }
+  if (!changed) return graph;
+  return rewrite(graph, [](const ops::NodeView&, std::span<const Tensor>, std::span<Tensor>) { return false; });  // ids in order
+}
+
 }  // namespace
 
 ir::Graph fuse(const ir::Graph& graph, const DeviceCaps&) {
   const auto uses = use_counts(graph);
   // The chain of every elementwise value in the new graph, for consumers to take in. By new value id.
   std::vector<std::optional<Chain>> chains;
-  return rewrite(graph, [&](const ops::NodeView& node, std::span<const Tensor> in, std::span<Tensor> out) {
+  return take_residuals(rewrite(graph, [&](const ops::NodeView& node, std::span<const Tensor> in, std::span<Tensor> out) {
     if (!is_elementwise(node.node)) return false;
     for (std::size_t slot = 0; slot < in.size(); ++slot) {
       if (uses[node.node.inputs[slot]] != 1) continue;
@@ -148,7 +205,7 @@ ir::Graph fuse(const ir::Graph& graph, const DeviceCaps&) {
     chains.resize(out[0].id() + 1);
     chains[out[0].id()] = std::move(chain);
     return true;
-  });
+  }));
 }
 
 }  // namespace fovea::compile

@@ -1,6 +1,7 @@
-// Normalisations, composed of reductions and elementwise operators.
+// Normalisations: rows that stand side by side are an operator's, others are composed of reductions and elementwise operators.
 
 #include "nn/call.hpp"
+#include "ops/normalize_rows.hpp"
 
 #include <fovea/autodiff.hpp>
 #include <fovea/normalization.hpp>
@@ -8,22 +9,16 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <string>
 
 namespace fovea {
 namespace nn {
 namespace {
 
-struct Centred {
-  Term deviation, mean, inverse;
-};
-
-// Two passes: the mean, then the squares of what is left of it.
-Centred centre(Term x, const std::vector<std::int64_t>& axes, double eps) {
-  const Term mean = of(Reduce::mean, x, axes), deviation = x - mean;
-  const Term variance = of(Reduce::mean, of(Unary::square, deviation), axes);
-  return {deviation, mean, of(Unary::rsqrt, variance + eps)};
-}
+using ops::centre;
+using ops::Centred;
+using ops::NormalizeRowsAttrs;
 
 Tensor affine(const Call& call, Term y, Tensor weight, Tensor bias, DType dtype) {
   if (weight) y = y * call.real(weight);
@@ -66,16 +61,52 @@ std::vector<std::int64_t> innermost(const Call& call, Tensor x, const LayerNormD
   return axes;
 }
 
+// How many elements of x, one after the other, share a value of what broadcasts to it, before the next value comes: where values
+// are of neighbouring axes alone. Nothing: they are not.
+std::optional<std::int64_t> run_of(const Shape& values, const Shape& x) {
+  std::int64_t run = 1;
+  bool inside = false, outside = false;
+  for (int back = 1; back <= x.rank(); ++back) {
+    const std::int64_t extent = x.at(-back), own = back <= values.rank() ? values.at(-back) : 1;
+    if (extent == 1) continue;
+    if (own != 1 && outside) return std::nullopt;
+    outside = outside || (own == 1 && inside);
+    inside = inside || own != 1;
+    if (!inside) run *= extent;
+  }
+  return run;
+}
+
+// The operands and attributes of normalize_rows for x as so many rows; nothing where the weights are not its.
+std::optional<std::vector<Tensor>> by_rows(const Call& call, Tensor x, Tensor weight, Tensor bias, NormalizeRowsAttrs attrs) {
+  const std::int64_t width = attrs.rows == 0 ? 0 : x.shape().elements() / attrs.rows;
+  const bool narrow = (!weight || weight.dtype() == x.dtype()) && (!bias || bias.dtype() == x.dtype());
+  for (Tensor* values : {&weight, &bias}) {
+    if (!*values) continue;
+    const auto run = run_of(values->shape(), x.shape());
+    const std::int64_t count = values->shape().elements();
+    const bool unlike = weight && values == &bias && (run != attrs.run || count != weight.shape().elements());
+    if (!run || unlike || width == 0 || !ops::row_weights(width, *run, count)) return std::nullopt;
+    attrs.run = *run;
+    *values = reshape(narrow ? *values : call.real(*values).tensor, {count}, call.site);
+  }
+  return ops::append(ops::normalize_rows_op, std::vector{x, weight, bias, Tensor()}, ir::Attrs::of(attrs), call.site);
+}
+
 Tensor grouped(const Call& call, Tensor x, std::int64_t groups, const GroupNormDesc& desc) {
   const Shape channels{x.dim(1)};
   if (!call.is_not_negative("eps", desc.eps) || !call.may_have_shape("weight", desc.weight, channels) ||
       !call.may_have_shape("bias", desc.bias, channels))
     return call.nothing();
   if (x.shape().elements() == 0) return x;
-  const Term in_groups = shaped(call.real(x), {x.dim(0), groups, x.shape().elements() / (x.dim(0) * groups)});
-  const Centred at = centre(in_groups, {2}, desc.eps);
-  return affine(call, shaped(at.deviation * at.inverse, x.shape()), per_channel(desc.weight, x, call.site),
-                per_channel(desc.bias, x, call.site), x.dtype());
+  const NormalizeRowsAttrs attrs{.rows = x.dim(0) * groups, .eps = desc.eps};
+  return (*by_rows(call, x, per_channel(desc.weight, x, call.site), per_channel(desc.bias, x, call.site), attrs))[0];
+}
+
+NormalizeRowsAttrs rows_of(Tensor x, const LayerNormDesc& desc, bool centred) {
+  std::int64_t rows = 1;
+  for (int axis = 0; axis < x.shape().rank() - desc.axes; ++axis) rows *= x.dim(axis);
+  return {.rows = rows, .centred = centred, .eps = desc.eps};
 }
 
 // Of sums of |x|^p no less than what a float can hold, below which there is no gradient.
@@ -97,6 +128,22 @@ using nn::Term;
 Standardized standardize(Tensor x, const std::vector<std::int64_t>& axes, float eps, CallSite site) {
   const Call call("standardize", {x}, site);
   if (!nn::check_axes(call, x, axes) || !call.is_not_negative("eps", eps)) return {call.nothing(), call.nothing(), call.nothing()};
+  const Shape& shape = x.shape();
+  Shape kept = shape;
+  for (std::int64_t axis : axes) kept[*ir::normalize_axis(axis, shape.rank())] = 1;
+  // The innermost axes are rows, whatever axes of one element stand among them.
+  bool innermost = true, inside = false;
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    if (shape[axis] == 1) continue;
+    innermost = innermost && (kept[axis] == 1 || !inside);
+    inside = inside || kept[axis] == 1;
+  }
+  if (innermost) {
+    const nn::NormalizeRowsAttrs attrs{.rows = kept.elements(), .eps = eps, .statistics = 2};
+    const auto made = *nn::by_rows(call, x, {}, {}, attrs);
+    const auto of_rows = [&](Tensor statistic) { return shaped(Term{statistic, site}, kept).tensor; };
+    return {made[0], of_rows(made[2]), of_rows(made[1])};
+  }
   const nn::Centred at = nn::centre(call.real(x), axes, eps);
   return {in(x.dtype(), at.deviation * at.inverse).tensor, at.mean.tensor, at.inverse.tensor};
 }
@@ -105,6 +152,7 @@ Tensor layer_norm(Tensor x, const LayerNormDesc& desc, CallSite site) {
   const Call call("layer_norm", {x, desc.weight, desc.bias}, site);
   const std::vector<std::int64_t> axes = nn::innermost(call, x, desc);
   if (axes.empty()) return call.nothing();
+  if (const auto made = nn::by_rows(call, x, desc.weight, desc.bias, nn::rows_of(x, desc, true))) return (*made)[0];
   const nn::Centred at = nn::centre(call.real(x), axes, desc.eps);
   return nn::affine(call, at.deviation * at.inverse, desc.weight, desc.bias, x.dtype());
 }
@@ -113,6 +161,7 @@ Tensor rms_norm(Tensor x, const LayerNormDesc& desc, CallSite site) {
   const Call call("rms_norm", {x, desc.weight, desc.bias}, site);
   const std::vector<std::int64_t> axes = nn::innermost(call, x, desc);
   if (axes.empty()) return call.nothing();
+  if (const auto made = nn::by_rows(call, x, desc.weight, desc.bias, nn::rows_of(x, desc, false))) return (*made)[0];
   const Term value = call.real(x), mean_square = of(Reduce::mean, of(Unary::square, value), axes);
   return nn::affine(call, value * of(Unary::rsqrt, mean_square + desc.eps), desc.weight, desc.bias, x.dtype());
 }

@@ -55,7 +55,7 @@ constexpr CheckOptions options{.extra_ulps = 16, .gradient = true};
 TEST_CASE("layer_norm over the innermost axes, scaled and shifted") {
   for (const std::int64_t width : {1, 3, 8, 33}) {
     CAPTURE(width);
-    check("reduce", {random({3, 2, width}, -2, 3), random({width}, 0.5, 2, 2), random({width}, -1, 1, 3)},
+    check("normalize_rows", {random({3, 2, width}, -2, 3), random({width}, 0.5, 2, 2), random({width}, -1, 1, 3)},
           [](Graph&, const std::vector<Tensor>& t) { return std::vector{layer_norm(t[0], {.weight = t[1], .bias = t[2]})}; },
           [](const auto& in) {
             return std::vector{affine(by_sets(in[0], [](const Index& i) { return 2 * i[0] + i[1]; }, {}), in,
@@ -63,7 +63,7 @@ TEST_CASE("layer_norm over the innermost axes, scaled and shifted") {
           },
           options);
   }
-  check("reduce", {random({3, 2, 5}, -2, 3)},
+  check("normalize_rows", {random({3, 2, 5}, -2, 3)},
         [](Graph&, const std::vector<Tensor>& t) { return std::vector{layer_norm(t[0], {.axes = 2, .eps = 0.1f})}; },
         [](const auto& in) { return std::vector{by_sets(in[0], [](const Index& i) { return i[0]; }, {.eps = 0.1f})}; }, options);
 }
@@ -71,13 +71,13 @@ TEST_CASE("layer_norm over the innermost axes, scaled and shifted") {
 TEST_CASE("a large mean costs layer_norm no digits") {
   Operand x = random({4, 65}, -1, 1);
   for (double& value : x.array.values) value = static_cast<double>(static_cast<float>(value + 1000));
-  check("reduce", {x}, [](Graph&, const std::vector<Tensor>& t) { return std::vector{layer_norm(t[0])}; },
+  check("normalize_rows", {x}, [](Graph&, const std::vector<Tensor>& t) { return std::vector{layer_norm(t[0])}; },
         [](const auto& in) { return std::vector{by_sets(in[0], [](const Index& i) { return i[0]; }, {})}; },
         {.f16 = false, .extra_ulps = 16});
 }
 
 TEST_CASE("rms_norm") {
-  check("reduce", {random({3, 2, 33}, -2, 3), random({33}, 0.5, 2, 2)},
+  check("normalize_rows", {random({3, 2, 33}, -2, 3), random({33}, 0.5, 2, 2)},
         [](Graph&, const std::vector<Tensor>& t) { return std::vector{rms_norm(t[0], {.weight = t[1], .eps = 1e-6f})}; },
         [](const auto& in) {
           auto both = in;
@@ -94,7 +94,7 @@ TEST_CASE("group_norm and instance_norm, in one to three dimensions") {
       if (groups == 6 && shape.rank() == 2) continue;  // sets of one value have no gradient to speak of
       CAPTURE(to_string(shape));
       CAPTURE(groups);
-      check("reduce", {random(shape, -2, 3), random({6}, 0.5, 2, 2), random({6}, -1, 1, 3)},
+      check("normalize_rows", {random(shape, -2, 3), random({6}, 0.5, 2, 2), random({6}, -1, 1, 3)},
             [&](Graph&, const std::vector<Tensor>& t) {
               const GroupNormDesc desc{.groups = groups, .weight = t[1], .bias = t[2]};
               return std::vector{groups == 6 ? instance_norm(t[0], {.weight = t[1], .bias = t[2]}) : group_norm(t[0], desc)};
@@ -262,7 +262,7 @@ TEST_CASE("zeros are normalised to zeros, with a finite gradient") {
 }
 
 TEST_CASE("nothing to normalise") {
-  check("reduce", {values({0, 4}, {})}, [](Graph&, const std::vector<Tensor>& t) { return std::vector{layer_norm(t[0])}; },
+  check("normalize_rows", {values({0, 4}, {})}, [](Graph&, const std::vector<Tensor>& t) { return std::vector{layer_norm(t[0])}; },
         [](const auto& in) { return std::vector{in[0]}; });
   check("reduce", {values({2, 0}, {}), values({0}, {}), values({0}, {})},
         [](Graph&, const std::vector<Tensor>& t) { return std::vector{batch_norm_train(t[0], t[1], t[2], {.unbiased = false}).out}; },
