@@ -55,7 +55,7 @@ void main() {
   row = min(row, p.rows - 1);
   base = row * p.width;
   first_weight = row % p.period * p.weights;
-  uint first = VEC != 0 ? 4 * lane : lane;
+  uint first = VEC != 0 ? 4 * lane : lane, end = p.width;
   float inverse = inverse_deviations[row], mean = 0.0;
   if (CENTRED != 0) mean = means[row];
 

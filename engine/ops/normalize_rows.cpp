@@ -114,7 +114,7 @@ shader::NormalizeRowsParams normalize_params(const NormalizeRowsAttrs& attrs, st
   const Divisor run = divisor(attrs.run);
   const auto inverse_width = static_cast<float>(1 / static_cast<double>(width));
   return {u32(attrs.rows), u32(width), inverse_width, attrs.eps, u32(weights.of_row), u32(weights.period),
-          {run.value, run.multiplier, run.shift}};
+          {run.value, run.multiplier, run.shift}, 1, u32(width)};
 }
 
 std::uint32_t type_of_weights(const NodeView& node, std::size_t operand) {
@@ -138,32 +138,96 @@ bool supports(const NodeView& node, const DeviceCaps& caps) {
   return fits_rows(layout_of(node, caps, sharing), attrs.rows, width_of(attrs, node.in(0).shape), caps);
 }
 
-template <RowSharing sharing>
-void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
+// A launch of rows, or of as many chunks a row as its parameters say.
+Launch launch_of(const NodeView& node, const DeviceCaps& caps, const RowLayout& layout, std::uint32_t stage, std::int64_t chunk) {
   const auto& attrs = node.attrs<NormalizeRowsAttrs>();
-  const RowLayout layout = layout_of(node, caps, sharing);
   const std::int64_t width = width_of(attrs, node.in(0).shape);
   shader::NormalizeRowsSpec spec;
   layout.set(spec);
+  spec.STAGE = stage;
   spec.CENTRED = attrs.centred;
   spec.WEIGHT = type_of_weights(node, normalize_weight);
   spec.BIAS = type_of_weights(node, normalize_bias);
   spec.RUNS = attrs.run > 1;
   spec.RESIDUAL = node.has(normalize_residual);
-  spec.SUM = attrs.sum;
+  spec.SUM = attrs.sum || (stage == NORMALIZE_PARTIAL && spec.RESIDUAL != 0);
   spec.STATISTICS = u32(attrs.statistics);
   spec.ACTIVATION = static_cast<std::uint32_t>(attrs.activation);
   const std::size_t weighing = node.has(normalize_weight) ? normalize_weight : normalize_bias;
   const std::int64_t count = node.has(weighing) ? node.in(weighing).shape[0] : width / attrs.run;
-  Launch& launch = plan.launches.emplace_back();
+  shader::NormalizeRowsParams params = normalize_params(attrs, width, count);
+  if (stage != NORMALIZE_WHOLE) params.chunk = u32(chunk), params.chunks = u32((width + chunk - 1) / chunk);
+  if (stage == NORMALIZE_FINISH) spec.RESIDUAL = spec.SUM = 0;  // x is the sum by now
+  Launch launch;
   launch.shader = layout.shader("normalize_rows", node.in(0).dtype);
   launch.set_constants(spec);
-  launch.set_push(normalize_params(attrs, width, count));
+  launch.set_push(params);
   for (std::uint32_t i = 0; i < 4; ++i) launch.operands.push_back(node.has(i) ? in(i) : unused());
   std::uint32_t next = 0;
   const auto result = [&](bool made) { launch.operands.push_back(made ? out(next++) : unused(Access::write)); };
   result(true), result(attrs.sum), result(attrs.statistics > 0), result(attrs.statistics > 1);
-  launch.groups = flat_groups(static_cast<std::uint64_t>(attrs.rows), layout.rows_of_group(), caps);
+  launch.groups = flat_groups(static_cast<std::uint64_t>(attrs.rows) * params.chunks, layout.rows_of_group(), caps);
+  return launch;
+}
+
+template <RowSharing sharing>
+void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
+  plan.launches.push_back(launch_of(node, caps, layout_of(node, caps, sharing), NORMALIZE_WHOLE, 0));
+}
+
+// ---- Rows in chunks -----------------------------------------------------------------------------------------------
+
+// What fewer rows than the device has room for leave idle is worth a second launch, and reading the rows twice.
+bool few_long_rows(std::int64_t rows, std::int64_t width, const DeviceCaps& caps) {
+  return caps.type == DeviceType::cpu ? rows < 16 && width >= 1 << 15 : rows < 128 && width >= 1 << 16;
+}
+// Elements: each invocation of a group has some fours, and moments are few beside the elements.
+std::int64_t chunk_of(std::int64_t width, const DeviceCaps& caps) {
+  const std::int64_t least = caps.type == DeviceType::cpu ? 1 << 14 : 1 << 12;
+  return (std::max(least, width / 512) + 511) / 512 * 512;
+}
+
+// On a CPU a subgroup a chunk is 2 to 4 times as fast as a workgroup that meets in shared memory.
+RowSharing split_sharing(const DeviceCaps& caps) {
+  constexpr std::uint32_t arithmetic = 4;  // VK_SUBGROUP_FEATURE_ARITHMETIC_BIT
+  const bool meets = caps.subgroup_size >= 2 && (caps.subgroup_operations & arithmetic) != 0;
+  return caps.type == DeviceType::cpu && meets ? RowSharing::subgroups : RowSharing::group;
+}
+
+bool supports_split(const NodeView& node, const DeviceCaps& caps) {
+  const auto& attrs = node.attrs<NormalizeRowsAttrs>();
+  const std::int64_t width = width_of(attrs, node.in(0).shape);
+  const auto lanes = split_sharing(caps) == RowSharing::subgroups ? std::int64_t{caps.subgroup_size} : 128;
+  const std::int64_t chunk = chunk_of(width, caps), chunks = width / chunk + 1;
+  return few_long_rows(attrs.rows, width, caps) &&
+         loops_fit(caps, 3 * nested_loops({chunk / (4 * lanes) + 1}) + 2 * nested_loops({chunks / lanes + 1}));
+}
+
+void plan_split(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
+  const auto& attrs = node.attrs<NormalizeRowsAttrs>();
+  const ir::Type& x = node.in(normalize_x);
+  const std::int64_t width = width_of(attrs, x.shape), chunk = chunk_of(width, caps);
+  RowLayout layout = row_layout(chunk, attrs.run, 1, caps, split_sharing(caps));
+  layout.VEC = width % 4 == 0 && layout.VEC != 0;
+  const bool residual = node.has(normalize_residual), kept = residual && !attrs.sum;  // the sum is no result, and yet written
+  plan.scratch_bytes = {ceil_div(static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(chunk)) *
+                        static_cast<std::uint64_t>(attrs.rows) * 8};
+  if (kept) plan.scratch_bytes.push_back(ceil_div(static_cast<std::uint64_t>(x.shape.elements()) * size_of(x.dtype), 4) * 4);
+  enum { of_x = 0, of_residual = 3, of_y = 4, of_sum = 5, of_inverse = 6, of_mean = 7 };  // bindings
+
+  Launch partial = launch_of(node, caps, layout, NORMALIZE_PARTIAL, chunk);
+  for (const std::size_t i : {1, 2}) partial.operands[i] = unused();
+  for (const std::size_t i : {of_inverse, of_mean}) partial.operands[i] = unused(Access::write);
+  partial.operands[of_y] = scratch_write(0);
+  if (kept) partial.operands[of_sum] = scratch_write(1);
+  plan.launches.push_back(std::move(partial));
+
+  layout.HELD = 0;
+  Launch finish = launch_of(node, caps, layout, NORMALIZE_FINISH, chunk);
+  if (residual) finish.operands[of_x] = kept ? scratch_read(1) : LaunchOperand{LaunchOperand::Kind::output, 1, Access::read};
+  finish.operands[of_residual] = scratch_read(0);
+  finish.operands[of_sum] = unused(Access::write);
+  plan.launches.push_back(std::move(finish));
 }
 
 bool subgroups_first(const NodeView& node, const DeviceCaps& caps) {
@@ -174,6 +238,7 @@ bool lane_first(const NodeView& node, const DeviceCaps& caps) {
 }
 
 constexpr Kernel kernels[] = {
+    {"normalize_rows_split", supports_split, plan_split},
     {"normalize_rows_subgroups", supports<RowSharing::subgroups>, plan<RowSharing::subgroups>, subgroups_first},
     {"normalize_rows_lane", supports<RowSharing::lane>, plan<RowSharing::lane>, lane_first},
     {"normalize_rows_group", supports<RowSharing::group>, plan<RowSharing::group>},

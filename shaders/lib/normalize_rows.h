@@ -26,6 +26,8 @@ struct NormalizeRowsParams {
   uint weights;  // of a row
   uint period;   // after so many rows they are the same again
   uint run[3];   // elements of a weight, as a divisor (lib/divide.glsl)
+  uint chunks;   // of a row, where it is in several
+  uint chunk;    // elements of one, the last may have fewer
 };
 
 FOVEA_SHADER_END

@@ -8,19 +8,19 @@ const uint HOP = 4 * LANES;  // from one of a lane's fours to the next
 // The i-th element of the four from j on: neighbours with VEC, else LANES apart, so that lanes side by side read neighbours.
 #define ELEMENT(j, i) ((j) + (i) * (VEC != 0 ? 1u : LANES))
 
-// f(j, i) for each of the lane's fours, the first of which is at `first`: of those held, the i-th; and of those that are read.
+// f(j, i) for each of the lane's fours from `first` to `end`: of those held, the i-th; and of those that are read.
 #define HELD_FOURS(f)                          \
   [[unroll]] for (uint i = 0; i < HELD; ++i)   \
-    if (i + 1 < HELD || first + i * HOP < p.width) { f(first + i * HOP, i) }
+    if (i + 1 < HELD || first + i * HOP < end) { f(first + i * HOP, i) }
 #define READ_FOURS(f)                                                            \
-  if (HELD == 0) for (uint j = first; j < p.width; j += 4 * HOP)                 \
+  if (HELD == 0) for (uint j = first; j < end; j += 4 * HOP)                     \
     [[unroll]] for (uint k = 0; k < 4; ++k)                                      \
-      if (k == 0 || j + k * HOP < p.width) { f(j + k * HOP, 0) }
+      if (k == 0 || j + k * HOP < end) { f(j + k * HOP, 0) }
 
 float total(vec4 v) { return (v.x + v.y) + (v.z + v.w); }
-// v, but 0 for what stands past the row's end.
-vec4 within(uint j, uint width, vec4 v) {
-  if (VEC == 0) [[unroll]] for (uint i = 0; i < 4; ++i) if (ELEMENT(j, i) >= width) v[i] = 0.0;
+// v, but 0 for what stands past the end.
+vec4 within(uint j, uint end, vec4 v) {
+  if (VEC == 0) [[unroll]] for (uint i = 0; i < 4; ++i) if (ELEMENT(j, i) >= end) v[i] = 0.0;
   return v;
 }
 

@@ -88,6 +88,41 @@ TEST_CASE("normalize_rows: rows longer than any lanes hold are read again") {
   for (const std::int64_t width : {4100, 16388, 32000, 33001}) check_layer({17, width}, {.f16 = false, .extra_ulps = 16});
 }
 
+TEST_CASE("normalize_rows: few long rows in chunks, off every four and not, with all that may go along") {
+  for (const std::int64_t width : {65536, 70001}) check_layer({3, width}, {.f16 = false, .extra_ulps = 16});
+  check("normalize_rows", {random({2, 65600}, 4, 5)}, [](Graph&, const std::vector<Tensor>& t) { return std::vector{rms_norm(t[0])}; },
+        [](const auto& in) { return std::vector{normalized(in[0], {.count = 2, .centred = false})}; }, options);
+  check("normalize_rows", {random({1, 4, 40000}, -2, 3), random({4}, 0.5, 2, 2), random({4}, -1, 1, 3)},
+        [](Graph&, const std::vector<Tensor>& t) {
+          return std::vector{group_norm(t[0], {.groups = 2, .weight = t[1], .bias = t[2]})};
+        },
+        [](const auto& in) { return std::vector{normalized(in[0], {2, 40000}, &in[1], &in[2])}; }, {.f16 = false, .extra_ulps = 16});
+  for (const bool shared : {false, true})
+    check("normalize_rows", {random({2, 66000}, -2, 3), random({2, 66000}, -1, 1, 2)},
+          [&](Graph&, const std::vector<Tensor>& t) {
+            const Tensor h = t[0] + t[1];
+            const Standardized s = standardize(h, {1});
+            std::vector<Tensor> out{s.value, s.inverse_deviation};
+            if (shared) out.push_back(h);
+            return out;
+          },
+          [&](const auto& in) {
+            const auto h = sum(in[0], in[1]);
+            std::decay_t<decltype(h)> inverse({2, 1});
+            using T = std::decay_t<decltype(h[0])>;
+            for (std::int64_t row = 0; row < 2; ++row) {
+              T mean = 0, square = 0;
+              for (std::int64_t i = 0; i < 66000; ++i) mean += h[row * 66000 + i] / 66000;
+              for (std::int64_t i = 0; i < 66000; ++i) square += std::pow(h[row * 66000 + i] - mean, T(2)) / 66000;
+              inverse[row] = 1 / std::sqrt(square + T(1e-5f));
+            }
+            std::vector out{normalized(h, {2}), inverse};
+            if (shared) out.push_back(h);
+            return out;
+          },
+          {.f16 = false, .extra_ulps = 16});
+}
+
 TEST_CASE("normalize_rows: more rows than one axis of a launch has groups") {
   check("normalize_rows", {random({70001, 3}, -2, 3)},
         [](Graph&, const std::vector<Tensor>& t) { return std::vector{rms_norm(t[0])}; },
