@@ -1,6 +1,8 @@
 #pragma once
-// Normalisations: compositions of reductions and elementwise operators, differentiated and fused as such. Statistics are
-// f32 whatever the storage, and take two passes, so that a large mean costs no digits; results have x's type.
+// Normalisations. Rows that stand side by side (layer_norm, rms_norm, group_norm, instance_norm, standardize over the innermost
+// axes) are one launch, which takes in the addition before it, a residual connection, and the activation behind it, and so is the
+// gradient of x; the others are compositions of reductions and elementwise operators. Statistics are f32 whatever the storage, and
+// take two passes, so that a large mean costs no digits; results have x's type.
 // `weight` scales and `bias` shifts what was normalised; either may be absent, and be of another float type than x.
 //
 // Errors of them all: a tensor that is not f32, f16 or bf16, an axis out of range or named twice, weights and statistics of another
