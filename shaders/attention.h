@@ -95,10 +95,10 @@ struct AttentionParams {
   uint mask_b, mask_h, mask_i, mask_j;  // elements from one batch, head, query, key to the next
   float keep_probability;  // of a weight, under dropout
   uint stream;             // of its draws
-  uint sums;               // attention_backward_mask: parts of an element's sum that the launch before left
   uint range_b, range_h, range_i;  // numbers from one batch, head, query to the next
-  uint page, pages;        // keys a page, and pages in all
-  // A neighbourhood, beside which there are neither ranges nor pages, has in their places the columns of the queries' grid (range_b) and
+  uint page, pages;        // keys a page, and pages in all; attention_backward_queries, _keys: the launch's first row, and first pair;
+                           // attention_backward_mask: in `pages`, the parts of an element's sum that the launch before left
+  // (22 words, so that five addresses have room behind them.) A neighbourhood, beside which there are neither ranges nor pages, has in their places the columns of the queries' grid (range_b) and
   // of the keys' (range_h), and its offset, by two's complement (y: range_i, x: page): push constants have no room for more.
 };
 

@@ -65,7 +65,7 @@ void main() {
   if (lane >= elements * PARTS) return;
   uint element = PARTS == 1 ? lane : lane % elements, part = PARTS == 1 ? 0 : lane / elements, rest = element;
   uint j = take(rest, own.w), i = take(rest, own.z), h = take(rest, own.y), b = rest;
-  uint terms = MODE == ATTENTION_MASK_OF_PARTS ? p.sums : others.x * others.y * others.z * others.w;
+  uint terms = MODE == ATTENTION_MASK_OF_PARTS ? p.pages : others.x * others.y * others.z * others.w;
   // As often in every lane: lavapipe 26.1.6 never ends a loop that some lanes leave early.
   uint run = (terms + PARTS - 1) / PARTS, first = part * run;
   float sum = 0.0;

@@ -136,47 +136,31 @@ bool supports_shuffle(const NodeView& node, const DeviceCaps& caps) {
          rows_a_lane(node, caps) > 0 && loops_fit(node, caps, caps.subgroup_size);
 }
 
-// `spec` has the workgroup, of which `lanes` share a row of those that it owns, and the rows a lane and a step.
-void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, AttentionSpec spec, uint lanes, KernelPlan& plan) {
-  const auto& attrs = node.attrs<AttentionBackwardAttrs>();
-  std::uint32_t next = 0;
+// The statistics with the weights' sum.
+std::uint64_t summed_stats_bytes(const NodeView& node) {
   const AttentionShape shape(node);
-  const auto rows_in_all = static_cast<std::uint64_t>(shape.B * shape.H * shape.Lq);
-  spec.RANGES = node.has(attention_backward_ranges);
-  plan.scratch_bytes = {std::max<std::uint64_t>(rows_in_all * (spec.RANGES ? 32 : 16), 16)};  // the statistics with the weights' sum
-  // `walks`: the owners walk the other side, and may leave out blocks of it.
-  const auto launch = [&](std::int64_t owned, bool walks, LaunchOperand stats, std::vector<LaunchOperand> results, std::uint64_t sums = 0) {
-    AttentionParams params = attention_params(node, attrs.forward, attention_backward_ranges);
-    params.sums = static_cast<std::uint32_t>(sums);
-    params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(owned), std::uint64_t{spec.WG / lanes} * spec.ROWS)));
-    spec.BLOCKS = ATTENTION_BLOCKS_ALL;
-    if (walks) set_tile(spec, attrs.forward.grids, spec.WG / lanes * spec.ROWS);
-    const LaunchOperand blocks = walks ? plan_blocks(plan, node, caps, attrs.forward, spec.SIDE, spec.WG / lanes * spec.ROWS, params,
-                                                     attention_backward_buffers, spec)
-                                       : unused();
-    Launch& one = plan.launches.emplace_back();
-    one.shader = attention_shader(stem, attrs.forward.dropout > 0 ? "dropped" : "whole", attrs.forward, node.in(0).dtype);
-    one.set_constants(spec);
-    one.set_push(params);
-    one.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), stats, in(6)};
-    one.operands.insert(one.operands.end(), results.begin(), results.end());
-    if (attrs.forward.dropout > 0) one.operands.push_back(in(4));
-    bind_mod(one, node, attrs.forward.mod, attention_backward_buffers, blocks);
-    one.groups = flat_groups(std::uint64_t{params.pairs} * params.row_blocks, 1, caps);
-  };
-  spec.SIDE = ATTENTION_BACKWARD_QUERIES;
-  spec.LSE = attrs.d_q;
-  launch(shape.heads_a_key_head() * shape.Lq, true, in(5), {attrs.d_q ? out(next) : unused(Access::write), scratch_write(0)});
-  next += attrs.d_q;
-  if (attrs.d_kv) {
-    spec.SIDE = ATTENTION_BACKWARD_KEYS;
-    spec.LSE = 1;
-    launch(shape.Lk, true, scratch_read(0), {out(next), out(next + 1)});
-    next += 2;
-  }
-  spec.WG = 32;
-  spec.SIDE = ATTENTION_BACKWARD_QUERIES;
-  stem = "attention_backward_mask";
+  const auto rows = static_cast<std::uint64_t>(shape.B * shape.H * shape.Lq);
+  return std::max<std::uint64_t>(rows * (node.has(attention_backward_ranges) ? 32 : 16), 16);
+}
+
+// With the operands that all launches have, and the state of dropout; without an author's buffers.
+Launch& add_launch(const NodeView& node, const char* stem, const AttentionSpec& spec, const AttentionParams& params, LaunchOperand stats,
+                   std::initializer_list<LaunchOperand> results, KernelPlan& plan) {
+  const AttentionAttrs& forward = node.attrs<AttentionBackwardAttrs>().forward;
+  Launch& launch = plan.launches.emplace_back();
+  launch.shader = attention_shader(stem, forward.dropout > 0 ? "dropped" : "whole", forward, node.in(0).dtype);
+  launch.set_constants(spec);
+  launch.set_push(params);
+  launch.operands = {in(0), in(1), in(2), node.has(3) ? in(3) : unused(), stats, in(6)};
+  launch.operands.insert(launch.operands.end(), results.begin(), results.end());
+  if (forward.dropout > 0) launch.operands.push_back(in(4));
+  return launch;
+}
+
+// The gradients of the mask and of what sites take, outputs from `next` on: from the statistics with the weights' sum, which are scratch 0.
+void plan_pair_sums(const NodeView& node, const DeviceCaps& caps, AttentionSpec spec, std::uint32_t next, KernelPlan& plan) {
+  const auto& attrs = node.attrs<AttentionBackwardAttrs>();
+  spec.WG = 32, spec.SIDE = ATTENTION_BACKWARD_QUERIES, spec.BLOCKS = ATTENTION_BLOCKS_ALL;
   for (const PairSum& sum : pair_sums(node)) {
     spec.FULL_AXES = sum.axes, spec.SITE = sum.site, spec.MODE = ATTENTION_MASK_OF_PAIRS;
     LaunchOperand from = scratch_read(0);
@@ -185,11 +169,45 @@ void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, Attent
       const auto scratch = static_cast<std::uint32_t>(plan.scratch_bytes.size());
       if (parts > 1) plan.scratch_bytes.push_back(sum.elements * parts * 4);
       spec.PARTS = static_cast<std::uint32_t>(parts);
-      launch(1, false, from, {parts > 1 ? scratch_write(scratch) : out(next++)}, left);
-      plan.launches.back().groups = flat_groups(sum.elements * parts, spec.WG, caps);
+      AttentionParams params = attention_params(node, attrs.forward, attention_backward_ranges);
+      params.pages = static_cast<std::uint32_t>(left);
+      params.row_blocks = 1;
+      Launch& launch = add_launch(node, "attention_backward_mask", spec, params, from, {parts > 1 ? scratch_write(scratch) : out(next++)}, plan);
+      bind_mod(launch, node, attrs.forward.mod, attention_backward_buffers, unused());
+      launch.groups = flat_groups(sum.elements * parts, spec.WG, caps);
       from = scratch_read(scratch), spec.MODE = ATTENTION_MASK_OF_PARTS;
     }
   }
+}
+
+// `spec` has the workgroup, of which `lanes` share a row of those that it owns, and the rows a lane and a step.
+void plan(const NodeView& node, const DeviceCaps& caps, const char* stem, AttentionSpec spec, uint lanes, KernelPlan& plan) {
+  const auto& attrs = node.attrs<AttentionBackwardAttrs>();
+  std::uint32_t next = 0;
+  const AttentionShape shape(node);
+  spec.RANGES = node.has(attention_backward_ranges);
+  plan.scratch_bytes = {summed_stats_bytes(node)};
+  const auto launch = [&](std::int64_t owned, LaunchOperand stats, std::initializer_list<LaunchOperand> results) {
+    const uint rows = spec.WG / lanes * spec.ROWS;
+    AttentionParams params = attention_params(node, attrs.forward, attention_backward_ranges);
+    params.row_blocks = u32(static_cast<std::int64_t>(ceil_div(static_cast<std::uint64_t>(owned), rows)));
+    set_tile(spec, attrs.forward.grids, rows);
+    const LaunchOperand blocks = plan_blocks(plan, node, caps, attrs.forward, spec.SIDE, rows, params, attention_backward_buffers, spec);
+    Launch& one = add_launch(node, stem, spec, params, stats, results, plan);
+    bind_mod(one, node, attrs.forward.mod, attention_backward_buffers, blocks);
+    one.groups = flat_groups(std::uint64_t{params.pairs} * params.row_blocks, 1, caps);
+  };
+  spec.SIDE = ATTENTION_BACKWARD_QUERIES;
+  spec.LSE = attrs.d_q;
+  launch(shape.heads_a_key_head() * shape.Lq, in(5), {attrs.d_q ? out(next) : unused(Access::write), scratch_write(0)});
+  next += attrs.d_q;
+  if (attrs.d_kv) {
+    spec.SIDE = ATTENTION_BACKWARD_KEYS;
+    spec.LSE = 1;
+    launch(shape.Lk, scratch_read(0), {out(next), out(next + 1)});
+    next += 2;
+  }
+  plan_pair_sums(node, caps, spec, next, plan);
 }
 
 AttentionSpec spec_of(const NodeView& node, uint group, uint step, uint rows = 1) {
@@ -208,6 +226,79 @@ void plan_uniform(const NodeView& node, const DeviceCaps& caps, KernelPlan& out)
 void plan_split(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) {
   const uint lanes = lanes_a_row(node);
   plan(node, caps, "attention_backward_split", spec_of(node, caps.type == DeviceType::cpu ? 32 : 64, lanes), lanes, out);
+}
+
+// ---- In one walk, its pairs stored --------------------------------------------------------------------------------
+
+// A launch's part of the work: pairs of the batch and key heads, and blocks of rows, of as many as the workgroup has lanes.
+struct StoredPart {
+  AttentionSpec spec;
+  std::uint64_t pairs, blocks, keys;  // and keys, by whole blocks of as many
+  std::uint64_t all_pairs, all_blocks;
+
+  std::uint64_t parts() const { return ceil_div(all_pairs, pairs) * ceil_div(all_blocks, blocks); }
+  std::uint64_t scratch_bytes() const {
+    const std::uint64_t quads_a_key = ceil_div(spec.D, 4) + ceil_div(spec.DV, 4), sums = blocks < all_blocks ? quads_a_key * 16 : 0;
+    return pairs * keys * (ceil_div(blocks, 8) * 8 * spec.WG * 8 + sums);
+  }
+};
+// What a launch stores at a time, and rows that it has at least: to add up the keys' gradients of fewer costs more.
+constexpr std::uint64_t stored_bytes = std::uint64_t{2} << 20, fewest_stored_rows = 128;
+
+StoredPart stored_part(const NodeView& node, const DeviceCaps& caps) {
+  const AttentionShape shape(node);
+  AttentionSpec spec = spec_of(node, std::clamp(caps.subgroup_size, 4u, 16u), 0);
+  spec.RANGES = node.has(attention_backward_ranges);
+  spec.SIDE = ATTENTION_BACKWARD_QUERIES;
+  // As forward by addresses: what a step unrolls.
+  const std::uint64_t most = caps.fast_addresses ? 256 : 32;
+  for (spec.KEYS = std::min(spec.WG, 8u); spec.KEYS > 1 && spec.KEYS * (quads(shape.D) + quads(shape.Dv)) > most;) spec.KEYS /= 2;
+  const auto rows = static_cast<std::uint64_t>(shape.heads_a_key_head() * shape.Lq);
+  StoredPart part{spec, static_cast<std::uint64_t>(shape.B * shape.Hk), ceil_div(rows, spec.WG), ceil_div(static_cast<std::uint64_t>(shape.Lk), spec.WG) * spec.WG, 0, 0};
+  part.all_pairs = part.pairs, part.all_blocks = part.blocks;
+  const std::uint64_t block_bytes = part.keys * spec.WG * 8, fitting = std::max<std::uint64_t>(stored_bytes / std::max<std::uint64_t>(block_bytes, 1), 1);
+  part.pairs = std::clamp<std::uint64_t>(fitting / std::max<std::uint64_t>(ceil_div(part.blocks, 8) * 8, 1), 1, std::max<std::uint64_t>(part.pairs, 1));
+  part.blocks = std::min(part.blocks, std::max(fitting, ceil_div(fewest_stored_rows, spec.WG)));
+  return part;
+}
+
+bool supports_stored(const NodeView& node, const DeviceCaps& caps) {
+  const auto& attrs = node.attrs<AttentionBackwardAttrs>();
+  const AttentionShape shape(node);
+  if (!takes(node) || !has_quads_by_address(caps) || !lane_holds_row(shape, caps)) return false;
+  // A soft-cap's slope would be a third number a pair; an author's mask, or a window, leaves tiles without a pair among others.
+  if (attrs.forward.softcap > 0 || attrs.forward.mod || attrs.forward.grids || !(attrs.d_q || attrs.d_kv)) return false;
+  if (std::min({shape.B, shape.H, shape.Lq, shape.Lk}) == 0) return false;  // the last row stands for those past the end
+  const StoredPart part = stored_part(node, caps);
+  if (part.parts() > 4096 || part.scratch_bytes() >= std::uint64_t{1} << 32) return false;  // two launches each; counted in 32 bits
+  const std::uint64_t steps = ceil_div(part.keys, part.spec.KEYS), blocks = part.blocks * (part.spec.WG / part.spec.KEYS + 2);
+  return loops_fit(node, caps, 1) && ops::loops_fit(caps, std::max(3 * steps, 2 * blocks));
+}
+
+void plan_stored(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
+  const auto& attrs = node.attrs<AttentionBackwardAttrs>();
+  StoredPart part = stored_part(node, caps);
+  AttentionSpec& spec = part.spec;
+  spec.LSE = attrs.d_q;
+  plan.scratch_bytes = {summed_stats_bytes(node), part.scratch_bytes()};
+  AttentionParams params = attention_params(node, attrs.forward, attention_backward_ranges);
+  const LaunchOperand d_q = attrs.d_q ? out(0) : unused(Access::write), pairs{LaunchOperand::Kind::scratch, 1, Access::read_write};
+  const std::uint32_t next = attrs.d_q ? 1 : 0;
+  for (std::uint64_t pair = 0; pair < part.all_pairs; pair += part.pairs) {
+    for (std::uint64_t block = 0; block < part.all_blocks; block += part.blocks) {
+      params.pairs = static_cast<std::uint32_t>(std::min(part.pairs, part.all_pairs - pair));
+      params.row_blocks = static_cast<std::uint32_t>(std::min(part.blocks, part.all_blocks - block));
+      params.page = static_cast<std::uint32_t>(block * spec.WG), params.pages = static_cast<std::uint32_t>(pair);
+      Launch& of_queries = add_launch(node, "attention_backward_queries", spec, params, in(5), {d_q, scratch_write(0), pairs}, plan);
+      of_queries.addresses = {1, 2, 6, 8};
+      of_queries.groups = flat_groups(std::uint64_t{params.pairs} * params.row_blocks, 1, caps);
+      if (!attrs.d_kv) continue;
+      Launch& of_keys = add_launch(node, "attention_backward_keys", spec, params, scratch_read(0), {out(next), out(next + 1), pairs}, plan);
+      of_keys.addresses = {0, 5, 6, 7, 8};
+      of_keys.groups = flat_groups(params.pairs * (part.keys / spec.WG), 1, caps);
+    }
+  }
+  plan_pair_sums(node, caps, spec, next + (attrs.d_kv ? 2 : 0), plan);
 }
 
 std::uint64_t matrix_shared_bytes(const AttentionSpec& spec, Exchange exchange) {
@@ -244,10 +335,12 @@ void plan_matrix(const NodeView& node, const DeviceCaps& caps, KernelPlan& out) 
        spec.SUBGROUP / spec.MATRIX_M, out);
 }
 
+bool made_for_addresses(const NodeView&, const DeviceCaps& caps) { return caps.fast_addresses; }
 bool made_for_cpu(const NodeView&, const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
 bool made_for_gpu(const NodeView& node, const DeviceCaps& caps) { return !made_for_cpu(node, caps); }
 
 constexpr Kernel kernels[] = {
+    {"attention_backward_stored", supports_stored, plan_stored, made_for_addresses},
     {"attention_backward_shuffle", supports_shuffle, plan_shuffle, made_for_cpu},
     {"attention_backward_matrix", supports_matrix<Exchange::shared>, plan_matrix<Exchange::shared>, made_for_gpu},
     {"attention_backward_split", supports_split, plan_split, made_for_gpu},

@@ -17,6 +17,10 @@ layout(buffer_reference, std430, buffer_reference_align = STORE_BYTES) readonly 
 layout(buffer_reference, std430, buffer_reference_align = QUAD_BYTES) readonly buffer QuadsIn { QUAD_T x[]; };
 layout(buffer_reference, std430, buffer_reference_align = STORE_BYTES) writeonly buffer ElementsOut { STORE_T x[]; };
 layout(buffer_reference, std430, buffer_reference_align = QUAD_BYTES) writeonly buffer QuadsOut { STORE_T4 x[]; };
+// What a kernel keeps in f32, whatever the storage type is.
+layout(buffer_reference, std430, buffer_reference_align = 16) buffer FloatQuads { vec4 x[]; };
+layout(buffer_reference, std430, buffer_reference_align = 8) readonly buffer FloatPairs { vec2 x[]; };
+layout(buffer_reference, std430, buffer_reference_align = 8) writeonly buffer Longs { uint64_t x[]; };
 
 // Of a row of `size` elements.
 uint64_t row_at(uint64_t base, uint row, uint size) { return base + uint64_t(row) * (size * STORE_BYTES); }

@@ -77,6 +77,10 @@ TEST_CASE("attention backward: causal and windowed, queries and keys of differen
     }
 }
 
+TEST_CASE("attention backward: a batch whose pairs are stored by more launches than one") {
+  check_backward(qkv({4, 2, 3, 3}, 1, 1100, 2), {.causal = true, .align = CausalAlign::bottom_right});
+}
+
 TEST_CASE("attention backward: an additive mask has a gradient, summed over what it broadcasts along") {
   for (const Shape& shape : {Shape{2, 4, 5, 7}, {5, 7}, {4, 1, 7}, {2, 1, 5, 1}, {7}, {1}, {}, {2, 1, 1, 7}})
     check_backward(with(qkv({2, 4, 5, 4}, 2, 7, 4), random(shape, -1, 1, 4)), {}, {.f16 = shape.rank() == 2});
@@ -138,7 +142,7 @@ TEST_CASE("attention backward: what is excluded reaches no gradient, whatever it
       {with(in, padding), {.softcap = 2}, 1, 30}, {in, {.window_left = 2, .window_right = 3, .softcap = 2}, 1, 30}, {with(in, rows), {}, 0, 7},
   };
   int ran = 0;
-  for (const char* kernel : {"attention_backward_shuffle", "attention_backward_split", "attention_backward_uniform", "decompose"})
+  for (const char* kernel : {"attention_backward_stored", "attention_backward_shuffle", "attention_backward_split", "attention_backward_uniform", "decompose"})
     for (const Trial& trial : trials) {
       INFO(std::string(kernel));
       CAPTURE(trial.operand);
@@ -164,7 +168,7 @@ TEST_CASE("attention backward: NaN that some rows see makes their gradients NaN,
   auto of_key = qkv({1, 1, 21, 6}, 1, 21, 5), of_query = of_key;
   of_key[1].array.at({0, 0, 9, 1}) = std::nan("");    // causal: queries 9 and later see key 9
   of_query[0].array.at({0, 0, 4, 2}) = std::nan("");  // query 4 sees keys 0 to 4
-  for (const char* kernel : {"attention_backward_shuffle", "attention_backward_split", "attention_backward_uniform", "decompose"}) {
+  for (const char* kernel : {"attention_backward_stored", "attention_backward_shuffle", "attention_backward_split", "attention_backward_uniform", "decompose"}) {
     INFO(std::string(kernel));
     auto plan = gradient_plan(of_key, {.causal = true}, kernel);
     if (!plan) continue;

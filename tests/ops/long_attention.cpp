@@ -78,9 +78,26 @@ TEST_CASE("attention's gradient over as many keys and as many queries" * doctest
     return std::vector{all[1], all[2], all[3]};
   };
   for (const char* kernel : {"attention_backward=attention_backward_uniform", "attention_backward=attention_backward_shuffle",
-                             "attention_backward=attention_backward_split"}) {
+                             "attention_backward=attention_backward_split", "attention_backward=attention_backward_stored"}) {
+    const DeviceCaps& caps = caps_of(context());
+    if (std::string_view(kernel) == "attention_backward=attention_backward_stored" && !(caps.buffer_address && caps.int64)) continue;
     check_longest(kernel, [](std::int64_t n) { return heads(3, n, 4, 4); }, build, reference);
     check_longest(kernel, [](std::int64_t n) { return heads(n, 3, 4, 4); }, build, reference);
+  }
+}
+
+TEST_CASE("attention's gradient over rows whose pairs are stored by more launches than one") {
+  for (const Shape& mask : {Shape{1, 1}, Shape{1, 2050}}) {
+    std::vector<Operand> in = heads(273, 2050, 3, 6);
+    in[4] = random(mask, -1, 1, 5);
+    check(
+        "attention_backward", in,
+        [](Graph&, const Tensors& t) { return grad(attention(t[0], t[1], t[2], {.mask = t[4]}), {t[0], t[1], t[2]}, {.seed = t[3]}); },
+        [](const auto& arrays) {
+          auto all = attention_of(arrays);
+          return std::vector{all[1], all[2], all[3]};
+        },
+        {.f16 = false, .extra_ulps = 32});
   }
 }
 
