@@ -98,8 +98,9 @@ struct AttentionParams {
   uint range_b, range_h, range_i;  // numbers from one batch, head, query to the next
   uint page, pages;        // keys a page, and pages in all; attention_backward_queries, _keys: the launch's first row, and first pair;
                            // attention_backward_mask: in `pages`, the parts of an element's sum that the launch before left
-  // (22 words, so that five addresses have room behind them.) A neighbourhood, beside which there are neither ranges nor pages, has in their places the columns of the queries' grid (range_b) and
-  // of the keys' (range_h), and its offset, by two's complement (y: range_i, x: page): push constants have no room for more.
+  // A neighbourhood, beside which there are neither ranges nor pages, has in their places the columns of the queries' grid (range_b) and
+  // of the keys' (range_h), and its offset, by two's complement (y: range_i, x: page): push constants have no room for more, for
+  // addresses follow these 88 bytes.
 };
 
 FOVEA_SHADER_END

@@ -63,7 +63,7 @@ void sum_up() {
         uint64_t tile = tile_of(tiles, block, first_key / WG), q_rows[KEYS], d_out_rows[KEYS];
         float weight[KEYS], d_score[KEYS];
         EACH_ROW {
-          uint number = pair * p.rows + min(p.page + block * WG + r0 + r, p.rows - 1);  // past the end: the last row, with pairs of 0
+          uint number = pair * p.rows + min(p.page + block * WG + r0 + r, p.rows - 1);  // past the end: the last, pairs of 0
           q_rows[r] = row_at(uint64_t(q_at), number, D);
           d_out_rows[r] = row_at(uint64_t(d_out_at), number, DV);
           vec4 stat = summed_stats[SUMMED_STATS * number];

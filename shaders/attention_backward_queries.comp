@@ -1,6 +1,6 @@
 // dq_i = scale Σ_j ds_ij k_j, and the pairs' weights and ds for attention_backward_keys  (lib/attention_backward.glsl)
 //
-// The gradient in one walk, for drivers that run shaders on a CPU: five products, of which this launch makes three. A workgroup is
+// The gradient in one walk, for drivers that run shaders on a CPU: five products. This launch makes three. A workgroup is
 // a subgroup, and a lane owns a row of queries. It walks the keys, which all lanes read by addresses that they share, makes w and ds
 // and stores them (lib/attention_pairs.glsl). Of these it knows the sums then, by which ds is corrected, and makes dq from what it
 // stored. What the keys sum over the rows is made by the next launch, from the same numbers, in lanes that own keys. Rows come
@@ -10,6 +10,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#extension GL_KHR_shader_subgroup_basic : require
 #pragma variant WEIGHTS whole dropped
 #pragma variant DTYPE f32 f16 bf16
 #define ATTENTION_BACKWARD
@@ -31,9 +32,12 @@ layout(set = 0, binding = 8) buffer Pairs { vec4 pairs[]; };              // by 
 // By components: dot() keeps CPU drivers from one fused multiply-add a product.
 #define ADD_DOT(sum, a, b) sum += a.x * b.x, sum += a.y * b.y, sum += a.z * b.z, sum += a.w * b.w
 
-// Of the tile's keys first, ..., first + KEYS - 1, for the lane's own row: 8 bytes a store, of which there are half as many as of 4.
+// Of the tile's keys first, ..., first + KEYS - 1, for the lane's own row: 8 bytes a store, half as many as of 4.
 void store_pairs(uint64_t tile, uint first, float weight[KEYS], float d_score[KEYS]) {
-  EACH_KEY Longs(pair_at(tile, first + j, gl_LocalInvocationID.x)).x[0] = packUint2x32(floatBitsToUint(vec2(weight[j], d_score[j])));
+  EACH_KEY {
+    uint64_t to = pair_at(tile, first + j, gl_LocalInvocationID.x);
+    Longs(to).x[0] = packUint2x32(floatBitsToUint(vec2(weight[j], d_score[j])));
+  }
 }
 
 void sum_up() {
@@ -90,6 +94,7 @@ void sum_up() {
   }
   if (LSE == 0) return;
 
+  subgroupMemoryBarrierBuffer();  // lanes read what others of the subgroup have stored, which runs in lockstep
   vec4 sum_q[QUADS];
   EACH_QUAD(QUADS) sum_q[i] = vec4(0.0);
   if (keys.x < keys.y) {

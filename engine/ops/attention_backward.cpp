@@ -157,7 +157,7 @@ Launch& add_launch(const NodeView& node, const char* stem, const AttentionSpec& 
   return launch;
 }
 
-// The gradients of the mask and of what sites take, outputs from `next` on: from the statistics with the weights' sum, which are scratch 0.
+// The gradients of the mask and of what sites take, outputs from `next` on: from the statistics with the weights' sum, scratch 0.
 void plan_pair_sums(const NodeView& node, const DeviceCaps& caps, AttentionSpec spec, std::uint32_t next, KernelPlan& plan) {
   const auto& attrs = node.attrs<AttentionBackwardAttrs>();
   spec.WG = 32, spec.SIDE = ATTENTION_BACKWARD_QUERIES, spec.BLOCKS = ATTENTION_BLOCKS_ALL;
@@ -172,7 +172,8 @@ void plan_pair_sums(const NodeView& node, const DeviceCaps& caps, AttentionSpec 
       AttentionParams params = attention_params(node, attrs.forward, attention_backward_ranges);
       params.pages = static_cast<std::uint32_t>(left);
       params.row_blocks = 1;
-      Launch& launch = add_launch(node, "attention_backward_mask", spec, params, from, {parts > 1 ? scratch_write(scratch) : out(next++)}, plan);
+      const LaunchOperand to = parts > 1 ? scratch_write(scratch) : out(next++);
+      Launch& launch = add_launch(node, "attention_backward_mask", spec, params, from, {to}, plan);
       bind_mod(launch, node, attrs.forward.mod, attention_backward_buffers, unused());
       launch.groups = flat_groups(sum.elements * parts, spec.WG, caps);
       from = scratch_read(scratch), spec.MODE = ATTENTION_MASK_OF_PARTS;
@@ -242,22 +243,24 @@ struct StoredPart {
     return pairs * keys * (ceil_div(blocks, 8) * 8 * spec.WG * 8 + sums);
   }
 };
-// What a launch stores at a time, and rows that it has at least: to add up the keys' gradients of fewer costs more.
+// What a launch stores: as much as stays in a core's cache (of 32 MiB it takes longer). And rows that it has at least: to add
+// up the keys' gradients by fewer costs more.
 constexpr std::uint64_t stored_bytes = std::uint64_t{2} << 20, fewest_stored_rows = 128;
 
 StoredPart stored_part(const NodeView& node, const DeviceCaps& caps) {
   const AttentionShape shape(node);
-  AttentionSpec spec = spec_of(node, std::clamp(caps.subgroup_size, 4u, 16u), 0);
+  AttentionSpec spec = spec_of(node, caps.subgroup_size, 0);
   spec.RANGES = node.has(attention_backward_ranges);
   spec.SIDE = ATTENTION_BACKWARD_QUERIES;
   // As forward by addresses: what a step unrolls.
   const std::uint64_t most = caps.fast_addresses ? 256 : 32;
   for (spec.KEYS = std::min(spec.WG, 8u); spec.KEYS > 1 && spec.KEYS * (quads(shape.D) + quads(shape.Dv)) > most;) spec.KEYS /= 2;
   const auto rows = static_cast<std::uint64_t>(shape.heads_a_key_head() * shape.Lq);
-  StoredPart part{spec, static_cast<std::uint64_t>(shape.B * shape.Hk), ceil_div(rows, spec.WG), ceil_div(static_cast<std::uint64_t>(shape.Lk), spec.WG) * spec.WG, 0, 0};
+  const std::uint64_t keys = ceil_div(static_cast<std::uint64_t>(shape.Lk), spec.WG) * spec.WG;
+  StoredPart part{spec, static_cast<std::uint64_t>(shape.B * shape.Hk), ceil_div(rows, spec.WG), keys, 0, 0};
   part.all_pairs = part.pairs, part.all_blocks = part.blocks;
-  const std::uint64_t block_bytes = part.keys * spec.WG * 8, fitting = std::max<std::uint64_t>(stored_bytes / std::max<std::uint64_t>(block_bytes, 1), 1);
-  part.pairs = std::clamp<std::uint64_t>(fitting / std::max<std::uint64_t>(ceil_div(part.blocks, 8) * 8, 1), 1, std::max<std::uint64_t>(part.pairs, 1));
+  const std::uint64_t fitting = std::max<std::uint64_t>(stored_bytes / (keys * spec.WG * 8), 1);  // blocks
+  part.pairs = std::clamp<std::uint64_t>(fitting / (ceil_div(part.blocks, 8) * 8), 1, part.pairs);
   part.blocks = std::min(part.blocks, std::max(fitting, ceil_div(fewest_stored_rows, spec.WG)));
   return part;
 }
@@ -265,12 +268,15 @@ StoredPart stored_part(const NodeView& node, const DeviceCaps& caps) {
 bool supports_stored(const NodeView& node, const DeviceCaps& caps) {
   const auto& attrs = node.attrs<AttentionBackwardAttrs>();
   const AttentionShape shape(node);
-  if (!takes(node) || !has_quads_by_address(caps) || !lane_holds_row(shape, caps)) return false;
+  if (!takes(node) || !has_quads_by_address(caps)) return false;
+  // A workgroup is a subgroup, of which GPUs would run few lanes. In subgroups of 16, with vectors of 512 bits, lavapipe 26.1.6 ends
+  // while it compiles them ("stack smashing detected").
+  if (caps.type != DeviceType::cpu || (caps.subgroup_size != 4 && caps.subgroup_size != 8)) return false;
   // A soft-cap's slope would be a third number a pair; an author's mask, or a window, leaves tiles without a pair among others.
   if (attrs.forward.softcap > 0 || attrs.forward.mod || attrs.forward.grids || !(attrs.d_q || attrs.d_kv)) return false;
-  if (std::min({shape.B, shape.H, shape.Lq, shape.Lk}) == 0) return false;  // the last row stands for those past the end
+  if (std::min({shape.B, shape.H, shape.Lq, shape.Lk}) == 0) return false;  // the last row stands for those past the end; divisors
   const StoredPart part = stored_part(node, caps);
-  if (part.parts() > 4096 || part.scratch_bytes() >= std::uint64_t{1} << 32) return false;  // two launches each; counted in 32 bits
+  if (part.parts() > 4096 || part.scratch_bytes() >= std::uint64_t{1} << 32) return false;  // of two launches; counted in 32 bits
   const std::uint64_t steps = ceil_div(part.keys, part.spec.KEYS), blocks = part.blocks * (part.spec.WG / part.spec.KEYS + 2);
   return loops_fit(node, caps, 1) && ops::loops_fit(caps, std::max(3 * steps, 2 * blocks));
 }
@@ -282,18 +288,22 @@ void plan_stored(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan)
   spec.LSE = attrs.d_q;
   plan.scratch_bytes = {summed_stats_bytes(node), part.scratch_bytes()};
   AttentionParams params = attention_params(node, attrs.forward, attention_backward_ranges);
-  const LaunchOperand d_q = attrs.d_q ? out(0) : unused(Access::write), pairs{LaunchOperand::Kind::scratch, 1, Access::read_write};
+  const LaunchOperand d_q = attrs.d_q ? out(0) : unused(Access::write);
+  const LaunchOperand pairs{LaunchOperand::Kind::scratch, 1, Access::read_write};
   const std::uint32_t next = attrs.d_q ? 1 : 0;
   for (std::uint64_t pair = 0; pair < part.all_pairs; pair += part.pairs) {
     for (std::uint64_t block = 0; block < part.all_blocks; block += part.blocks) {
       params.pairs = static_cast<std::uint32_t>(std::min(part.pairs, part.all_pairs - pair));
       params.row_blocks = static_cast<std::uint32_t>(std::min(part.blocks, part.all_blocks - block));
-      params.page = static_cast<std::uint32_t>(block * spec.WG), params.pages = static_cast<std::uint32_t>(pair);
-      Launch& of_queries = add_launch(node, "attention_backward_queries", spec, params, in(5), {d_q, scratch_write(0), pairs}, plan);
+      params.page = static_cast<std::uint32_t>(block * spec.WG);
+      params.pages = static_cast<std::uint32_t>(pair);
+      const std::initializer_list<LaunchOperand> results{d_q, scratch_write(0), pairs};
+      Launch& of_queries = add_launch(node, "attention_backward_queries", spec, params, in(5), results, plan);
       of_queries.addresses = {1, 2, 6, 8};
       of_queries.groups = flat_groups(std::uint64_t{params.pairs} * params.row_blocks, 1, caps);
       if (!attrs.d_kv) continue;
-      Launch& of_keys = add_launch(node, "attention_backward_keys", spec, params, scratch_read(0), {out(next), out(next + 1), pairs}, plan);
+      const std::initializer_list<LaunchOperand> d_kv{out(next), out(next + 1), pairs};
+      Launch& of_keys = add_launch(node, "attention_backward_keys", spec, params, scratch_read(0), d_kv, plan);
       of_keys.addresses = {0, 5, 6, 7, 8};
       of_keys.groups = flat_groups(params.pairs * (part.keys / spec.WG), 1, caps);
     }

@@ -1,4 +1,4 @@
-// What the gradient's launch of queries leaves for that of keys, in f32: of each pair (i, j) its weight and its ds, in tiles of WG rows
+// What the gradient's launch of queries leaves for that of keys, in f32: of each pair (i, j) weight and ds, in tiles of WG rows
 // and WG keys: [pair of the launch][blocks of rows by eights][block of keys][of eight][row][key][weight, ds]. So the
 // owner of rows fills half a megabyte eight times, and the owner of keys reads pages. A tile that has a pair which is seen is whole:
 // what is not seen, or lies past an end, is 0 there. Before the tiles lie the sums of the keys' gradients, where the rows come in
@@ -46,7 +46,7 @@ float used_of(float stored) { return stored; }
 // An excluded pair has nothing of its rows, be they NaN or infinite.
 bool is_excluded(float weight, float d_score) { return weight == 0.0 && d_score == 0.0; }
 
-// x[l] in lane l, of numbers that all lanes have loaded by addresses that they share: those that each loads by an address of its own
+// x[l] in lane l, of numbers that all lanes have loaded by addresses that they share: those that each loads by its own address
 // take lavapipe three times as long.
 float by_lane(float x[WG]) {
   [[unroll]] for (uint n = WG / 2, bit = 1; n > 0; n /= 2, bit *= 2)
