@@ -56,7 +56,7 @@ constexpr Fault faults[] = {
     {"backward in one walk: the first rows that see a key are passed over", "attention_backward_keys", "uvec2(max(rows.x, p.page) - p.page, ", "uvec2(max(rows.x, p.page) - p.page + WG, ", "op_sdpa/causal_wide", "attention_backward=attention_backward_stored"},
     {"backward in one walk: tiles that were not filled are read", "attention_backward_keys", "return key >= keys.x && key < keys.y;", "return true;", "op_sdpa/mqa_causal", "attention_backward=attention_backward_stored"},
     {"backward in one walk: the sums of the launch before are forgotten", "attention_backward_keys", "if (is_first_launch()) return;", "return;", "ops/long_attention.cpp: attention's gradient over rows whose pairs are stored by more launches than one"},
-    {"backward in one walk: each launch has the first pairs", "attention_backward_queries", "pair = p.pages + FLAT_GROUP", "pair = FLAT_GROUP", "ops/attention_backward.cpp: attention backward: a batch whose pairs are stored by more launches than one"},
+    {"backward in one walk: each launch gives to the first keys", "attention_backward_keys", "pair = p.pages + own;", "pair = own;", "ops/attention_backward.cpp: attention backward: a batch whose pairs are stored by more launches than one"},
 };
 
 const std::span<const Fault> attention_faults = faults;
