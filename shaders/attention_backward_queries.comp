@@ -94,7 +94,7 @@ void sum_up() {
   }
   if (LSE == 0) return;
 
-  subgroupMemoryBarrierBuffer();  // lanes read what others of the subgroup have stored, which runs in lockstep
+  subgroupBarrier();  // lanes read what others of the subgroup have stored
   vec4 sum_q[QUADS];
   EACH_QUAD(QUADS) sum_q[i] = vec4(0.0);
   if (keys.x < keys.y) {
