@@ -61,11 +61,11 @@ void infer(InferContext& context) {
   for (std::int64_t i = 0; i < attrs.statistics; ++i) context.out.push_back({Shape{attrs.rows}, DType::f32});
 }
 
-// Fours that a lane may hold: what a GPU's registers have room for; on a CPU a row is read again from its cache, and longer bodies
-// take a second to compile.
-std::int64_t most_held(const DeviceCaps& caps) {
+// Fours that a lane may hold: what a GPU's registers have room for, which a large workgroup shares (8 in one of 1024 spill on
+// Turnip and Honeykrisp); on a CPU a row is read again from its cache, and longer bodies take a second to compile.
+std::int64_t most_held(const DeviceCaps& caps, std::uint32_t WG) {
   if (caps.type == DeviceType::cpu) return caps.costly_unrolling ? 0 : 8;
-  return caps.few_registers ? 4 : 8;
+  return caps.few_registers || WG > 512 ? 4 : 8;
 }
 
 }  // namespace
@@ -89,7 +89,7 @@ RowLayout row_layout(std::int64_t width, std::int64_t run, std::int64_t held, co
   }
   layout.VEC = width % 4 == 0 && (run == 1 || run % 4 == 0);
   const auto of_lane = static_cast<std::int64_t>(ceil_div(fours, layout.LANES));
-  if (of_lane * held <= most_held(caps)) layout.HELD = u32(of_lane);
+  if (of_lane * held <= most_held(caps, layout.WG)) layout.HELD = u32(of_lane);
   return layout;
 }
 
