@@ -43,6 +43,10 @@ FOVEA_SHADER_BEGIN
 #define ATTENTION_MASK_OF_PAIRS 0
 #define ATTENTION_MASK_OF_PARTS 1
 
+// Values of MODE in attention_backward_queries: makes the pairs; sums dq from them.
+#define ATTENTION_QUERIES_PAIRS 0
+#define ATTENTION_QUERIES_SUM 1
+
 // Values of EDGE: there is no neighbourhood; its windows are clipped, or shifted (fovea/ops/neighbourhood.hpp).
 #define ATTENTION_EDGE_NONE 0
 #define ATTENTION_EDGE_CLIPPED 1
@@ -65,7 +69,7 @@ FOVEA_SHADER_BEGIN
   X(9, SIDE, 0)     /* attention_backward: what a lane owns, and so which gradients it sums */ \
   X(10, FULL_AXES, 0) /* attention_backward_mask: bit n: the mask is not broadcast along axis n of [B,H,Lq,Lk]; attention_mod */ \
   X(11, NORMALIZE, 1) /* 0: the weights are the scores themselves, 0 where a key is excluded */ \
-  X(12, MODE, 0)      /* attention_mod: what it computes; attention_backward_mask: what it adds up; attention_row: the last step */ \
+  X(12, MODE, 0)      /* attention_mod: what it computes; attention_backward_mask: what it adds up; attention_backward_queries: which of its two; attention_row: the last step */ \
   X(13, SITE, 0)      /* attention_mod, attention_backward_mask: a read of an author's buffer, from 1; 0: the mask */ \
   X(14, BLOCKS, 0) \
   X(15, PARTS, 1)     /* attention_parts, attention_merge: of the keys; attention_backward_mask: of an element's sum */ \

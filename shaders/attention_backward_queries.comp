@@ -1,16 +1,15 @@
 // dq_i = scale Σ_j ds_ij k_j, and the pairs' weights and ds for attention_backward_keys  (lib/attention_backward.glsl)
 //
-// The gradient in one walk, for drivers that run shaders on a CPU: five products. This launch makes three. A workgroup is
-// a subgroup, and a lane owns a row of queries. It walks the keys, which all lanes read by addresses that they share, makes w and ds
-// and stores them (lib/attention_pairs.glsl). Of these it knows the sums then, by which ds is corrected, and makes dq from what it
-// stored. What the keys sum over the rows is made by the next launch, from the same numbers, in lanes that own keys. Rows come
-// in as many launches as keep what is stored within bounds. Each sum is made by one lane in one order.
+// The gradient in one walk, for drivers that run shaders on a CPU: five products, of which these two launches make three. A lane owns a
+// row of queries. The first launch walks the keys, which all lanes read by addresses that they share, makes w and ds and stores them
+// (lib/attention_pairs.glsl), and their sums, by which ds is corrected. The second makes dq from what is stored. What the keys sum over
+// the rows is made by attention_backward_keys, from the same numbers, in lanes that own keys. Rows come in as many launches as keep
+// what is stored within bounds. Each sum is made by one lane in one order.
 //
 // Shares of the processor time on lavapipe 26.1.6, and what was tried: docs/performance.md, "The gradient in one walk".
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#extension GL_KHR_shader_subgroup_basic : require
 #pragma variant WEIGHTS whole dropped
 #pragma variant DTYPE f32 f16 bf16
 #define ATTENTION_BACKWARD
@@ -40,22 +39,33 @@ void store_pairs(uint64_t tile, uint first, float weight[KEYS], float d_score[KE
   }
 }
 
-void sum_up() {
+// The rows that a workgroup owns, and the one of this lane.
+struct Rows {
+  uint pair, row, number;
+  bool exists;    // else the last row again, whose pairs are 0
+  uvec2 keys;     // that have tiles
+  uint64_t tiles;
+};
+Rows own_rows() {
   uint pair = p.pages + FLAT_GROUP / p.row_blocks;
   // The last rows first: under a causal mask they take longest.
   uint block = p.row_blocks - 1 - FLAT_GROUP % p.row_blocks, first = p.page + block * WG, last = min(first + WG, p.rows) - 1;
-  uint row = min(first + gl_LocalInvocationID.x, last), number = pair * p.rows + row;
-  bool exists = first + gl_LocalInvocationID.x <= last;  // else the last row again, whose pairs are 0
-  uvec2 keys = keys_with_tiles(pair, first, last);
+  uint own = first + gl_LocalInvocationID.x, row = min(own, last);
   uint64_t tiles = tile_of(tiles_of(uint64_t(pairs_at), pair - p.pages), block, 0);
-  QueryRow at = query_row(pair, row);
+  return Rows(pair, row, pair * p.rows + row, own <= last, keys_with_tiles(pair, first, last), tiles);
+}
+
+void make_pairs() {
+  Rows own = own_rows();
+  uint pair = own.pair, number = own.number;
+  QueryRow at = query_row(pair, own.row);
   vec3 stat = vec3(stats[STATS * number], stats[STATS * number + 1], 1.0);
   ExactSum weights = ExactSum(0.0, 0.0), slack = ExactSum(0.0, 0.0);  // Σ w and Σ ds
-  if (keys.x < keys.y) {
+  if (own.keys.x < own.keys.y) {
     vec4 q[QUADS], d_out[V_QUADS];
     EACH_QUAD(QUADS) q[i] = load_q(number, i);
     EACH_QUAD(V_QUADS) d_out[i] = load_d_out(number, i);
-    uint j0 = keys.x;
+    uint j0 = own.keys.x;
     do {  // a `for` would run its body once more with every lane masked on CPU drivers
       float product[KEYS], d_weight[KEYS];
       uint64_t k_rows[KEYS], v_rows[KEYS];
@@ -75,35 +85,37 @@ void sum_up() {
       }
       float sum_w = 0.0, sum_ds = 0.0;
       EACH_KEY {
-        bool visible = exists && j0 + j < p.keys && in_band(at, j0 + j);
+        bool visible = own.exists && j0 + j < p.keys && in_band(at, j0 + j);
         Pair found = pair_of(product[j], d_weight[j], at, min(j0 + j, p.keys - 1), stat, visible);
         sum_w += found.weight, sum_ds += found.d_score;
         product[j] = stored_weight(found), d_weight[j] = found.d_score;
       }
       add(weights, sum_w), add(slack, sum_ds);
-      store_pairs(tiles + j0 / WG * TILE_STEP, j0 % WG, product, d_weight);
+      store_pairs(own.tiles + j0 / WG * TILE_STEP, j0 % WG, product, d_weight);
       j0 += KEYS;
-    } while (j0 < keys.y);
+    } while (j0 < own.keys.y);
   }
   float sum = weights.value, factor = sum == 0.0 ? 0.0 : 1.0 / sum;
   float excess = sum == 0.0 ? 0.0 : slack.value * factor - stats[STATS * number + 2];
   if (NORMALIZE == 0) factor = 1.0, excess = 0.0;
-  if (exists) {
-    d_stats[SUMMED_STATS * number] = vec4(stat.x, stat.y + excess, factor, excess);
-    if (RANGED) d_stats[SUMMED_STATS * number + 1] = vec4(vec2(at.range), 0.0, 0.0);
-  }
-  if (LSE == 0) return;
+  if (!own.exists) return;
+  d_stats[SUMMED_STATS * number] = vec4(stat.x, stat.y + excess, factor, excess);
+  if (RANGED) d_stats[SUMMED_STATS * number + 1] = vec4(vec2(at.range), 0.0, 0.0);
+}
 
-  subgroupBarrier();  // lanes read what others of the subgroup have stored
+// `stats` are those that make_pairs left.
+void sum_queries() {
+  Rows own = own_rows();
+  float factor = stats[4 * SUMMED_STATS * own.number + 2], excess = stats[4 * SUMMED_STATS * own.number + 3];
   vec4 sum_q[QUADS];
   EACH_QUAD(QUADS) sum_q[i] = vec4(0.0);
-  if (keys.x < keys.y) {
-    uint j0 = keys.x;
+  if (own.keys.x < own.keys.y) {
+    uint j0 = own.keys.x;
     do {
       float d_score[KEYS];
-      uint64_t k_rows[KEYS], tile = tiles + j0 / WG * TILE_STEP;
+      uint64_t k_rows[KEYS], tile = own.tiles + j0 / WG * TILE_STEP;
       EACH_KEY {
-        k_rows[j] = row_at(uint64_t(k_at), pair * p.keys + min(j0 + j, p.keys - 1), D);
+        k_rows[j] = row_at(uint64_t(k_at), own.pair * p.keys + min(j0 + j, p.keys - 1), D);
         float w[WG], ds[WG];
         [[unroll]] for (uint l = 0; l < WG; ++l) {
           vec2 stored = load_pair(tile, j0 % WG + j, l);
@@ -113,23 +125,25 @@ void sum_up() {
       }
       EACH_QUAD(QUADS) EACH_KEY sum_q[i] += d_score[j] * load_row_at(k_rows[j], i, D);
       j0 += KEYS;
-    } while (j0 < keys.y);
+    } while (j0 < own.keys.y);
   }
   bool care = false;
   if (FORBIDS) EACH_QUAD(QUADS) care = care || not_finite(sum_q[i]);
   if (care) {  // the row again, with nothing of k where a pair is excluded
     EACH_QUAD(QUADS) sum_q[i] = vec4(0.0);
-    for (uint j = keys.x; j < min(keys.y, p.keys); ++j) {
-      vec2 stored = load_pair(tiles + j / WG * TILE_STEP, j % WG, gl_LocalInvocationID.x);
+    for (uint j = own.keys.x; j < min(own.keys.y, p.keys); ++j) {
+      vec2 stored = load_pair(own.tiles + j / WG * TILE_STEP, j % WG, gl_LocalInvocationID.x);
       float w = stored.x, ds = stored.y;
-      uint64_t k_row = row_at(uint64_t(k_at), pair * p.keys + j, D);
+      uint64_t k_row = row_at(uint64_t(k_at), own.pair * p.keys + j, D);
       if (!is_excluded(w, ds)) EACH_QUAD(QUADS) sum_q[i] += (ds - excess * weight_of(w)) * load_row_at(k_row, i, D);
     }
   }
-  uint64_t to = row_at(uint64_t(d_q_at), number, D);
-  if (exists) EACH_QUAD(QUADS) store_row_at(to, i, D, sum_q[i] * (factor * p.scale));
+  uint64_t to = row_at(uint64_t(d_q_at), own.number, D);
+  if (own.exists) EACH_QUAD(QUADS) store_row_at(to, i, D, sum_q[i] * (factor * p.scale));
 }
 
 void main() {
-  if (FLAT_GROUP < p.pairs * p.row_blocks) sum_up();
+  if (FLAT_GROUP >= p.pairs * p.row_blocks) return;
+  if (MODE == ATTENTION_QUERIES_PAIRS) make_pairs();
+  else sum_queries();
 }

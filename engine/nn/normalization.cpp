@@ -83,8 +83,8 @@ std::optional<std::vector<Tensor>> by_rows(const Call& call, Tensor x, Tensor we
   const bool narrow = (!weight || weight.dtype() == x.dtype()) && (!bias || bias.dtype() == x.dtype());
   for (Tensor* values : {&weight, &bias}) {
     if (!*values) continue;
-    const auto run = run_of(values->shape(), x.shape());
     const std::int64_t count = values->shape().elements();
+    const auto run = count == 1 ? width : run_of(values->shape(), x.shape());  // one value is every row's
     const bool unlike = weight && values == &bias && (run != attrs.run || count != weight.shape().elements());
     if (!run || unlike || width == 0 || !ops::row_weights(width, *run, count)) return std::nullopt;
     attrs.run = *run;

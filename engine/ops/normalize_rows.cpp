@@ -216,7 +216,7 @@ void plan_split(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) 
   enum { of_x = 0, of_residual = 3, of_y = 4, of_sum = 5, of_inverse = 6, of_mean = 7 };  // bindings
 
   Launch partial = launch_of(node, caps, layout, NORMALIZE_PARTIAL, chunk);
-  for (const std::size_t i : {1, 2}) partial.operands[i] = unused();
+  for (const std::size_t i : {std::size_t{1}, std::size_t{2}}) partial.operands[i] = unused();
   for (const std::size_t i : {of_inverse, of_mean}) partial.operands[i] = unused(Access::write);
   partial.operands[of_y] = scratch_write(0);
   if (kept) partial.operands[of_sum] = scratch_write(1);

@@ -107,6 +107,22 @@ TEST_CASE("group_norm and instance_norm, in one to three dimensions") {
     }
 }
 
+TEST_CASE("group_norm and instance_norm of one channel, and layer_norm with one weight for all") {
+  const auto one_channel = [](const Shape& shape, const std::function<Tensor(const std::vector<Tensor>&)>& norm) {
+    check("normalize_rows", {random(shape, -2, 3), random({1}, 0.5, 2, 2), random({1}, -1, 1, 3)},
+          [&](Graph&, const std::vector<Tensor>& t) { return std::vector{norm(t)}; },
+          [](const auto& in) {
+            return std::vector{affine(by_sets(in[0], [](const Index& i) { return i[0]; }, {}), in, [](const Index&) { return std::int64_t{0}; })};
+          },
+          options);
+  };
+  for (const Shape& shape : {Shape{6, 1, 7, 4}, Shape{2, 1, 5}, Shape{1, 1, 3, 3}}) {
+    one_channel(shape, [](const auto& t) { return instance_norm(t[0], {.weight = t[1], .bias = t[2]}); });
+    one_channel(shape, [](const auto& t) { return group_norm(t[0], {.groups = 1, .weight = t[1], .bias = t[2]}); });
+  }
+  one_channel({5, 9}, [](const auto& t) { return layer_norm(t[0], {.weight = t[1], .bias = t[2]}); });
+}
+
 TEST_CASE("standardize gives its statistics too") {
   check("reduce", {random({3, 7, 5}, -2, 3)},
         [](Graph&, const std::vector<Tensor>& t) {

@@ -19,6 +19,7 @@ struct Options {
   bool lse = false;  // the loss takes it too
   bool f16 = false;
   double ulps = 256;
+  std::vector<bool> skip{};  // operands without a gradient
 };
 
 void check_backward(std::vector<Operand> in, AttentionDesc desc, const Options& options = {}) {
@@ -39,7 +40,7 @@ void check_backward(std::vector<Operand> in, AttentionDesc desc, const Options& 
         results.resize(options.lse ? 2 : 1);
         return results;
       },
-      {.ulps = options.ulps, .least_scale = 0.05, .f16 = options.f16, .kernels_of = "attention_backward"});
+      {.ulps = options.ulps, .least_scale = 0.05, .skip = options.skip, .f16 = options.f16, .kernels_of = "attention_backward"});
 }
 
 std::vector<Operand> qkv(const Shape& q, std::int64_t Hk, std::int64_t Lk, std::int64_t Dv) {
@@ -85,6 +86,13 @@ TEST_CASE("attention backward: an additive mask has a gradient, summed over what
   for (const Shape& shape : {Shape{2, 4, 5, 7}, {5, 7}, {4, 1, 7}, {2, 1, 5, 1}, {7}, {1}, {}, {2, 1, 1, 7}})
     check_backward(with(qkv({2, 4, 5, 4}, 2, 7, 4), random(shape, -1, 1, 4)), {}, {.f16 = shape.rank() == 2});
   check_backward(with(qkv({2, 4, 5, 4}, 2, 7, 4), random({4, 5, 7}, -1, 1, 4)), {.causal = true, .softcap = 2});
+}
+
+TEST_CASE("attention backward: of the queries alone, of keys and values alone, of the mask alone") {
+  const std::vector<Operand> in = with(qkv({1, 2, 9, 4}, 2, 11, 4), random({9, 11}, -1, 1, 4));
+  check_backward(in, {}, {.skip = {false, true, true, true}});
+  check_backward(in, {}, {.skip = {true, false, false, true}});
+  check_backward(in, {}, {.skip = {true, true, true, false}});
 }
 
 TEST_CASE("attention backward: boolean masks, and rows that may attend to nothing") {

@@ -49,7 +49,7 @@ constexpr Fault faults[] = {
     {"backward by split rows: the row past the end has a weight", "attention_backward_split", "at + COLUMN < others && in_band", "in_band", "op_sdpa/odd", "attention_backward=attention_backward_split"},
     {"backward by split rows: a shared row is one word shorter", "attention_backward_split", "parts[j * PITCH + LANE] = part;", "parts[j * WG + LANE] = part;", "op_sdpa/odd", "attention_backward=attention_backward_split"},
     {"backward in one walk: the scale is forgotten", "attention_backward_queries", "sum_q[i] * (factor * p.scale)", "sum_q[i] * factor", "op_sdpa/odd", "attention_backward=attention_backward_stored"},
-    {"backward in one walk: the row past the end has pairs", "attention_backward_queries", "visible = exists && j0", "visible = j0", "op_sdpa/odd", "attention_backward=attention_backward_stored"},
+    {"backward in one walk: the row past the end has pairs", "attention_backward_queries", "visible = own.exists && j0", "visible = j0", "op_sdpa/odd", "attention_backward=attention_backward_stored"},
     {"backward in one walk: the key past the end has pairs", "attention_backward_queries", "exists && j0 + j < p.keys && in_band", "exists && in_band", "op_sdpa/odd", "attention_backward=attention_backward_stored"},
     {"backward in one walk: what causal excludes has pairs", "attention_backward_queries", "j0 + j < p.keys && in_band(at, j0 + j);", "j0 + j < p.keys;", "op_sdpa/causal_wide", "attention_backward=attention_backward_stored"},
     {"backward in one walk: a lane takes its neighbour's number", "attention_backward_keys", "x[2 * l + 1] : x[2 * l];", "x[2 * l] : x[2 * l + 1];", "op_sdpa/odd", "attention_backward=attention_backward_stored", "lib/attention_pairs.glsl"},
