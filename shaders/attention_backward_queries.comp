@@ -13,6 +13,7 @@
 #pragma variant WEIGHTS whole dropped
 #pragma variant DTYPE f32 f16 bf16
 #define ATTENTION_BACKWARD
+#define STATS_ARE_SUMMED (MODE == ATTENTION_QUERIES_SUM)
 #define ATTENTION_STATE 9
 #define ATTENTION_ADDRESSES ElementsIn k_at, v_at; ElementsOut d_q_at; FloatQuads pairs_at;
 #include "attention.h"
@@ -103,10 +104,10 @@ void make_pairs() {
   if (RANGED) d_stats[SUMMED_STATS * number + 1] = vec4(vec2(at.range), 0.0, 0.0);
 }
 
-// `stats` are those that make_pairs left.
 void sum_queries() {
   Rows own = own_rows();
-  float factor = stats[4 * SUMMED_STATS * own.number + 2], excess = stats[4 * SUMMED_STATS * own.number + 3];
+  vec4 stat = summed_stats[SUMMED_STATS * own.number];  // as make_pairs left it
+  float factor = stat.z, excess = stat.w;
   vec4 sum_q[QUADS];
   EACH_QUAD(QUADS) sum_q[i] = vec4(0.0);
   if (own.keys.x < own.keys.y) {
