@@ -269,8 +269,6 @@ bool supports_stored(const NodeView& node, const DeviceCaps& caps) {
   const auto& attrs = node.attrs<AttentionBackwardAttrs>();
   const AttentionShape shape(node);
   if (!takes(node) || !has_quads_by_address(caps)) return false;
-  // Where loops are cut (lavapipe 22.3.6) dq of 20,000 keys came out wrong, though the loops that are written do not add up to as many.
-  if (caps.max_loop_iterations != 0) return false;
   // A workgroup has as many lanes as a subgroup, of which GPUs would run few. In subgroups of 16, with vectors of 512 bits, lavapipe
   // 26.1.6 ends while it compiles them ("stack smashing detected").
   if (caps.type != DeviceType::cpu || (caps.subgroup_size != 4 && caps.subgroup_size != 8)) return false;
@@ -280,7 +278,11 @@ bool supports_stored(const NodeView& node, const DeviceCaps& caps) {
   if (std::min({shape.B, shape.H, shape.Lq, shape.Lk}) == 0) return false;  // the last row stands for those past the end; divisors
   const StoredPart part = stored_part(node, caps);
   if (part.parts() > 4096 || part.scratch_bytes() >= std::uint64_t{1} << 32) return false;  // of three launches; counted in 32 bits
-  return loops_fit(node, caps, 1);  // of the mask's sums
+  // Numbers are picked out of a tile in loops that lavapipe 22 does not unroll; where a sum is not finite, a walk by ones follows.
+  const auto walk = [&](std::uint64_t length) {
+    return nested_loops({static_cast<std::int64_t>(ceil_div(length, part.spec.KEYS)), part.spec.KEYS, part.spec.WG}) + length;
+  };
+  return loops_fit(node, caps, 1) && ops::loops_fit(caps, std::max(walk(part.keys), walk(part.blocks * part.spec.WG)));
 }
 
 void plan_stored(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {

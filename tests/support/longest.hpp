@@ -33,6 +33,7 @@ inline std::int64_t last_taken(const std::string& kernel, const Operands& operan
   caps.subgroup_size = caps.min_subgroup_size = caps.max_subgroup_size = 8;
   caps.subgroup_operations = ~0u;
   caps.int64 = caps.buffer_address = true;
+  caps.max_storage_buffers = 16;
   caps.max_loop_iterations = 65535;
   const auto fits = [&](std::int64_t n) { return takes(kernel, operands(n), build, caps); };
   std::int64_t taken = 512, refused = 1024;
