@@ -257,12 +257,10 @@ StoredPart stored_part(const NodeView& node, const DeviceCaps& caps) {
   for (spec.KEYS = std::min(spec.WG, 8u); spec.KEYS > 1 && spec.KEYS * (quads(shape.D) + quads(shape.Dv)) > most;) spec.KEYS /= 2;
   const auto rows = static_cast<std::uint64_t>(shape.heads_a_key_head() * shape.Lq);
   const std::uint64_t keys = ceil_div(static_cast<std::uint64_t>(shape.Lk), spec.WG) * spec.WG;
-  StoredPart part{spec, static_cast<std::uint64_t>(shape.B * shape.Hk), ceil_div(rows, spec.WG), keys, 0, 0};
-  part.all_pairs = part.pairs, part.all_blocks = part.blocks;
-  const std::uint64_t fitting = std::max<std::uint64_t>(stored_bytes / (keys * spec.WG * 8), 1);  // blocks
-  part.pairs = std::clamp<std::uint64_t>(fitting / (ceil_div(part.blocks, 8) * 8), 1, part.pairs);
-  part.blocks = std::min(part.blocks, std::max(fitting, ceil_div(fewest_stored_rows, spec.WG)));
-  return part;
+  const auto all_pairs = static_cast<std::uint64_t>(shape.B * shape.Hk);
+  const std::uint64_t all_blocks = ceil_div(rows, spec.WG), fitting = std::max<std::uint64_t>(stored_bytes / (keys * spec.WG * 8), 1);  // blocks
+  const std::uint64_t pairs = std::clamp<std::uint64_t>(fitting / (ceil_div(all_blocks, 8) * 8), 1, all_pairs);
+  return {spec, pairs, std::min(all_blocks, std::max(fitting, ceil_div(fewest_stored_rows, spec.WG))), keys, all_pairs, all_blocks};
 }
 
 bool supports_stored(const NodeView& node, const DeviceCaps& caps) {
@@ -287,8 +285,8 @@ bool supports_stored(const NodeView& node, const DeviceCaps& caps) {
 
 void plan_stored(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
   const auto& attrs = node.attrs<AttentionBackwardAttrs>();
-  StoredPart part = stored_part(node, caps);
-  AttentionSpec& spec = part.spec;
+  const StoredPart part = stored_part(node, caps);
+  const AttentionSpec& spec = part.spec;
   plan.scratch_bytes = {summed_stats_bytes(node), part.scratch_bytes()};
   AttentionParams params = attention_params(node, attrs.forward, attention_backward_ranges);
   const LaunchOperand pairs{LaunchOperand::Kind::scratch, 1, Access::read_write};

@@ -107,7 +107,7 @@ bool prefers_subgroups(std::int64_t width, const DeviceCaps& caps) {
   if (caps.type == DeviceType::cpu) return width >= 16 * std::int64_t{caps.subgroup_size};
   return width >= 4 * std::int64_t{caps.subgroup_size};
 }
-bool prefers_lane(std::int64_t, const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
+bool lane_first(const NodeView&, const DeviceCaps& caps) { return caps.type == DeviceType::cpu; }
 
 shader::NormalizeRowsParams normalize_params(const NormalizeRowsAttrs& attrs, std::int64_t width, std::int64_t count) {
   const RowWeights weights = *row_weights(width, attrs.run, count);
@@ -232,9 +232,6 @@ void plan_split(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) 
 
 bool subgroups_first(const NodeView& node, const DeviceCaps& caps) {
   return prefers_subgroups(width_of(node.attrs<NormalizeRowsAttrs>(), node.in(0).shape), caps);
-}
-bool lane_first(const NodeView& node, const DeviceCaps& caps) {
-  return prefers_lane(width_of(node.attrs<NormalizeRowsAttrs>(), node.in(0).shape), caps);
 }
 
 constexpr Kernel kernels[] = {

@@ -99,7 +99,7 @@ RowLayout row_layout(std::int64_t width, std::int64_t run, std::int64_t held, co
 bool fits_rows(const RowLayout& layout, std::int64_t rows, std::int64_t width, const DeviceCaps& caps);
 // The kernels of a CPU.
 bool prefers_subgroups(std::int64_t width, const DeviceCaps& caps);
-bool prefers_lane(std::int64_t width, const DeviceCaps& caps);
+bool lane_first(const NodeView& node, const DeviceCaps& caps);
 
 shader::NormalizeRowsParams normalize_params(const NormalizeRowsAttrs& attrs, std::int64_t width, std::int64_t count);
 std::uint32_t type_of_weights(const NodeView& node, std::size_t operand);

@@ -57,9 +57,6 @@ void plan(const NodeView& node, const DeviceCaps& caps, KernelPlan& plan) {
 bool subgroups_first(const NodeView& node, const DeviceCaps& caps) {
   return prefers_subgroups(width_of(node.attrs<NormalizeRowsAttrs>(), node.in(of_x).shape), caps);
 }
-bool lane_first(const NodeView& node, const DeviceCaps& caps) {
-  return prefers_lane(width_of(node.attrs<NormalizeRowsAttrs>(), node.in(of_x).shape), caps);
-}
 
 constexpr Kernel kernels[] = {
     {"normalize_rows_backward_subgroups", supports<RowSharing::subgroups>, plan<RowSharing::subgroups>, subgroups_first},

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <tuple>
@@ -127,17 +128,23 @@ bool launches_few_times_run(const Graph& graph, const CompileOptions& options, c
   return true;
 }
 
+// FOVEA_TEST_SHARE, where it is set.
+std::optional<Share> share_of_process() {
+  const char* text = std::getenv("FOVEA_TEST_SHARE");
+  if (text == nullptr) return std::nullopt;
+  Share share;
+  REQUIRE(std::sscanf(text, "%d,%d,%d", &share.first, &share.turn, &share.drivers) == 3);
+  return share;
+}
+
 bool is_of_share(const Graph& graph, const CompileOptions& options, DType storage, const char* what) {
-  static const char* text = std::getenv("FOVEA_TEST_SHARE");
-  static Share share{3, 0, 1};
-  if (static bool read = false; text != nullptr && !read)
-    REQUIRE((read = std::sscanf(text, "%d,%d,%d", &share.first, &share.turn, &share.drivers) == 3));
-  if (storage == DType::bf16) return launches_few_times_run(graph, options, what, share.first);
-  if (text == nullptr) return true;
+  static const std::optional<Share> share = share_of_process();
+  if (storage == DType::bf16) return launches_few_times_run(graph, options, what, share ? share->first : 3);
+  if (!share) return true;
   if (!compile::compile(graph.ir(), caps_of(context()), options)) return true;
   static std::map<std::tuple<std::vector<std::string>, DType, std::string_view>, int> counts;
   const int number = counts[{options.force_kernel, storage, what}]++;
-  return takes_turn(share, number, storage);
+  return takes_turn(*share, number, storage);
 }
 
 }  // namespace
