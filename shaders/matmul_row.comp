@@ -88,8 +88,8 @@ void main() {
   [[unroll]] for (uint t = 0; t < TI / 4 * TJ; ++t) acc[t] = vec4(0.0);
 
   // By blocks of 4x4: row r of a block is item r where k is the fast axis, and the r-th k where the items are.
-  uint k_quads = VEC != 0 ? k + (k_end - k) / 4 * 4 : k;
-  if (k < k_quads) {
+  uint k_quads = k + (k_end - k) / 4 * 4;
+  if (VEC != 0 && k < k_quads) {
     uint a_quad[TI], b_quad[TJ];
     [[unroll]] for (uint i = 0; i < TI; ++i)
       a_quad[i] = (base.a + (LANE_K_FAST != 0 ? min(i0 + i, I - 1) * p.K + k : (k + i % 4) * I + min(i0 + i / 4 * 4, I - 4))) / 4;

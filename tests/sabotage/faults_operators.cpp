@@ -35,7 +35,7 @@ constexpr Fault operators[] = {
     {"matmul on matrix units: columns past the end belong to the next row", "matmul_matrix", "if (column < columns) {", "{", "ops/matmul.cpp: matmul: every layout, with fast axes that are and are not multiples of four, lanes along either side"},
     {"matmul on matrix units: every subgroup makes the first one's columns", "matmul_matrix", "own_n = gl_SubgroupID % SN * (TN * MATRIX_N)", "own_n = 0u", "ops/matmul.cpp: matmul: sizes past one workgroup on every axis"},
     {"matmul: split K: the last part is not summed", "matmul_sum", "part < p.groups; ++part", "part + 1 < p.groups; ++part", "ops/matmul.cpp: matmul: K far past what one invocation may loop over on some drivers"},
-    {"convolution: the stride of the other axis", "conv2d_direct", "int row = int(i * p.stride_y", "int row = int(i * STRIDE_X", "ops/conv2d.cpp: strides, paddings, dilations and kernels of odd sizes"},
+    {"convolution: the stride of the other axis", "conv2d_direct", "uint row = i * p.stride_y", "uint row = i * STRIDE_X", "ops/conv2d.cpp: strides, paddings, dilations and kernels of odd sizes"},
     {"attention ranges: the last key is not seen", "attention_row", "key < row.range.y", "key + 1 < row.range.y", "ops/attention_ranges.cpp: ranges over blocks of rows and of keys", "", "lib/attention_rows.glsl"},
     {"attention ranges: a block begins where its last row does", "attention_row", "uvec2(min(some.x, range.x), ", "uvec2(range.x, ", "ops/attention_ranges.cpp: ranges over blocks of rows and of keys", "", "lib/attention_rows.glsl"},
     {"attention ranges: a head's are those of the first", "attention_row", " + of.y * p.range_h", "", "ops/attention_ranges.cpp: ranges over blocks of rows and of keys", "", "lib/attention_rows.glsl"},

@@ -22,13 +22,13 @@ constexpr Fault matmul[] = {
 };
 
 constexpr Fault convolution[] = {
-    {"the column past the right edge is read", "conv2d_direct", "column >= 0 && column < int(p.W);", "column >= 0 && column <= int(p.W);", "op_conv/3x3"},
-    {"the row above the top edge is read", "conv2d_direct", "inside[t] = row >= 0 &&", "inside[t] = row >= -1 &&", "op_conv/3x3"},
+    {"the column past the right edge is read", "conv2d_direct", "column < p.W));", "column <= p.W));", "op_conv/3x3"},
+    {"the row above the top edge is read", "conv2d_direct", "row < p.H;", "row + 1 < p.H + 1;", "op_conv/3x3"},
     {"a row of pixels is one longer", "conv2d_direct", "if (j0 + k < p.WO) STORE(y,", "if (j0 + k <= p.WO) STORE(y,", "op_conv/3x3"},
     {"a channel more than there is is stored", "conv2d_direct", "if (o0 + o < p.O) {", "if (o0 + o <= p.O) {", "op_conv/3x3"},
     {"weights are packed with taps and channels exchanged", "conv2d_pack", "* p.C + c) * p.taps + tap]", "* p.taps + tap) * p.C + c]", "op_conv/3x3"},
-    {"the padding of the other axis", "conv2d_direct", "u * p.dilation_y - p.top);", "u * p.dilation_y - p.left);", "op_conv/s2p"},
-    {"dilation is forgotten on one axis", "conv2d_direct", "u * p.dilation_y - p.top);", "u - p.top);", "op_conv/dil"},
+    {"the padding of the other axis", "conv2d_direct", "u * p.dilation_y - p.top;", "u * p.dilation_y - p.left;", "op_conv/s2p"},
+    {"dilation is forgotten on one axis", "conv2d_direct", "u * p.dilation_y - p.top;", "u - p.top;", "op_conv/dil"},
     {"a group reads the channels of the first", "conv2d_direct", "(image * p.groups + group) * p.C * plane", "image * p.groups * p.C * plane", "op_conv/group"},
     {"a group has the bias of the first", "conv2d_direct", "finish(sum[o * PX + k], channel));", "finish(sum[o * PX + k], o0 + o));", "op_conv/depthwise"},
     {"fold: the window past the last is taken", "fold", "|| a >= p.HO) continue;", "|| a > p.HO) continue;", "op_conv/t_s2"},
