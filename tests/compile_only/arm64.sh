@@ -2,7 +2,7 @@
 # Makes every pipeline on the GPUs whose drivers Debian has for arm64 only, emulated: docs/drivers.md.
 # Usage: tests/compile_only/arm64.sh [--write-budget | DOCTEST OPTION...] [DRIVER[:GPU]...]     default: panvk:a867 v3dv:71 powervr
 #   e.g. tests/compile_only/arm64.sh -tc="softmax*" panvk:a867     some test cases only: the whole is slow
-#   FOVEA_TEST_SHARE  which of each kernel's graphs (tests/support/run.hpp): by default the first two and each sixteenth; empty: all,
+#   FOVEA_TEST_SHARE  which of each kernel's graphs (tests/support/run.hpp): by default the first two, and each sixteenth, or 32nd with forced kernels; empty: all,
 #                     for hours
 # Installs the cross compiler, fetches drivers and libraries, and builds fovea-pipelines (preset arm64), each where it is
 # missing. Exits with 1 when the build or one GPU fails; what is absent is named.

@@ -108,9 +108,10 @@ std::vector<DType> storages_to_run(bool halves) {
   return storages;
 }
 
-bool takes_turn(const Share& share, int number, DType storage) {
-  const int halve = storage == DType::f32 ? 1 : 2;
-  return number < (share.first + halve - 1) / halve || number % (share.drivers * halve) == share.turn;
+bool takes_turn(const Share& share, int number, int choice, DType storage) {
+  const int first = storage == DType::f32 ? share.first : (share.first + 1) / 2;
+  const int of = share.drivers * (storage == DType::f32 && choice == 0 ? 1 : 2);
+  return number < first || (number + choice * share.drivers) % of == share.turn;
 }
 
 namespace {
@@ -129,22 +130,27 @@ bool launches_few_times_run(const Graph& graph, const CompileOptions& options, c
 }
 
 // FOVEA_TEST_SHARE, where it is set.
-std::optional<Share> share_of_process() {
-  const char* text = std::getenv("FOVEA_TEST_SHARE");
-  if (text == nullptr) return std::nullopt;
-  Share share;
-  REQUIRE(std::sscanf(text, "%d,%d,%d", &share.first, &share.turn, &share.drivers) == 3);
+const std::optional<Share>& share_of_process() {
+  static const std::optional<Share> share = []() -> std::optional<Share> {
+    const char* text = std::getenv("FOVEA_TEST_SHARE");
+    if (text == nullptr) return std::nullopt;
+    Share given;
+    REQUIRE(std::sscanf(text, "%d,%d,%d", &given.first, &given.turn, &given.drivers) == 3);
+    return given;
+  }();
   return share;
 }
 
 bool is_of_share(const Graph& graph, const CompileOptions& options, DType storage, const char* what) {
-  static const std::optional<Share> share = share_of_process();
+  const std::optional<Share>& share = share_of_process();
   if (storage == DType::bf16) return launches_few_times_run(graph, options, what, share ? share->first : 3);
   if (!share) return true;
   if (!compile::compile(graph.ir(), caps_of(context()), options)) return true;
   static std::map<std::tuple<std::vector<std::string>, DType, std::string_view>, int> counts;
+  static std::map<std::vector<std::string>, int> choices{{{}, 0}};
+  const int choice = choices.try_emplace(options.force_kernel, static_cast<int>(choices.size())).first->second;
   const int number = counts[{options.force_kernel, storage, what}]++;
-  return takes_turn(*share, number, storage);
+  return takes_turn(*share, number, choice, storage);
 }
 
 }  // namespace
@@ -156,8 +162,9 @@ bool has_turn(const Graph& graph, const CompileOptions& options, DType storage, 
 void check_shared_memory(const Graph& graph, CompileOptions options, const std::vector<Bytes>& inputs, const Plan& plan, const Run& plain) {
   const auto shares = [](const compile::Dispatch& d) { return reflect_workgroup(specialize(d.shader->code, d.constants)).shared_bytes > 0; };
   // Each is another pipeline, of kernels that take drivers longest.
+  const int few = share_of_process() ? share_of_process()->first : 4;
   static std::map<std::vector<std::string>, int> checked;
-  if (checked[options.force_kernel] >= 4 || std::ranges::none_of(plan.impl().core->executor->program().dispatches, shares)) return;
+  if (checked[options.force_kernel] >= few || std::ranges::none_of(plan.impl().core->executor->program().dispatches, shares)) return;
   ++checked[options.force_kernel];
   options.poison_shared = true;
   Plan poisoned_plan = context().compile(graph, options).value();

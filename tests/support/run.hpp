@@ -43,11 +43,12 @@ Run run_guarded(Plan& plan, const std::vector<Bytes>& inputs);
 // What a graph is run in: f32 and, where they are asked for and the device stores them, f16 and bf16.
 std::vector<DType> storages_to_run(bool halves);
 // Drivers may share what takes them long: of the graphs of one choice of kernels a driver runs the first, and of the others each
-// `drivers`-th, from `turn` on; of those stored in f16 half as many, but the first one always.
+// `drivers`-th, from `turn` on, where choice 0 is the device's own; with kernels that are forced each second of those, and choices that
+// follow one another the ones that the other leaves out. Of those stored in f16 it runs half as many, but the first one always.
 struct Share {
   int first, turn, drivers;
 };
-bool takes_turn(const Share& share, int number, DType storage);
+bool takes_turn(const Share& share, int number, int choice, DType storage);
 // As FOVEA_TEST_SHARE=FIRST,TURN,DRIVERS says for the graphs of this process; without it each has its turn. Results and gradients
 // (`what`) are counted apart, and graphs that the device refuses with these kernels not at all.
 // bf16 differs from f16 in loading and storing alone, so that each shader has shown with a few graphs what it can get wrong: a graph
@@ -55,7 +56,7 @@ bool takes_turn(const Share& share, int number, DType storage);
 bool has_turn(const Graph& graph, const CompileOptions& options, DType storage, const char* what);
 // Where a shader of `plan` has shared memory: checks that NaN in it changes nothing of what `plain` gave (a NaN may
 // become another one: an invocation that adds its operands in another order gives the other's payload).
-// Of the graphs that a process compiles with one choice of kernels, the first four.
+// Of the graphs that a process compiles with one choice of kernels, the share's first, or four.
 void check_shared_memory(const Graph& graph, CompileOptions options, const std::vector<Bytes>& inputs, const Plan& plan, const Run& plain);
 
 }  // namespace fovea::test

@@ -99,22 +99,26 @@ TEST_CASE("an element written past the end of an output fails" * doctest::should
   run_sums(std::move(program));
 }
 
-TEST_CASE("drivers that share graphs run each of them, those in f16 by halves, and each driver a part") {
+TEST_CASE("drivers that share graphs run each of them, those in f16 and of forced kernels by halves, and each driver a part") {
   for (const int drivers : {2, 3, 4})
-    for (const DType storage : {DType::f32, DType::f16}) {
-      const int whole = storage == DType::f32 ? 1 : 2, first = 24 / whole;
-      std::vector<int> of_driver(static_cast<std::size_t>(drivers));
-      for (int number = 0; number < first + 10 * drivers * whole; ++number) {
-        int taken = 0;
-        for (int turn = 0; turn < drivers; ++turn)
-          if (takes_turn({24, turn, drivers}, number, storage)) ++taken, ++of_driver[static_cast<std::size_t>(turn)];
-        CAPTURE(number);
-        if (number < first) CHECK(taken == drivers);
-        else if (whole == 1) CHECK(taken == 1);
-        else CHECK(taken <= 1);
+    for (const int choice : {0, 1, 2})
+      for (const DType storage : {DType::f32, DType::f16}) {
+        CAPTURE(choice);
+        const int whole = storage == DType::f32 && choice == 0 ? 1 : 2, first = storage == DType::f32 ? 24 : 12;
+        std::vector<int> of_driver(static_cast<std::size_t>(drivers));
+        for (int number = 0; number < first + 10 * drivers * whole; ++number) {
+          int taken = 0, taken_by_next = 0;
+          for (int turn = 0; turn < drivers; ++turn) {
+            if (takes_turn({24, turn, drivers}, number, choice, storage)) ++taken, ++of_driver[static_cast<std::size_t>(turn)];
+            if (takes_turn({24, turn, drivers}, number, choice + 1, storage)) ++taken_by_next;
+          }
+          CAPTURE(number);
+          if (number < first) CHECK(taken == drivers);
+          else if (whole == 1) CHECK(taken == 1);
+          else CHECK(taken + taken_by_next == 1);
+        }
+        for (const int count : of_driver) CHECK(count == first + 10);
       }
-      for (const int count : of_driver) CHECK(count == first + 10);
-    }
 }
 
 TEST_CASE("whatever the share, the first graph of a choice of kernels is run") {
